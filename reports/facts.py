@@ -11,7 +11,7 @@ from dtui.errors import DtuiError
 from dtui.model import RunStatus, Verdict
 from dtui.reports.charts.pictures.scale import percent
 from dtui.reports.document import Fact
-from dtui.reports.sections.registry import View
+from dtui.reports.sections.registry import View, moment
 from dtui.safe_text import safe
 
 MOST_FINDINGS = 8
@@ -68,18 +68,6 @@ def _filters(verdict: Verdict, filters: int) -> Fact:
         return Fact("filters at the end", f"{verdict.broken:,} broken", "dead ones cannot be told")
     besides = f"{verdict.broken:,} broken besides, " if verdict.dead else f"{verdict.broken:,} broken, "
     return Fact("filters at the end", f"{verdict.dead:,} dead", f"{besides if verdict.broken else ''}of {filters:,}")
-
-
-def moment(text: str) -> str:
-    """Return an ISO 8601 time as people read it, with its zone: "2026-11-23 17:37 UTC"; "" where it is none."""
-    try:
-        when = datetime.fromisoformat(text)
-    except ValueError:
-        return ""
-    shown, offset = f"{when:%Y-%m-%d %H:%M}", when.utcoffset()
-    if offset is None:
-        return f"{shown}, in a time zone that was not recorded"
-    return f"{shown} {when.isoformat(timespec='minutes')[16:] if offset else 'UTC'}"
 
 
 def duration(began: str, ended: str) -> str:

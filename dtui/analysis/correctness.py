@@ -53,7 +53,11 @@ class PackedLayout:
         """
         if len(targets) and (np.any(np.diff(targets.astype(np.int64)) < 0) or int(targets[-1]) >= classes):
             raise ValueError("packed correctness: images must be sorted by class, labels below the number of classes")
-        images = np.bincount(targets, minlength=classes).astype(np.int64)
+        return PackedLayout.of_sizes(np.bincount(targets, minlength=classes).astype(np.int64))
+
+    @staticmethod
+    def of_sizes(images: IntArray) -> PackedLayout:
+        """Lay out images of classes of these sizes, shape (C,), int64."""
         words = -(-images // WORD)
         return PackedLayout(images, np.cumsum(images) - images, np.cumsum(words) - words, words)
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from dtui.analysis.flip_table import ClassFlips, fewest_flips
-from dtui.model import DEFAULT_WINDOW
+from dtui.model import DEFAULT_WINDOW, IntArray
 from dtui.model.findings.advice import ThresholdAdvice, ThresholdRow
 
 THRESHOLDS = (0.06, 0.08, 0.1, 0.12, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6)
@@ -47,16 +47,34 @@ def advise(judged: ClassFlips) -> ThresholdAdvice:
 
     Source: DeepTracker (ACM TIST 2018), which leaves it to future work; how: dtui.
     """
-    left_out = validations_left_out(len(judged.iterations))
-    counted = len(judged.iterations) - left_out
-    if counted < FEWEST_COUNTED:
-        raise ValueError(f"{len(judged.iterations)} validations; a threshold needs {validations_needed()}")
-    lost = judged.flips("left", DEFAULT_WINDOW).lost[left_out:]
+    return advise_from(count_marks(judged), len(judged.iterations))
+
+
+def count_marks(judged: ClassFlips) -> IntArray:
+    """Return for each of THRESHOLDS how many validations it marks, and how many classes in them, shape (n, 2)."""
+    lost = judged.flips("left", DEFAULT_WINDOW).lost[validations_left_out(len(judged.iterations)) :]
     rows = []
     for threshold in THRESHOLDS:
         is_marked = lost >= fewest_flips(judged.images, "share", threshold)
-        marked = int(np.count_nonzero(is_marked.any(axis=1)))
-        rows.append(ThresholdRow(threshold, marked, int(np.count_nonzero(is_marked))))
+        rows.append((np.count_nonzero(is_marked.any(axis=1)), np.count_nonzero(is_marked)))
+    return np.array(rows, np.int64)
+
+
+def advise_from(marks: IntArray, validations: int) -> ThresholdAdvice:
+    """Propose a threshold from what each marks, as `advise` does.
+
+    Args:
+        marks: As `count_marks` returns it.
+        validations: Of the run.
+
+    Raises:
+        ValueError: There are fewer of them than `validations_needed`.
+    """
+    left_out = validations_left_out(validations)
+    counted = validations - left_out
+    if counted < FEWEST_COUNTED:
+        raise ValueError(f"{validations} validations; a threshold needs {validations_needed()}")
+    rows = [ThresholdRow(at, *some) for at, some in zip(THRESHOLDS, marks.tolist(), strict=True)]
     fits = (row.threshold for row in rows if row.marked <= MOST_MARKED * counted + 1e-9)
     return ThresholdAdvice(
         rule="left",

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-import unicodedata
 from collections.abc import Sequence
 
-from dtui.safe_text import safe
+from dtui.safe_text import safe, text_columns
 
 _CODES = {"dim": "2", "bold": "1", "good": "32", "bad": "31", "warn": "33", "accent": "36"}
 
@@ -23,11 +22,6 @@ def paint(text: str, style: str) -> str:
     return f"\x1b[{_CODES[style]}m{text}\x1b[0m" if style and text and colour_wanted() else text
 
 
-def width(text: str) -> int:
-    """Return the number of terminal columns of `text`, which must have passed `safe`."""
-    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
-
-
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]], styles: Sequence[str] = ()) -> str:
     """Return rows under headings, each column as wide as its widest cell.
 
@@ -39,7 +33,7 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]], styles: Sequen
     right = [heading.startswith(">") for heading in headings]
     titles = [heading.removeprefix(">") for heading in headings]
     cells = [[safe(cell, 120) for cell in row] for row in rows]
-    widths = [max(width(row[i]) for row in [titles, *cells]) for i in range(len(titles))]
+    widths = [max(text_columns(row[i]) for row in [titles, *cells]) for i in range(len(titles))]
     lines = [paint(_line(titles, widths, right), "dim")]
     for index, row in enumerate(cells):
         lines.append(paint(_line(row, widths, right), styles[index] if styles else ""))
@@ -48,13 +42,14 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]], styles: Sequen
 
 def pairs(rows: Sequence[tuple[str, str]]) -> str:
     """Return names and values in two columns."""
-    widest = max(width(name) for name, _ in rows)
-    return "\n".join(f"{paint(name.ljust(widest), 'dim')}  {safe(value, 300)}" for name, value in rows)
+    widest = max(text_columns(name) for name, _ in rows)
+    named = [(name + " " * (widest - text_columns(name)), value) for name, value in rows]
+    return "\n".join(f"{paint(name, 'dim')}  {safe(value, 300)}" for name, value in named)
 
 
 def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
     parts = []
     for cell, wide, to_right in zip(cells, widths, right, strict=True):
-        space = " " * (wide - width(cell))
+        space = " " * (wide - text_columns(cell))
         parts.append(space + cell if to_right else cell + space)
     return "  ".join(parts).rstrip()

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from dtui.analysis.anomalies import check_settings, with_decisions, with_incident_decisions
-from dtui.analysis.thresholds import advise as advise_on
-from dtui.analysis.thresholds import validations_needed
+from dtui.analysis.thresholds import THRESHOLDS, advise_from, count_marks, validations_needed
 from dtui.errors import NotRecordedError, UsageError
-from dtui.model import Anomaly, AnomalySettings, Incident
+from dtui.model import Anomaly, AnomalySettings, Incident, IntArray
 from dtui.model.findings.advice import ThresholdAdvice
 from dtui.query.class_table import class_flips
 from dtui.query.data import RunData
@@ -51,7 +52,23 @@ def advise(data: RunData) -> ThresholdAdvice:
         raise NotRecordedError(
             f"{data.reader.path}: {found} validation{'s' * (found != 1)}; advice on a threshold needs {needed}"
         )
-    return advise_on(class_flips(data))
+    rows = data.kept_rows(
+        f"marks at {THRESHOLDS}",
+        2,
+        [0],
+        lambda _: {0: count_marks(class_flips(data))},
+        lambda _, marks: _are_marks(marks, found, len(data.class_sizes)),
+    )
+    return advise_from(rows[0], found)
+
+
+def _are_marks(marks: IntArray, validations: int, classes: int) -> bool:
+    """Whether numbers from outside can be what each threshold marks."""
+    if len(marks) != len(THRESHOLDS):
+        return False
+    marked, in_all = marks.T
+    in_range = (marked >= 0).all() and (marked <= validations).all() and (in_all <= marked * classes).all()
+    return bool(in_range and (marked <= in_all).all() and (np.diff(marks, axis=0) <= 0).all())
 
 
 def _when(anomaly: Anomaly) -> tuple[int, float]:

@@ -37,9 +37,14 @@ def prepare_class_table(data: RunData, settings: AnomalySettings, seconds: float
     """Read labels for about so long; return whether `class_table` needs no more of them."""
     if data.knows(("class table", settings)) or not len(data.validations):
         return True
-    if not data.has_judgements and _kept(data, class_flips(data), settings, 1) is not None:
+    if not data.has_judgements and is_class_table_kept(data, settings):
         return True
     return len(data.judgements(seconds).right) == len(data.validations) or data.images is None
+
+
+def is_class_table_kept(data: RunData, settings: AnomalySettings) -> bool:
+    """Return whether `class_table` finds its answer in the run's cache, and so needs no label."""
+    return _kept(data, class_flips(data), settings, 1) is not None
 
 
 def class_flips(data: RunData) -> ClassFlips:
@@ -61,12 +66,16 @@ def _whole(data: RunData, judged: ClassFlips, settings: AnomalySettings) -> IntA
 
 
 def _compute(data: RunData, judged: ClassFlips, settings: AnomalySettings) -> IntArray:
-    """Compute a table. Keep it if the labels had to be read, the work took long, and no label was lost."""
+    """Compute a table. Keep it if no label was lost, and the labels had to be read, which took long.
+
+    Where other answers from labels are kept, so is this one: the next report needs all of them to read no label.
+    """
     is_first, begin = bool(data.seconds_of_judging) or not data.has_judgements, time.monotonic()
     table = find_flip_table(judged, settings)
     is_slow = is_first and time.monotonic() - begin + data.seconds_of_judging > WORTH_KEEPING_SECONDS
     data.seconds_of_judging = 0.0
-    if is_slow and data.judgements().lost is None and data.reader.status() is not RunStatus.LIVE:
+    is_kept = is_slow or data.answers is not None
+    if is_kept and data.judgements().lost is None and data.reader.status() is not RunStatus.LIVE:
         with contextlib.suppress(OSError, DtuiError):  # a folder that cannot be written to, a full disk
             data.reader.keep_findings(_key(judged, settings), table)
     return table

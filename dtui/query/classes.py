@@ -21,6 +21,10 @@ from dtui.query.data import RunData
 HIERARCHICAL = "hierarchical"
 METHODS = ("k-means", HIERARCHICAL)
 SORTS = ("error", "here", "peak", "similarity", "name", "index")
+AT_ONCE = 1_024
+"""Validations whose errors are summed at once."""
+GROUPS_AT_ONCE = 64
+"""Groups of classes whose errors are held at every validation."""
 MOST_LINKED = 4_000
 """Classes whose distances from each other are held at once: 128 MB."""
 
@@ -59,14 +63,27 @@ def error_of_all(data: RunData) -> FloatArray:
 
 
 def _error_of(judged: FloatArray, errors: FloatArray) -> FloatArray:
-    with np.errstate(invalid="ignore"):
-        wrong = (np.where(judged > 0, errors, 0) * judged).sum(axis=0, dtype=np.float64)
-        result: FloatArray = wrong / judged.sum(axis=0, dtype=np.float64)
+    """Return the share of wrong images, shape (m,); a stretch at a time, for there may be millions of numbers."""
+    result: FloatArray = np.empty(errors.shape[1])
+    for first in range(0, len(result), AT_ONCE):
+        part = slice(first, first + AT_ONCE)
+        images = judged[:, part]
+        wrong = (np.where(images > 0, errors[:, part], 0) * images).sum(axis=0, dtype=np.float64)
+        with np.errstate(invalid="ignore"):
+            result[part] = wrong / images.sum(axis=0, dtype=np.float64)
     return result
 
 
 def class_errors(data: RunData, groups: Sequence[Sequence[int]], axis: TimeAxis) -> ClassErrors:
     """Answer `RunQuery.class_errors`."""
+    held = records_of_columns(axis, data.validations, data.validation_interval)
+    some = [groups[first : first + GROUPS_AT_ONCE] for first in range(0, len(groups), GROUPS_AT_ONCE)]
+    pooled = [pool_largest(_errors_of(data, part), held) for part in some or [groups]]
+    return ClassErrors(axis, tuple(tuple(group) for group in groups), read_only(np.concatenate(pooled)))
+
+
+def _errors_of(data: RunData, groups: Sequence[Sequence[int]]) -> FloatArray:
+    """Return the errors of some groups, shape (groups, m)."""
     rows = np.full((len(groups), len(data.validations)), np.nan)
     single = [row for row, labels in enumerate(groups) if len(labels) == 1]
     alone = [groups[row][0] for row in single]
@@ -75,8 +92,7 @@ def class_errors(data: RunData, groups: Sequence[Sequence[int]], axis: TimeAxis)
     for row, labels in enumerate(groups):
         if len(labels) != 1:
             rows[row] = group_error(data, labels)
-    held = records_of_columns(axis, data.validations, data.validation_interval)
-    return ClassErrors(axis, tuple(tuple(group) for group in groups), read_only(pool_largest(rows, held)))
+    return rows
 
 
 COURSES = ("error", "change")
@@ -152,8 +168,10 @@ def _clusters(data: RunData, count: int, method: str, is_standardised: bool) -> 
     """Return the clusters by rising mean error, and the classes of each likewise."""
     errors = data.class_errors()
     judged = np.flatnonzero(~np.isnan(errors).all(axis=1) & (data.layout.images[: len(errors)] > 0))
-    means: FloatArray = np.asarray(np.nanmean(errors[judged], axis=1, dtype=np.float64))
-    features = error_features(errors[judged])
+    errors = errors if len(judged) == len(errors) else errors[judged]
+    parts = [errors[first : first + GROUPS_AT_ONCE] for first in range(0, len(errors), GROUPS_AT_ONCE)]
+    means: FloatArray = np.concatenate([np.zeros(0), *(np.nanmean(some, axis=1, dtype=np.float64) for some in parts)])
+    features = np.concatenate([error_features(some) for some in parts or [errors]])
     cluster = average_linkage if method == HIERARCHICAL else k_means
     assigned = cluster(standardised(features) if is_standardised else features, count)
     members = [np.flatnonzero(assigned == cluster) for cluster in range(int(assigned.max(initial=-1)) + 1)]

@@ -69,7 +69,7 @@ class RunData(ValidationData):
                 self._windows.clear()
                 self._label_windows.clear()
                 self.generation += 1
-                self._judgements = None
+                self.forget_judgements()
             self._seen, self._joins = now, joins
         return changed
 

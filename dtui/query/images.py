@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from dtui.analysis.correctness import WordArray
+from dtui.analysis.correctness import PackedLayout, WordArray
 from dtui.analysis.downsample import ColumnRecords, pool_mean, records_of_columns, row_edges
 from dtui.analysis.ordering import by_largest_first, by_peak, by_similarity
 from dtui.analysis.relations.confusion import LABELS
@@ -30,6 +30,8 @@ from dtui.model import (
 from dtui.model.learning import TakenFor
 from dtui.query.classes import check_labels
 from dtui.query.data import RunData
+from dtui.query.labels.judgements import Judgements
+from dtui.query.labels.kept_learning import learning
 
 SORTS = ("index", "error", "similarity", "peak")
 COLOURS = ("correctness", "label")
@@ -52,13 +54,13 @@ def image_rows(data: RunData, request: ImagesRequest) -> ImageRows:
     rows = order[first : first + count]
     held = records_of_columns(request.axis, data.validations, data.validation_interval)
     pixels = max(1, request.pixels)
-    right = _share_right(data, request.classes, rows, held.needed, pixels)
+    judged = data.judgements_of(request.classes)
+    right = _share_right(judged, rows, held.needed, pixels)
     correct = pool_mean(right, _shifted(held)).astype(np.float32)
     wrong: IntArray = np.full(correct.shape, NO_LABEL, dtype=np.int32)
     if request.colour_by == "label" and count:
         wrong = wrong_labels(data, images[rows], held, pixels)
-    judged = data.judgements()
-    always = (judged.times_right[images] == 0) & (judged.times_judged[images] > 0)
+    always = (judged.times_right == 0) & (judged.times_judged > 0)
     return ImageRows(
         request=replace(request, first=first, count=count),
         correct=read_only(correct),
@@ -79,8 +81,8 @@ def images_of(data: RunData, classes: tuple[int, ...]) -> IntArray:
 def _order(data: RunData, images: IntArray, request: ImagesRequest) -> IntArray:
     """Return row on screen to position in `images`, shape (n,)."""
     if request.sort == "error":
-        judged = data.judgements()
-        return by_largest_first(judged.times_right[images] / np.maximum(judged.times_judged[images], 1))
+        judged = data.judgements_of(request.classes)
+        return by_largest_first(judged.times_right / np.maximum(judged.times_judged, 1))
     if request.sort == "similarity":
         return by_similarity(_features(data, request.classes))
     if request.sort == "peak":
@@ -94,16 +96,16 @@ def _features(data: RunData, classes: tuple[int, ...]) -> FloatArray:
 
     0.5 where all judgements are lost.
     """
-    judged = data.judgements()
+    judged = data.judgements_of(classes)
     stretches = row_edges(len(judged.right), FEATURES)
     if not len(stretches) or not classes:
-        return np.zeros((sum(int(data.layout.images[label]) for label in classes), 0))
+        return np.zeros((judged.layout.total_images, 0))
     lengths = np.diff(np.append(stretches, len(judged.right)))
 
     def counts(packed: WordArray) -> FloatArray:
         parts = [
-            np.add.reduceat(data.layout.unpack(packed, label), stretches, axis=0, dtype=np.float32).T
-            for label in classes
+            np.add.reduceat(judged.layout.unpack(packed, place), stretches, axis=0, dtype=np.float32).T
+            for place in range(len(classes))
         ]
         return np.concatenate(parts)
 
@@ -114,30 +116,27 @@ def _features(data: RunData, classes: tuple[int, ...]) -> FloatArray:
     return np.where(known > 0, right / np.maximum(known, 1), 0.5)
 
 
-def _unpacked(data: RunData, packed: WordArray, classes: tuple[int, ...]) -> BoolArray:
-    """Return right or wrong, shape (validations, images of the classes)."""
-    parts = [data.layout.unpack(packed, label) for label in classes]
+def _unpacked(layout: PackedLayout, packed: WordArray) -> BoolArray:
+    """Return right or wrong, shape (validations, images)."""
+    parts = [layout.unpack(packed, label) for label in range(len(layout.images))]
     return np.concatenate(parts, axis=1) if parts else np.zeros((len(packed), 0), dtype=np.bool_)
 
 
-def _share_right(
-    data: RunData, classes: tuple[int, ...], rows: IntArray, validations: slice, pixels: int
-) -> FloatArray:
+def _share_right(judged: Judgements, rows: IntArray, validations: slice, pixels: int) -> FloatArray:
     """Return the share of right judgements of each pixel row, shape (P, validations); NaN where all are lost."""
     edges = row_edges(len(rows), pixels)
-    judged = data.judgements()
     right = judged.right[validations]
     lost = None if judged.lost is None else judged.lost[validations]
     shares = np.empty((len(edges), len(right)), dtype=np.float32)
     if not len(rows):
         return shares
-    at_once = max(1, AT_ONCE // int(data.layout.images[list(classes)].sum()))
+    at_once = max(1, AT_ONCE // judged.layout.total_images)
     for first in range(0, len(right), at_once):
         part = slice(first, first + at_once)
-        counts = _pixel_sums(_unpacked(data, right[part], classes)[:, rows], edges)
+        counts = _pixel_sums(_unpacked(judged.layout, right[part])[:, rows], edges)
         known: IntArray = np.diff(np.append(edges, len(rows)))[:, None]
         if lost is not None:
-            known = known - _pixel_sums(_unpacked(data, lost[part], classes)[:, rows], edges)
+            known = known - _pixel_sums(_unpacked(judged.layout, lost[part])[:, rows], edges)
         with np.errstate(invalid="ignore"):
             shares[:, part] = counts if known.max() == known.min() == 1 else counts / known
     return shares
@@ -267,8 +266,8 @@ def image_verdict(data: RunData, image: int, iteration: int) -> ImageVerdict:
         label = int(data.labels(one, here)[0, 0])
         confidence = int(data.reader.read_confidences(one, here)[0, 0])
         judged_at = int(data.validations[position])
-    judged, judging = data.judgements(), data.judging
-    times = int(judged.times_judged[image])
+    times, right = _times_judged(data, image)
+    judging = data.judging
     score, rank, second, second_sure = (
         _value(data, name, image, position) for name in ("score", "rank", "second_label", "second_confidence")
     )
@@ -279,7 +278,7 @@ def image_verdict(data: RunData, image: int, iteration: int) -> ImageVerdict:
         label=None if label < 0 else label,
         confidence=float("nan") if label < 0 or confidence < 0 or judging is not None else confidence / 255,
         iteration=judged_at,
-        times_wrong=times - int(judged.times_right[image]),
+        times_wrong=times - right,
         validations=times,
         pixels=data.remembered(("thumbnail", image), lambda: decode_thumbnail(data.reader.read_thumbnail(image))),
         judging=judging,
@@ -288,6 +287,15 @@ def image_verdict(data: RunData, image: int, iteration: int) -> ImageVerdict:
         second_label=None if np.isnan(second) else int(second),
         second_confidence=second_sure / 255,
     )
+
+
+def _times_judged(data: RunData, image: int) -> tuple[int, int]:
+    """Return how often an image was judged, and how often it was right."""
+    if data.has_judgements:
+        judged = data.judgements()
+        return int(judged.times_judged[image]), int(judged.times_right[image])
+    learned = learning(data)
+    return int(learned.judged[image]), int(learned.judged[image] - learned.wrong[image])
 
 
 def _value(data: RunData, name: str, image: int, position: int) -> float:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from dtui.model.findings.advice import ThresholdAdvice
     from dtui.query import anomalies, class_table, curves, detecting, findings
     from dtui.query.incidents import state, verdict
+    from dtui.query.labels import kept_answers
     from dtui.query.watching.progress import Progress
     from dtui.store import RunReader
 else:  # a front end asks a few of the questions, and waits only for what answers these
@@ -40,6 +41,7 @@ else:  # a front end asks a few of the questions, and waits only for what answer
         "dtui.query", "anomalies", "class_table", "curves", "detecting", "findings"
     )
     state, verdict = on_use("dtui.query.incidents", "state", "verdict")
+    (kept_answers,) = on_use("dtui.query.labels", "kept_answers")
 
 
 def open_run(path: str | Path) -> RunQuery:
@@ -89,9 +91,10 @@ class RunQuery(LayerQuestions, CompareQuestions):
     def keeping_labels(self) -> AbstractContextManager[None]:
         """Read the labels once and keep them within the block: for callers that ask for most, such as a report.
 
-        More than 48 MB of wrong labels are not kept; they are then read whenever they are asked for.
+        More than 48 MB of wrong labels are not kept; they are then read whenever they are asked for. Of a large run
+        that has ended, the answers are kept in its cache when the block ends; with them, the next block reads few.
         """
-        return self._data.keeping_labels()
+        return kept_answers.keeping_labels(self._data)
 
     # --- the run
     def quiet_seconds(self, now: float) -> float:

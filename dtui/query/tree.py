@@ -13,6 +13,7 @@ from dtui.analysis.downsample import pool_farthest, pool_largest
 from dtui.analysis.quantiles import column_quantiles, magnitude_quantile
 from dtui.errors import UsageError
 from dtui.model import (
+    BoolArray,
     FloatArray,
     Layer,
     Module,
@@ -149,14 +150,14 @@ def node_series(data: RunData, nodes: Sequence[int], statistic: str, source: str
     data.begin_answer("series")
     layers = data.layers(source, statistic)
     rows = rows_of(data, chosen, source, statistic)
-    is_counted = data.records_layers(source, "nonfinite")
-    counted = rows_of(data, chosen, source, "nonfinite") > 0 if is_counted else np.zeros(rows.shape, np.bool_)
+    counted = _counted(data, chosen, source)
     held = data.held(axis, stored.is_watched)
 
     def scale() -> float:
-        every = np.concatenate([layers, data.modules(source, statistic)[1:]])
-        stride = -(-every.size // MOST_FOR_SCALE) or 1
-        largest = column_quantiles(np.abs(every[:, ::stride]).T, SCALE_QUANTILE)
+        every = (layers, data.modules(source, statistic)[1:])
+        stride = -(-sum(values.size for values in every) // MOST_FOR_SCALE) or 1
+        some = np.concatenate([values[:, ::stride] for values in every])
+        largest = column_quantiles(np.abs(some).T, SCALE_QUANTILE)
         return magnitude_quantile(largest, SCALE_LAYERS)
 
     return NodeSeries(
@@ -166,8 +167,20 @@ def node_series(data: RunData, nodes: Sequence[int], statistic: str, source: str
         nodes=tuple(nodes),
         values=read_only(pool_farthest(rows, held)),
         scale=data.remembered(("scale", source, statistic), scale),
-        nonfinite=read_only(pool_largest(counted.astype(np.float32), held) > 0) if counted.any() else None,
+        nonfinite=None if counted is None else read_only(pool_largest(counted.astype(np.float32), held) > 0),
     )
+
+
+def _counted(data: RunData, nodes: Sequence[TreeNode], source: str) -> BoolArray | None:
+    """Return where NaN or Inf was counted in some nodes, shape (nodes, n); None if it was nowhere."""
+
+    def find() -> BoolArray | None:
+        if not data.records_layers(source, "nonfinite"):
+            return None
+        counted: BoolArray = rows_of(data, nodes, source, "nonfinite") > 0
+        return counted if counted.any() else None
+
+    return data.remembered(("counted", source, tuple(node.index for node in nodes)), find)
 
 
 def rows_of(data: RunData, nodes: Sequence[TreeNode], source: str, statistic: str) -> FloatArray:

@@ -6,6 +6,7 @@ Owns the presets.
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -15,13 +16,16 @@ import numpy as np
 
 from dtui.errors import UsageError
 from dtui.model import ImageSet, RunMetadata
-from dtui.store import RunWriter
+from dtui.store import RunWriter, compact_run
 from dtui.synth.events import plant_events
 from dtui.synth.judging import Judge
 from dtui.synth.networks import resnet20, resnet50
 from dtui.synth.training import Training
 
 IMAGES_A_CLASS = 50
+FOLDED_TOGETHER = 1_024
+"""Records of a long run that are folded at once, while the next are made: an invented run has no viewer that would be
+served by smaller parts, and waits where folding is slower, so that never more than twice as many are in journals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +105,23 @@ def synthesise(
     )
     training = Training(structure, events, count, seed)
     judge = Judge(images, events, count, seed)
-    with RunWriter(path, structure, metadata, classes=images.classes, compact=compact) as writer:
+    is_long = compact and count > FOLDED_TOGETHER
+    writer = RunWriter(path, structure, metadata, classes=images.classes, compact=compact and not is_long)
+    with ThreadPoolExecutor(1) as folding, writer:
         writer.set_images(images)
+        fold: Future[object] = folding.submit(lambda: None)
         for position in range(count):
             judged = judge.validation(position, size.every)
             writer.append_record(training.record(position, size.every, judge.error))
             writer.append_validation(judged)
             if progress is not None:
                 progress(position + 1, count)
+            if is_long and (position + 1) % FOLDED_TOGETHER == 0:
+                fold.result()
+                fold = folding.submit(compact_run, writer.path)
+        fold.result()
+    if is_long:
+        compact_run(writer.path)
     return writer.path
 
 

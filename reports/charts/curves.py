@@ -14,6 +14,7 @@ import numpy as np
 
 from dtui.model import Stage, TimeAxis
 from dtui.reports.charts import theme
+from dtui.reports.charts.curve_labels import either, event_rows, name_row, names_room, stage_rows
 from dtui.reports.charts.curve_rows import Curve, Event, curve_rows, nonfinite_rows
 from dtui.reports.charts.ribbon import RibbonMark
 from dtui.reports.document import Spec
@@ -23,18 +24,17 @@ LOSS_HEIGHT = 120
 RIBBON_TOP = 10
 RIBBON_LANE = 15
 EVENT_LANE = 14
-EVENT_LANES = 3
-"""Lines of labels above the curves; an event for which none has room is a line without a label."""
 EVENTS_WITH_LINES = 16
 """Up to this many events have a line through the curves; more would hide them."""
-CHARACTER = 6.2
-"""Pixels that a character of a label takes, on average."""
 LOG_FROM = 40.0
 """Ratio of the largest to the smallest value from which on the loss is drawn on a logarithmic scale."""
 _READ_OUT = "(iteration == null ? datum.last === true : datum.column == shown)"
 """Which row's value stands beside the name: the crosshair's, else the curve's last, which another curve may outlast."""
-_VALUES_AT = -44
-"""Where the values in the gutter end."""
+_VALUES_AT = either(-44, "width")
+"""Where the values end: in the gutter, or at the right."""
+_BEGIN = either(-theme.GUTTER, -theme.NARROW_GUTTER)
+_SIDES: tuple[tuple[Any, int], ...] = (("left", 4), ("right", -4))
+"""How the label of an event is aligned, and how far it stands from the line."""
 _FIELDS: dict[str, Any] = {"x": alt.X, "x2": alt.X2, "y": alt.Y, "y2": alt.Y2, "text": alt.Text}
 _PLACES: dict[str, Any] = {"x": alt.XValue, "x2": alt.X2Value, "y": alt.YValue, "y2": alt.Y2Value}
 
@@ -61,7 +61,8 @@ def curve_chart(
         width: Pixels of the time axis at first.
 
     Returns:
-        A specification whose parameter `iteration` is the crosshair, null for none.
+        A specification whose parameter `iteration` is the crosshair, null for none. With its parameter `narrow` and the
+        padding of `usermeta.narrow` the names stand above the curves.
 
     Raises:
         ValueError: There is no curve, or one has another number of columns.
@@ -71,25 +72,27 @@ def curve_chart(
     if not curves or any(curve.values.shape != (axis.columns,) for curve in curves):
         raise ValueError(f"curves: need at least one, each with {axis.columns} columns")
     height = ERROR_HEIGHT if unit == "share" else LOSS_HEIGHT
-    lanes = _event_lanes(events, axis, width)
-    top = 22 + EVENT_LANE * (1 + max(lanes, default=-1))
+    known = event_rows(events, axis, width)
+    lanes = 1 + max((max(event["lane"], event["thin"]) for event in known), default=-1)
+    top = 22 + EVENT_LANE * lanes
     strip = RIBBON_TOP + 2 * RIBBON_LANE if ribbon else 0
     layers = [
         *_stage_layers(stages, axis, height),
-        *_event_layers(events, lanes, height),
+        *_event_layers(known, lanes, height),
         *_nonfinite_layers(curves, height),
-        *_curve_layers(curves, axis, unit, strip),
+        *_curve_layers(curves, axis, unit, strip, top),
         *_ribbon_layers(ribbon, height),
-        _place_layer(len(curves)),
+        _place_layer(len(curves), top),
         _crosshair_layer(height + strip),
     ]
     spec = _layered(layers, axis, (width, height), (top, 40 + strip))
+    spec["usermeta"]["narrow"] = {"left": theme.NARROW_GUTTER, "top": top + names_room(len(curves))}
     spec["datasets"] = {
         "once": [{"x": 0}],
         "curves": curve_rows(curves, axis),
         "nonfinite": nonfinite_rows(curves, axis),
-        "stages": [{"iteration": s.iteration, "label": f"lr {s.learning_rate:.3g}"} for s in stages],
-        "events": [{"iteration": e.iteration, "label": e.label, "lane": k} for e, k in zip(events, lanes, strict=True)],
+        "stages": stage_rows(stages, axis),
+        "events": known,
         "ribbon": [mark.as_row() for mark in ribbon],
     }
     used = {layer["data"]["name"] for layer in spec["layer"]}
@@ -103,6 +106,7 @@ def _layered(layers: list[alt.Chart], axis: TimeAxis, size: tuple[int, int], roo
     top, bottom = room
     params: list[Any] = [
         alt.param(name="iteration", value=None).param,
+        alt.param(name="narrow", value=False).param,
         alt.param(name="shown", expr=_shown(axis)).param,
     ]
     chart = alt.LayerChart(  # all at once: each method that adds something copies every layer
@@ -121,8 +125,8 @@ def _layered(layers: list[alt.Chart], axis: TimeAxis, size: tuple[int, int], roo
     return spec
 
 
-def _channels(**wanted: float | str | alt.SchemaBase) -> dict[str, Any]:
-    """Return encodings with their classes: a number is a place in pixels, a text a field with its type.
+def _channels(**wanted: float | str | dict[str, Any] | alt.SchemaBase) -> dict[str, Any]:
+    """Return encodings with their classes: a number or expression is a place in pixels, a text a field with its type.
 
     Altair would find the classes by itself, but each time by comparing all that it has: 20 ms a channel.
     """
@@ -181,7 +185,7 @@ def _value_scale(curves: Sequence[Curve], unit: str) -> alt.Scale:
     return alt.Scale(zero=True, nice=True)
 
 
-def _curve_layers(curves: Sequence[Curve], axis: TimeAxis, unit: str, strip: float) -> list[alt.Chart]:
+def _curve_layers(curves: Sequence[Curve], axis: TimeAxis, unit: str, strip: float, top: float) -> list[alt.Chart]:
     """Return bands, lines, and the names with their values in the gutter."""
     names = [curve.name for curve in curves]
     colour = alt.Color("curve:N", scale=alt.Scale(domain=names, range=[curve.colour for curve in curves]), legend=None)
@@ -218,16 +222,16 @@ def _curve_layers(curves: Sequence[Curve], axis: TimeAxis, unit: str, strip: flo
     )
     shown_format = ".1%" if unit == "share" else ".4~g"
     for place, curve in enumerate(curves):
-        row = 7 + 18 * place
+        row = name_row(place, len(curves), top)
         label: dict[str, Any] = {"baseline": "middle", "color": curve.colour}
         value = {**label, "fontSize": 12, "fontWeight": "bold"}  # not the names: in wide fonts they would meet
         key = alt.Chart(alt.NamedData(name="once"))
         layers += [
             key.mark_text(align="left", text=curve.name, fontSize=11, **label).encode(
-                **_channels(x=18 - theme.GUTTER, y=row)
+                **_channels(x=either(18 - theme.GUTTER, 18 - theme.NARROW_GUTTER), y=row)
             ),
             key.mark_rule(strokeWidth=2.4, color=curve.colour, strokeDash=[4, 2] if curve.dashed else [1, 0]).encode(
-                **_channels(x=-theme.GUTTER, x2=12 - theme.GUTTER, y=row)
+                **_channels(x=_BEGIN, x2=either(12 - theme.GUTTER, 12 - theme.NARROW_GUTTER), y=row)
             ),
             alt.Chart(alt.NamedData(name="curves"))
             .transform_filter(f"{_READ_OUT} && datum.curve == {theme.quoted(curve.name)}")
@@ -238,13 +242,13 @@ def _curve_layers(curves: Sequence[Curve], axis: TimeAxis, unit: str, strip: flo
     return layers
 
 
-def _place_layer(curves: int) -> alt.Chart:
+def _place_layer(curves: int, top: float) -> alt.Chart:
     """Return the line below the names that says which iteration their values belong to."""
     layer: alt.Chart = (
         alt.Chart(alt.NamedData(name="once"))
         .transform_calculate(label="iteration == null ? 'last' : 'iteration ' + format(iteration, ',d')")
         .mark_text(align="right", baseline="middle", color=theme.MUTED, fontSize=11)
-        .encode(**_channels(x=_VALUES_AT, y=7 + 18 * curves, text="label:N"))
+        .encode(**_channels(x=_VALUES_AT, y=name_row(curves, curves, top), text="label:N"))
     )
     return layer
 
@@ -254,9 +258,9 @@ def _stage_layers(stages: Sequence[Stage], axis: TimeAxis, height: int) -> list[
         return []
     base = alt.Chart(alt.NamedData(name="stages")).encode(**_channels(x="iteration:Q"))
     layers = [
-        base.mark_text(align="left", dx=4, color=theme.MUTED, fontSize=11, baseline="bottom").encode(
-            **_channels(text="label:N", y=-4)
-        )
+        base.transform_filter("!narrow || datum.fits")
+        .mark_text(align="left", dx=4, color=theme.MUTED, fontSize=11, baseline="bottom")
+        .encode(**_channels(text="label:N", y=-4))
     ]
     changes = f"datum.iteration > {axis.first}"
     layers.append(
@@ -267,39 +271,27 @@ def _stage_layers(stages: Sequence[Stage], axis: TimeAxis, height: int) -> list[
     return layers
 
 
-def _event_lanes(events: Sequence[Event], axis: TimeAxis, width: int) -> list[int]:
-    """Return a lane for each event, so that no two labels of a lane overlap; -1 if all lanes are taken."""
-    ends: list[float] = []
-    lanes = []
-    for event in events:
-        left = (event.iteration - axis.first) / axis.span * width
-        lane = next((k for k, end in enumerate(ends) if end <= left), len(ends))
-        if lane == EVENT_LANES:
-            lanes.append(-1)
-            continue
-        ends[lane : lane + 1] = [left + CHARACTER * (len(event.label) + 4)]
-        lanes.append(lane)
-    return lanes
-
-
-def _event_layers(events: Sequence[Event], lanes: Sequence[int], height: int) -> list[alt.Chart]:
+def _event_layers(events: Sequence[dict[str, Any]], lanes: int, height: int) -> list[alt.Chart]:
     if not events:
         return []
     base = alt.Chart(alt.NamedData(name="events")).encode(**_channels(x="iteration:Q"))
     layers = []
     foot = height if len(events) <= EVENTS_WITH_LINES else 0
-    unlabelled = base.transform_filter("datum.lane < 0").mark_rule(color=theme.EVENT, opacity=0.6)
-    if min(lanes) < 0:
+    lane_of, side = "(narrow ? datum.thin : datum.lane)", "(narrow ? datum.bent : datum.side)"
+    if any(min(event["lane"], event["thin"]) < 0 for event in events):
+        unlabelled = base.transform_filter(f"{lane_of} < 0").mark_rule(color=theme.EVENT, opacity=0.6)
         layers.append(unlabelled.encode(**_channels(y=-6, y2=foot)))
-    for lane in range(max(lanes) + 1):
+    for lane in range(lanes):
         at = -20 - EVENT_LANE * lane
-        mine = base.transform_filter(f"datum.lane == {lane}")
+        mine = base.transform_filter(f"{lane_of} == {lane}")
         layers.append(mine.mark_rule(color=theme.EVENT, opacity=0.6).encode(**_channels(y=at, y2=foot)))
-        layers.append(
-            mine.mark_text(align="left", dx=4, color=theme.EVENT, fontSize=11, baseline="middle").encode(
-                **_channels(text="label:N", y=at)
+        for align, dx in _SIDES[: 1 + any("right" in (event["side"], event["bent"]) for event in events)]:
+            words = mine.transform_filter(f"{side} == '{align}'")
+            layers.append(
+                words.mark_text(align=align, dx=dx, color=theme.EVENT, fontSize=11, baseline="middle").encode(
+                    **_channels(text="label:N", y=at)
+                )
             )
-        )
     return layers
 
 
@@ -319,10 +311,10 @@ def _ribbon_layers(ribbon: Sequence[RibbonMark], height: int) -> list[alt.Chart]
             .mark_point(shape=shape, filled=True, opacity=0.85, color=colour)
             .encode(**_channels(x="iteration:Q", y=at, size=alt.Size("size:Q", scale=None, legend=None))),
             key.mark_point(shape=shape, filled=True, size=60, opacity=1, color=colour).encode(
-                **_channels(x=6 - theme.GUTTER, y=at)
+                **_channels(x=either(6 - theme.GUTTER, 6 - theme.NARROW_GUTTER), y=at)
             ),
             key.mark_text(align="left", baseline="middle", color=colour, fontSize=12, text=direction).encode(
-                **_channels(x=18 - theme.GUTTER, y=at)
+                **_channels(x=either(18 - theme.GUTTER, 14 - theme.NARROW_GUTTER), y=at)
             ),
         ]
     return layers

@@ -16,6 +16,7 @@ import numpy as np
 from dtui.model import FloatArray, TimeAxis
 from dtui.reports.charts import theme
 from dtui.reports.charts.heatmap_marks import (
+    SCALE_LINE,
     header_marks,
     hit_mark,
     hover_mark,
@@ -100,6 +101,7 @@ def class_heatmap(groups: Sequence[Group], axis: TimeAxis, *, stages: Sequence[i
     height = rows[-1]["y"] + rows[-1]["height"] + 4
     spec = theme.frame(height, top=TOP, bottom=BOTTOM, limits=limits)
     spec["usermeta"] = {"decode": DECODE, "palette": error_palette(), "columns": axis.columns}
+    spec["usermeta"]["narrow"] = {"left": theme.NARROW_STRIPS, "top": TOP + SCALE_LINE}
     spec["signals"] += [*theme.column_signals(limits, axis.columns), *hover_signals()]
     spec["data"] = [{"name": "rows", "values": rows}, {"name": "marks", "values": marks}]
     spec["marks"] = [

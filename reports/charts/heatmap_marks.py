@@ -7,6 +7,10 @@ from dtui.reports.charts.marks import field, mark, signal
 from dtui.reports.charts.raster import LEVELS, error_palette
 from dtui.reports.document import Spec
 
+SCALE_LINE = 18
+"""Pixels of a line of its own that the scale of the colours takes on a narrow page, above the readout."""
+_HIGHER = f"(narrow ? {SCALE_LINE} : 0)"
+
 
 def hover_signals() -> list[Spec]:
     """Return the signals for the row under the pointer; `values` is set from outside, one per row, null at first."""
@@ -32,6 +36,8 @@ def hover_signals() -> list[Spec]:
                 {"events": "@triangle:mouseout", "update": "null"},
             ],
         },
+        {"name": "narrow", "value": False},
+        {"name": "gutter", "update": f"narrow ? {theme.NARROW_STRIPS} : {theme.GUTTER}"},
         {"name": "values", "value": None},
         {"name": "value", "value": None},
     ]
@@ -68,17 +74,17 @@ def label_marks() -> list[Spec]:
     value = "(values ? values[datum.id] : datum.last)"
     name = {
         **place,
-        "x": signal(f"datum.heading ? {-theme.GUTTER} : {12 - theme.GUTTER}"),
         "text": field("label"),
         "fontSize": 12,
         "fontWeight": weight,
-        "limit": theme.GUTTER - 95,
     }
+    begin = {"x": signal("datum.heading ? -gutter : 12 - gutter"), "limit": signal("gutter - (narrow ? 62 : 95)")}
     detail = {**place, "x": -58, "text": field("detail"), "align": "right", "fill": theme.MUTED}
+    unless_narrow = {"fillOpacity": signal("narrow ? 0 : 1")}
     shown = {"text": signal(f"{value} == null ? '' : format({value}, '.1%')"), "fontWeight": weight}
     return [
-        mark("text", name, {}, data="rows"),
-        mark("text", detail, {}, data="rows"),
+        mark("text", name, begin, data="rows"),
+        mark("text", detail, unless_narrow, data="rows"),
         mark("text", {**place, "x": -8, "align": "right"}, shown, data="rows"),
     ]
 
@@ -108,8 +114,9 @@ def header_marks(one: str = "class") -> list[Spec]:
     marks: list[Spec] = []
     for k in range(swatches):
         colour = f"#{palette[round(k * (LEVELS - 1) / (swatches - 1))]:06x}"
-        where = {"x": round(50 - theme.GUTTER + k * width / swatches, 2), "width": round(width / swatches + 0.5, 2)}
-        marks.append(mark("rect", {**where, "y": -22, "height": 10, "fill": colour}))
+        where = {"width": round(width / swatches + 0.5, 2), "height": 10, "fill": colour}
+        moved = {"x": signal(f"{round(50 + k * width / swatches, 2)} - gutter"), "y": signal(f"-22 - {_HIGHER}")}
+        marks.append(mark("rect", where, moved))
     readout = (
         "mark ? (mark.direction == 'gained' ? '▲ gained ' : '▼ lost ') + format(mark.share, '.1%') + ' of ' + mark.of"
         " + ' · iteration ' + format(mark.iteration - 0.5, ',d')"
@@ -117,10 +124,11 @@ def header_marks(one: str = "class") -> list[Spec]:
         " : over ? over.name + ' · ' + shown_text + (value == null ? '' : ' · error ' + format(value, '.1%'))"
         f" : 'error of each {one}' + (iteration == null ? '' : ' · ' + shown_text)"
     )
-    for text, x, fill in (
-        ("'error 0'", -theme.GUTTER, theme.MUTED),
-        ("'100%'", -54, theme.MUTED),
-        (readout, 0, theme.INK),
+    for text, x, y, fill in (
+        ("'error 0'", "-gutter", f"-17 - {_HIGHER}", theme.MUTED),
+        ("'100%'", f"{theme.GUTTER - 54} - gutter", f"-17 - {_HIGHER}", theme.MUTED),
+        (readout, "narrow ? -gutter : 0", "-17", theme.INK),
     ):
-        marks.append(mark("text", {"x": x, "y": -17, "baseline": "middle", "fill": fill}, {"text": signal(text)}))
+        moved = {"text": signal(text), "x": signal(x), "y": signal(y)}
+        marks.append(mark("text", {"baseline": "middle", "fill": fill}, moved))
     return marks

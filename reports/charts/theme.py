@@ -20,6 +20,12 @@ MARGIN = 18
 """Pixels right of the time axis."""
 PLOT_WIDTH = 760
 """Pixels of the time axis where nobody widens it: in a static picture and in print."""
+NARROW_GUTTER = 60
+"""Pixels left of the time axis on a narrow page, where names stand above the curves."""
+NARROW_STRIPS = 118
+"""The same beside strips with names."""
+NARROW_PLOT = 280
+"""Pixels of the time axis on a narrow page, about."""
 PAPER_PLOT = 483
 """Pixels of the time axis on paper: printed over the width of an A4 page, a letter of 11 pixels is 8 points high."""
 PAPER_WIDTH = GUTTER + PAPER_PLOT + MARGIN

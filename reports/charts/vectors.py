@@ -5,11 +5,11 @@ Owns the element tree of such a picture; the library escapes every text.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
 from dtui.reports.charts import theme
+from dtui.safe_text import text_columns
 
 SIZE = 12
 """Of the text, in pixels."""
@@ -125,7 +125,7 @@ def fitted(text: str, room: float, *, from_end: bool = False) -> str:
     most = max(1, int(room / CHARACTER))
     used = 0
     for kept, character in enumerate(reversed(text) if from_end else text):
-        used += 2 if unicodedata.east_asian_width(character) in "WF" else 1
+        used += text_columns(character)
         if used > most - (kept < len(text) - 1):
             return "…" + text[len(text) - kept :] if from_end else text[:kept] + "…"
     return text

@@ -33,6 +33,8 @@ COLUMNS = 60
 """Of the small curve on the index."""
 MOST_INCIDENTS = 2
 _COUNT_OF_CHECKS = re.compile(r"[\d,]+ of [\d,]+ checks ran")
+_HIDDEN = "Incidents may be hidden"
+"""What a remark on damage, or on a detector that failed, begins with."""
 _ERRORS = {"validation error": "validation_error", "train error": "train_error"}
 _OUTCOMES = {Level.LOOK: Outcome.LOOK, Level.UNSURE: Outcome.UNSURE, Level.FINE: Outcome.FINE}
 
@@ -120,12 +122,11 @@ def entry_of(query: RunQuery, said: RunSummary, problems: Sequence[str], report:
 
 
 def _details(verdict: Verdict) -> tuple[str, ...]:
-    """Return what stands below the headline: the worst incidents, else what else must be known."""
+    """Return what stands below the headline: the worst incidents and what may hide others, else what must be known."""
     remarks = [remark for remark in verdict.remarks if not _COUNT_OF_CHECKS.match(remark)]
     if verdict.level is Level.LOOK:
-        remarks = (
-            remarks[:1] if verdict.status in (RunStatus.CRASHED, RunStatus.INCOMPLETE) or not verdict.worst else []
-        )
+        is_first = verdict.status in (RunStatus.CRASHED, RunStatus.INCOMPLETE) or not verdict.worst
+        remarks = [one for k, one in enumerate(remarks) if (k == 0 and is_first) or one.startswith(_HIDDEN)]
     incidents = verdict.said(MOST_INCIDENTS)[1 : len(verdict.said(MOST_INCIDENTS)) - len(verdict.remarks)]
     return (*incidents, *remarks)
 

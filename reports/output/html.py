@@ -25,6 +25,8 @@ from dtui.reports.output.rows_data import rows_data
 from dtui.reports.rows import FilterMaps, LayerTree
 from dtui.safe_text import safe
 
+LONG_WORD = 10
+
 
 def render_html(report: Report, drawings: Drawings, failures: Mapping[str, str], bundle: str) -> str:
     """Return the report as HTML.
@@ -129,6 +131,11 @@ _KINDS = {
 }
 
 
+def _is_long(text: str) -> bool:
+    """Whether a cell holds a word that may break anywhere, as no narrow page has room for it."""
+    return max(map(len, text.split()), default=0) > LONG_WORD
+
+
 def _still(item: LayerTree | FilterMaps) -> Markup:
     """Return what stands there until the page's script draws, and where none runs."""
     svg = still_tree(item) if isinstance(item, LayerTree) else map_svg(item, item.maps[0], theme.PLOT_WIDTH)
@@ -148,6 +155,7 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters["specification"] = _specification
     environment.filters["kind"] = _kind
+    environment.filters["is_long"] = _is_long
     environment.filters["rows_data"] = rows_data
     environment.filters["still"] = _still
     environment.filters["drawing"] = Markup  # SVG text of our own, whose words its maker escaped

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from dtui.reports.document import Chapter, Report
 from dtui.reports.output.brief import Line, incident_lines, worst_numbers
-from dtui.reports.output.text import chapter_lines, columns_of, padded
+from dtui.reports.output.text import chapter_lines, padded
+from dtui.safe_text import text_columns
 
 WIDTH = 78
 MOST_LINES = 40
@@ -34,7 +35,7 @@ def render_mail(report: Report) -> str:
 
 def _chapter(chapter: Chapter) -> list[str]:
     title = _cut(f"{chapter.title} ({chapter.status})", WIDTH)
-    lines = [title, "=" * columns_of(title)]
+    lines = [title, "=" * text_columns(title)]
     if chapter.invented:
         lines.append("INVENTED: no training made this run; its numbers were made up.")
     opening = chapter.opening
@@ -54,7 +55,7 @@ def _chapter(chapter: Chapter) -> list[str]:
 
 
 def _facts(chapter: Chapter) -> list[str]:
-    widest = max((columns_of(fact.name) for fact in chapter.facts), default=0)
+    widest = max((text_columns(fact.name) for fact in chapter.facts), default=0)
     return [
         _cut(f"{padded(fact.name, widest)}  {fact.value}{f'  ({fact.detail})' if fact.detail else ''}", WIDTH)
         for fact in chapter.facts

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from dtui.reports.document import Card, Chapter, Gallery, Item, Row, Section, Table
+from dtui.reports.document import Card, Chapter, Gallery, Item, Paragraph, Picture, Row, Section, Table
 
 CARDS = 8
 """Incidents with pictures, the worst; the others have a line each."""
@@ -30,8 +30,19 @@ def on_paper(chapter: Chapter) -> Chapter:
 
 def _section(section: Section) -> Section:
     galleries = sum(isinstance(item, Gallery) for item in section.items)
-    items = [_item(item, galleries) for item in _cards(section.items)]
+    items = [_item(item, galleries) for item in _told(tuple(_cards(section.items)))]
     return replace(section, items=tuple(items))
+
+
+def _told(items: tuple[Item, ...]) -> Iterator[Item]:
+    """Give all items, the words on a picture before it, so that no page parts them, and none that its caption says."""
+    said = {item.description for item in items if isinstance(item, Picture) and item.title}
+    rest = [item for item in items if not (isinstance(item, Paragraph) and item.text in said)]
+    while rest:
+        item = rest.pop(0)
+        if isinstance(item, Picture) and not item.title and rest and isinstance(rest[0], Paragraph):
+            yield rest.pop(0)
+        yield item
 
 
 def _cards(items: tuple[Item, ...]) -> Iterator[Item]:

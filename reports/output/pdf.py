@@ -44,6 +44,8 @@ LONGEST_CELL = 400
 """Characters of a table's cell; a longer one would push the others off the page."""
 LONG_CELL, WIDEST_CELL = 34, 120
 """Columns with a cell of more characters share the room that others leave, by the longest cell up to this length."""
+WHOLE_ROWS, WHOLE = 16, 1600
+"""Most rows and characters of a table that stays on one page with its heading and its note."""
 Data = dict[str, Any]
 Printed = Mapping[str, tuple[str, ...]]
 """Chart id to its pictures on paper, each as SVG text that fits a page; a chart that could not be drawn is missing."""
@@ -277,6 +279,7 @@ def _table(table: Table, *_: object) -> Iterator[Data]:
         "columns": [pieces(column) for column in table.columns],
         "numeric": list(table.numeric),
         "widths": _widths(table),
+        "whole": len(table.rows) <= WHOLE_ROWS and sum(len(cell) for row in table.rows for cell in row.cells) <= WHOLE,
         "rows": rows,
         "note": pieces(table.note),
     }

@@ -6,11 +6,11 @@ Owns the layout in characters: a sentence describes each chart, tables stay tabl
 from __future__ import annotations
 
 import textwrap
-import unicodedata
 from collections.abc import Iterator
 
 from dtui.reports.document import Card, Chapter, Chart, Fact, Facts, Gallery, Item, Picture, Report, Table
 from dtui.reports.rows import FilterMaps, LayerTree
+from dtui.safe_text import text_columns
 
 WIDTH = 100
 LONGEST_CELL = 40
@@ -34,7 +34,7 @@ def chapter_lines(chapter: Chapter) -> Iterator[str]:
     """Return a chapter line by line, with all of its sections."""
     title = f"{chapter.title} ({chapter.status})"
     yield title
-    yield "=" * columns_of(title)
+    yield "=" * text_columns(title)
     if chapter.invented:
         yield "INVENTED: no training made this run; its numbers were made up for a benchmark."
     if chapter.opening is not None:
@@ -55,13 +55,13 @@ def chapter_lines(chapter: Chapter) -> Iterator[str]:
     for section in chapter.sections:
         yield ""
         yield section.title
-        yield "-" * columns_of(section.title)
+        yield "-" * text_columns(section.title)
         for item in section.items:
             yield from _item(item)
 
 
 def _facts(facts: tuple[Fact, ...]) -> Iterator[str]:
-    widest = max((columns_of(fact.name) for fact in facts), default=0)
+    widest = max((text_columns(fact.name) for fact in facts), default=0)
     for fact in facts:
         yield f"{padded(fact.name, widest)}  {fact.value}{f'  ({fact.detail})' if fact.detail else ''}"
 
@@ -106,7 +106,7 @@ def _card(card: Card) -> Iterator[str]:
 
 def _table(table: Table) -> Iterator[str]:
     lines = [table.columns, *([_cut(cell) for cell in row.cells] for row in table.rows)]
-    widths = [max(columns_of(line[k]) for line in lines) for k in range(len(table.columns))]
+    widths = [max(text_columns(line[k]) for line in lines) for k in range(len(table.columns))]
     for line in lines:
         cells = [
             padded(cell, width, right=numeric) for cell, width, numeric in zip(line, widths, table.numeric, strict=True)
@@ -120,12 +120,7 @@ def _cut(cell: str) -> str:
     return cell if len(cell) <= LONGEST_CELL else cell[: LONGEST_CELL - 1] + "…"
 
 
-def columns_of(text: str) -> int:
-    """Return how many terminal columns a text takes: East Asian wide characters take two."""
-    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
-
-
 def padded(text: str, columns: int, *, right: bool = False) -> str:
     """Return a text with spaces behind it, or before it, so that it takes so many columns."""
-    room = " " * (columns - columns_of(text))
+    room = " " * (columns - text_columns(text))
     return room + text if right else text + room

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dtui.model import Anomaly
+from dtui.reports.charts.pictures.scale import percent
 from dtui.reports.document import Paragraph, Row, Section, Table
 from dtui.reports.sections.registry import View, section
 from dtui.safe_text import safe
@@ -30,7 +31,8 @@ def anomalies_section(view: View) -> Section | None:
     shown = sorted(strongest, key=lambda item: (item[1][0].iteration, -item[1][0].score))
     held = sum(len(group) for _, group in shown)
     rows = tuple(_row(view, anchor, group) for anchor, group in shown)
-    used = [k for k in range(len(_COLUMNS)) if any(row.cells[k] for row in rows)]
+    silent = {"", "new"} if all(anomaly.status == "new" for anomaly in view.anomalies) else {""}
+    used = [k for k in range(len(_COLUMNS)) if any(row.cells[k] not in silent for row in rows)]
     table = Table(
         tuple(view.of_groups(_COLUMNS[k]) for k in used),
         tuple(_NUMERIC[k] for k in used),
@@ -64,7 +66,7 @@ def _row(view: View, anchor: str, group: tuple[Anomaly, ...]) -> Row:
     where = safe(anomaly.layer, 60) if anomaly.layer is not None else "whole run"
     images, share = "", ""
     if anomaly.class_index is not None:
-        where, images, share = view.classes[anomaly.class_index], f"{evidence.count or 0:,}", f"{anomaly.size:.1%}"
+        where, images, share = view.classes[anomaly.class_index], f"{evidence.count or 0:,}", percent(anomaly.size)
     return Row(
         (
             f"{anomaly.iteration:,}",

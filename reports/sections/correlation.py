@@ -10,6 +10,7 @@ from dtui.errors import NotRecordedError
 from dtui.model.cube import CellEvent, CellFilter, GridCell, IncidentGrid, RowKind
 from dtui.model.judging import as_groups
 from dtui.reports.charts.correlation import GridSheet, abstract_grid, detailed_grid, row_name
+from dtui.reports.charts.pictures.scale import times
 from dtui.reports.document import Item, Paragraph, Row, Section, Table
 from dtui.reports.sections.registry import View, section
 from dtui.safe_text import safe
@@ -150,14 +151,5 @@ def _row(sheet: GridSheet, cell: GridCell, event: CellEvent, strongest: CellFilt
     more = f" and {len(ordered) - MOST_FILTERS} more" if len(ordered) > MOST_FILTERS else ""
     sigma = "" if np.isnan(strongest.sigma) else f"{strongest.sigma:.1f}"
     name, layer = sheet.names[cell.row], sheet.layers[cell.layer]
-    cells = (name, f"{event.iteration:,}", layer, f"{filters}{more}", _times(strongest.times), sigma)
+    cells = (name, f"{event.iteration:,}", layer, f"{filters}{more}", times(strongest.times), sigma)
     return Row(cells, iteration=event.iteration)
-
-
-def _times(times: float) -> str:
-    """Return a factor as people read it, such as "×97" or "×8.1 million"; "" where there is none."""
-    if not np.isfinite(times):
-        return ""
-    if times >= 1e6:
-        return f"×{times / 1e6:,.1f} million"
-    return f"×{times:.2g}" if times < 100 else f"×{times:,.0f}"

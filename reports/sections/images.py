@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from dtui.model.learning import ImageList, LearnedImage
+from dtui.model.views import ImagesRequest
+from dtui.reports.charts.pictures.image_rows import ImagePanel, image_rows_picture
+from dtui.reports.charts.pictures.scale import percent
 from dtui.reports.charts.raster import thumbnail
-from dtui.reports.document import Gallery, Item, Section, Thumbnail
+from dtui.reports.document import Gallery, Item, Picture, Section, Thumbnail
 from dtui.reports.sections.registry import View, section
 from dtui.safe_text import safe
 
 MOST_IMAGES = 12
 MOST_CLASSES = 4
 A_CLASS = 8
+PIXEL_ROWS, COLUMNS = 100, 400
+"""Most pixel rows of a class, and columns; more images share a row, and more validations a column."""
+MOST_MARKS = 12
 
 
 @section("images", order=60)
@@ -19,11 +27,14 @@ def images_section(view: View) -> Section | None:
     if view.info.validations == 0 or not view.classes:
         return None
     items: list[Item] = []
-    for label in _classes_of_incidents(view):
+    named = _classes_of_incidents(view)
+    told = ""
+    if named:
+        picture, told = _pixel_rows(view, named)
+        items.append(picture)
+    for label in named:
         found = view.query.image_list("hard", label, A_CLASS)
-        items += _gallery(
-            view, found, f"Forgotten most often of {view.class_name(label)}, a {view.group} of an incident"
-        )
+        items += _gallery(view, found, f"{_named(view, label)}, of an incident: forgotten most often")
     items += _gallery(view, view.query.image_list("always-wrong", top=MOST_IMAGES), "Wrong all along")
     items += _gallery(
         view, view.query.image_list("hard", top=MOST_IMAGES), "Forgotten most often: right, then wrong again"
@@ -33,12 +44,47 @@ def images_section(view: View) -> Section | None:
     caption = "Each image with its class, what it was taken for most often, and in how many validations it was wrong."
     if not view.has_confusions:
         caption = "Each item with its group, and in how many validations it was not right."
-    return Section(f"{view.prefix}-images", "Images", caption, tuple(items))
+    return Section(f"{view.prefix}-images", "Images", f"{caption} {told}".strip(), tuple(items))
+
+
+def _pixel_rows(view: View, labels: list[int]) -> tuple[Picture, str]:
+    """Return the images of some classes over time, one or several a pixel row, and how to read them."""
+    axis = view.full_axis.with_columns(min(COLUMNS, view.full_axis.columns))
+    panels, said = [], []
+    iterations = view.query.validation_iterations().tolist()
+    for label in labels:
+        rows = view.query.image_rows(ImagesRequest((label,), axis, 0, 1_000_000, PIXEL_ROWS))
+        marks = tuple(one.first for one in view.verdict.worst if label in one.classes)[:MOST_MARKS]
+        wrong = 1.0 - rows.correct.astype(np.float64)
+        panels.append(ImagePanel(_named(view, label), wrong, rows.images, marks))
+        whole = np.nanmean(wrong, axis=0) if wrong.size and np.isfinite(wrong).any(axis=0).all() else None
+        never = int(np.count_nonzero(rows.always_wrong))
+        told = f"{_named(view, label)}: {rows.images:,} {view.nouns[0]}, {never:,} wrong all along"
+        if whole is not None:
+            worst = int(whole[len(whole) // 5 :].argmax()) + len(whole) // 5
+            held = [at for at in iterations if axis.column_of(at) == worst]
+            at = held[0] if held else int(np.ceil(axis.first + worst * axis.column_span))
+            told += f", most wrong after the first fifth at {at:,}: {percent(float(whole[worst]))}"
+        said.append(told)
+    one, many = view.nouns[0].removesuffix("s"), view.nouns[0]
+    how = (
+        f"In the picture each {one} has a pixel row, the easiest on top, dark where it was judged wrong; where {many} "
+        f"share a row, the darker the more of them. A dashed red line is an incident of the {view.group}."
+    )
+    title = f"Every {one} of the {view.of_groups('classes')} in incidents, over time"
+    words = f"Pixel rows of {many} over time. {'; '.join(said)}."
+    return image_rows_picture(f"{view.prefix}-image-rows", panels, axis, title, words), how
 
 
 def _classes_of_incidents(view: View) -> list[int]:
     named = dict.fromkeys(label for one in view.verdict.worst for label in one.classes[:1])
     return list(named)[:MOST_CLASSES]
+
+
+def _named(view: View, label: int) -> str:
+    """Return the name of a class, with the word for it where the name does not begin with one."""
+    name = view.class_name(label)
+    return name if name.lower().startswith(view.group) else f"{view.group.capitalize()} {name}"
 
 
 def _gallery(view: View, found: ImageList, title: str) -> list[Item]:
@@ -57,7 +103,7 @@ def _image(view: View, one: LearnedImage) -> Thumbnail:
     lines = [wrong]
     taken = ""
     if one.taken_for is not None and view.has_confusions:
-        taken = f"taken for {view.class_name(one.taken_for)} {one.taken_for_times:,}×"
+        taken = f"{one.taken_for_times:,}× taken for {view.class_name(one.taken_for)}"
         lines.insert(0, taken)
     if one.forgotten:
         lines.append(f"forgotten {one.forgotten:,}×")

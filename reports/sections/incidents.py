@@ -5,8 +5,9 @@ from __future__ import annotations
 from dtui.model import Incident
 from dtui.model.findings.incident_evidence import IncidentEvidence
 from dtui.reports.charts.pictures.evidence import evidence_picture
+from dtui.reports.charts.pictures.scale import times
 from dtui.reports.document import Card, Fact, Item, Paragraph, Row, Section, Table
-from dtui.reports.sections.registry import View, section
+from dtui.reports.sections.registry import View, moment, section
 from dtui.safe_text import safe
 
 MOST_CARDS = 30
@@ -97,7 +98,7 @@ def _shown_by(view: View, evidence: IncidentEvidence) -> list[Fact]:
             Fact(f"{name} was taken", f"{told}; {wrong:,} of {evidence.judged:,} wrong at {evidence.moment:,}")
         )
     if evidence.moved:
-        told = ", ".join(f"{safe(one.layer, 80)} {one.times:,.3g}×" for one in evidence.moved)
+        told = ", ".join(f"{safe(one.layer, 80)} {times(one.times)}" for one in evidence.moved)
         facts.append(Fact("moved most", f"{told} the usual"))
     if evidence.batch is not None:
         facts.append(Fact("data", evidence.batch.sentence))
@@ -135,7 +136,7 @@ def review_section(view: View) -> Section | None:
             safe(one.sentence, 300),
             safe(one.note, 400),
             safe(who, 60),
-            safe(when, 40).replace("T", " "),
+            moment(when) or safe(when, 40),
         )
         rows.append(Row(cells, iteration=one.first))
     columns = ("number", "iteration", "decision", "what", "note", "who", "when")

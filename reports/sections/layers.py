@@ -21,6 +21,7 @@ MOST_ROWS = 12
 MOST_CHANNELS_A_VALUE = 3
 FIRST = (("mean", "weights"), ("norm2", "updates"))
 """What stands first in the switch, and is printed."""
+MOST_STARTS = 10
 MOST_BOXES, BOX_COLUMNS = 6, 24
 MOST_MARKS = 12
 _WORDS = {
@@ -49,7 +50,7 @@ def layers_section(view: View) -> Section | None:
             if (statistic, source) in FIRST:
                 said = f"{_quantity(statistic, source)}: not recorded in this run."
                 items.append(Paragraph(said[0].upper() + said[1:]))
-    items += [*_heads(view), *_adapters(view), *_channels(view)]
+    items += [*_start_table(view, tree, planes), *_heads(view), *_adapters(view), *_channels(view)]
     anchor = f"{view.prefix}-layers"
     if not planes:
         return Section(anchor, "Layers", "", tuple(items))
@@ -96,6 +97,33 @@ def _words(planes: list[Plane], rows: int) -> str:
     if counted:
         said += f" NaN or Inf was counted in {max(int(bad.any(axis=1).sum()) for bad in counted)} of them."
     return said
+
+
+def _start_table(view: View, tree: Sequence[TreeNode], planes: Sequence[Plane]) -> list[Item]:
+    """Return where weights began beside where He and Xavier would begin: layers in incidents, then the farthest off."""
+    plane = next((one for one in planes if (one.name, one.source) == ("std", "weights")), None)
+    if plane is None:
+        return []
+    named = named_rows(view, tree)
+    found: list[tuple[int, float, Row]] = []
+    for place, node in enumerate(tree):
+        starts = None if node.layer is None else view.query.initial_std(node.layer)
+        known = plane.values[place][np.isfinite(plane.values[place])]
+        if starts is None or not len(known) or known[0] <= 0:
+            continue
+        every = [starts.he, starts.xavier, starts.default]
+        off = min(abs(float(np.log(known[0] / value))) for value in every if value > 0)
+        cells = (*("" if np.isnan(value) else f"{value:.3g}" for value in every), f"{known[0]:.3g}", f"{known[-1]:.3g}")
+        found.append((named.index(place) if place in named else len(named), -off, Row((safe(node.name, 120), *cells))))
+    if not found:
+        return []
+    rows = tuple(row for *_, row in sorted(found, key=lambda one: one[:2])[:MOST_STARTS])
+    left = len(found) - len(rows)
+    note = "Standard deviations of weights: where an initialisation would begin, and where they were recorded first."
+    if left:
+        note += f" Of {len(found):,} layers those that incidents name, then those that began farthest off."
+    columns = ("layer", "He", "Xavier", "torch's default", "at first", "at the end")
+    return [Table(columns, (False, *(True,) * 5), rows, note, "Where the weights began")]
 
 
 def _starts(view: View, node: TreeNode) -> str:

@@ -6,7 +6,7 @@ from dtui.model import RunInfo
 from dtui.reports.charts.pictures.structure import structure_picture
 from dtui.reports.document import Fact, Facts, Item, Section
 from dtui.reports.sections.layers import named_rows, row_of
-from dtui.reports.sections.registry import View, section
+from dtui.reports.sections.registry import View, moment, section
 from dtui.safe_text import safe
 
 MOST_EVENTS = 14
@@ -44,7 +44,7 @@ def _structure(view: View) -> list[Item]:
 def _size(view: View) -> tuple[Fact, ...]:
     info, metadata = view.info, view.query.metadata()
     facts = [
-        Fact("recorded", safe(metadata.created)),
+        Fact("recorded", moment(metadata.created) or safe(metadata.created)),
         Fact("every", f"{metadata.every:,} iteration{'s' * (metadata.every != 1)}"),
         Fact("iterations", _iterations(info.first_iteration, info.last_iteration)),
         Fact("records", f"{info.records:,}", f"and {info.watches:,} watches" if info.watches else ""),
@@ -79,12 +79,22 @@ def _notes(view: View) -> tuple[Fact, ...]:
     facts = []
     notes = view.query.metadata().notes
     for note in notes[:MOST_EVENTS]:
-        rest = ", ".join(f"{key} {value}" for key, value in note.items() if key not in ("iteration", "kind"))
+        rest = ", ".join(_said(key, value) for key, value in note.items() if key not in ("iteration", "kind"))
         kind = str(note.get("kind", "event")).replace("_", " ")
-        facts.append(Fact(f"at {safe(str(note.get('iteration')), 20)}", safe(kind), safe(rest)))
+        facts.append(Fact(f"at {safe(_plain(note.get('iteration')), 20)}", safe(kind), safe(rest)))
     if len(notes) > MOST_EVENTS:
         facts.append(Fact("further events", f"{len(notes) - MOST_EVENTS:,}"))
     return tuple(facts)
+
+
+def _said(key: str, value: object) -> str:
+    """Return one entry of a note; a value that begins with its own name says it once."""
+    told = ", ".join(map(_plain, value)) if isinstance(value, list) else _plain(value)
+    return told if told.startswith(f"{key} ") else f"{key} {told}"
+
+
+def _plain(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
 def _counted(number: int, noun: str, plural: str = "s") -> str:

@@ -9,6 +9,7 @@ import pkgutil
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from importlib import import_module
 
@@ -216,3 +217,15 @@ def sections_named(names: Sequence[str] | None) -> tuple[tuple[str, SectionBuild
         if name not in known:
             raise UsageError(f"section {name!r}: there is no such section; choose from {', '.join(known)}")
     return tuple((name, _ENTRIES[name].build) for name in known if names is None or name in names)
+
+
+def moment(text: str) -> str:
+    """Return an ISO 8601 time as people read it, with its zone: "2026-11-23 17:37 UTC"; "" where it is none."""
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        return ""
+    shown, offset = f"{when:%Y-%m-%d %H:%M}", when.utcoffset()
+    if offset is None:
+        return f"{shown}, in a time zone that was not recorded"
+    return f"{shown} {when.isoformat(timespec='minutes')[16:] if offset else 'UTC'}"

@@ -23,9 +23,14 @@
     });
   };
 
-  // The width that a chart has room for; gutter and margin are part of its specification.
-  const plotWidth = (host, spec) =>
-    Math.max(260, Math.floor(host.parentElement.clientWidth) - spec.padding.left - spec.padding.right);
+  // A chart is as wide as its place. In a narrow one its names stand above, and little stays left of the time axis.
+  const NARROW = 560, LEAST = 160;
+  const layoutOf = (host, spec) => {
+    const room = Math.floor(host.parentElement.clientWidth), narrow = room < NARROW && Boolean(spec.usermeta?.narrow);
+    const padding = {...spec.padding, ...(narrow ? spec.usermeta.narrow : {})};
+    return {narrow, padding, width: Math.max(LEAST, room - padding.left - padding.right)};
+  };
+  const fit = (view, {narrow, padding, width}) => view.signal("narrow", narrow).padding(padding).width(width);
 
   const followPointer = (host, view, name) => {
     host.addEventListener("mousemove", event => {
@@ -115,9 +120,11 @@
 
   const bring = async host => {
     const spec = JSON.parse(document.getElementById(host.id + "-spec").textContent);
-    spec.width = plotWidth(host, spec);
+    let layout = layoutOf(host, spec);
+    spec.width = layout.width;
     const fresh = document.createElement("div");
     const {view} = await vegaEmbed(fresh, spec, {...pageSettings, mode: host.dataset.mode});
+    if (layout.narrow) await fit(view, layout).runAsync();
     host.replaceChildren(fresh);
     host.classList.add("alive");
     const name = host.dataset.chapter;
@@ -130,8 +137,10 @@
     views[host.id] = view;
     window.dtuiReport.steer(host, view, spec, goTo); // by keys.js, or kept for it
     new ResizeObserver(() => {
-      const width = plotWidth(host, spec);
-      if (width !== view.width()) view.width(width).runAsync();
+      const next = layoutOf(host, spec);
+      if (next.width === layout.width && next.narrow === layout.narrow) return;
+      layout = next;
+      fit(view, layout).runAsync();
     }).observe(host.parentElement);
   };
 

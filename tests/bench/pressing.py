@@ -81,6 +81,14 @@ def press(terminal: Terminal, key: str) -> Cost:
     return Cost(wait, first, processor_ms(terminal.pid) - spent, len(terminal.written) - start)
 
 
+def tap(terminal: Terminal, key: str) -> None:
+    """Press a key and wait until the program has taken it; one that changes nothing, and writes nothing, too."""
+    terminal.send(key)
+    spent = -IDLE_MS
+    while terminal.until_quiet() or processor_ms(terminal.pid) - spent >= IDLE_MS:
+        spent = processor_ms(terminal.pid)
+
+
 def middle(costs: list[Cost]) -> Cost:
     """Return the medians."""
     values = [[getattr(cost, name) for cost in costs] for name in ("wait", "first", "whole", "size")]
@@ -102,7 +110,7 @@ def opened(path: Path, columns: int = 150, rows: int = 50) -> Terminal:
     terminal.until("Evidence")
     terminal.until_quiet()
     for key in ("2", "3", "4", "5", "6", "1"):
-        terminal.press(key)
+        tap(terminal, key)
     return terminal
 
 

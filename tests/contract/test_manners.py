@@ -14,7 +14,7 @@ from dtui.cli import main
 from dtui.cli.parser import COMMANDS, SETTINGS
 from dtui.cli.shell.config import read_config
 from dtui.cli.shell.progress import StatusLine
-from dtui.cli.table import width
+from dtui.safe_text import text_columns
 
 PLAIN = {"theme": "dark", "color": "auto", "ascii": False, "slow_link": False, "mouse": True, "bell": False}
 """How the screen looks where nobody says otherwise."""
@@ -227,7 +227,7 @@ def test_progress_is_one_line_on_a_terminal_that_is_gone_at_the_end(
     assert said.endswith("\r\x1b[K")
     assert "\n" not in said
     assert "\x1b[31m" not in said
-    assert width(said.split("\x1b[K")[0].strip("\r")) < 60
+    assert text_columns(said.split("\x1b[K")[0].strip("\r")) < 60
 
 
 @pytest.mark.parametrize("size", ["2G", "800M", "800", "65536K", "2GiB", "2gb"])

@@ -13,6 +13,7 @@ from dtui.model.findings.advice import ThresholdAdvice
 from dtui.model.findings.incident_evidence import IncidentEvidence, LayerMove
 from dtui.model.layers import NodeBoxes
 from dtui.model.learning import Confused, Confusion, ConfusionChange, ConfusionTimes, ImageList, LearnedImage
+from dtui.model.views import ImageRows, ImagesRequest
 
 
 class FakeLearning:
@@ -43,6 +44,12 @@ class FakeLearning:
         target = 0 if label is None else label
         image = LearnedImage(3, self.names[0], target, 40, 30, 5, 10, False, 1, 22)
         return ImageList(name, 9, (image,))
+
+    def image_rows(self, request: ImagesRequest) -> ImageRows:
+        """Three images of each class, of which the last is always wrong."""
+        right = np.repeat(np.array([[1.0], [0.5], [0.0]], np.float32), request.axis.columns, axis=1)
+        order = np.arange(3)
+        return ImageRows(request, right, np.full(right.shape, -1, np.int32), order, 3, order == 2)
 
     def image_verdict(self, image: int, iteration: int) -> ImageVerdict:
         pixels = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)

@@ -123,3 +123,26 @@ def test_the_strip_and_the_cards_take_keys(page: Browser) -> None:
     page.wait_for("!document.querySelector('.needle').hidden")
     page.run("document.querySelector('.card').focus()")
     page.wait_for(f"dtuiReport.views['run1-error'].signal('iteration') === {4 * QUERY.every}")
+
+
+def test_charts_and_tables_fit_a_narrow_page_and_widen_again(page: Browser) -> None:
+    sideways = (
+        "[...document.querySelectorAll('.chart, .rows.alive, .table')]"
+        ".filter(one => one.querySelectorAll('th').length < 8 && one.scrollWidth > one.clientWidth + 1)"
+    )
+    names = (
+        "[...document.querySelectorAll('#run1-error text')].filter(one => one.textContent === 'validation error')"
+        ".map(one => one.getBoundingClientRect().bottom < "
+        "document.querySelector('#run1-error .mark-rule, #run1-error .role-axis').getBoundingClientRect().top)"
+    )
+    narrow = "Object.values(dtuiReport.views).map(view => view.signal('narrow'))"
+    try:
+        page.size(360, 900)
+        page.wait_for(f"{narrow}.every(Boolean) && {sideways}.length === 0")
+        assert page.run(names) == [True], "names stand above the plot"
+        page.size(1280, 900)
+        page.wait_for(f"!{narrow}.some(Boolean) && {sideways}.length === 0")
+        assert page.run(names) == [False], "and beside it where there is room"
+        assert page.console == []
+    finally:
+        page.size(1280, 900)

@@ -14,9 +14,22 @@ from dtui.reports.charts import theme
 from dtui.reports.charts.heatmap import Group, Strip, class_heatmap_pages
 from dtui.reports.charts.rows.layer_tree import FOLDED, ROWS, paper_rows, still_tree, tree_pages
 from dtui.reports.charts.vectors import fitted
-from dtui.reports.document import Card, Chapter, Gallery, Item, Row, Section, Table, Thumbnail
+from dtui.reports.document import (
+    Card,
+    Chapter,
+    Gallery,
+    Item,
+    Paragraph,
+    Picture,
+    Report,
+    Row,
+    Section,
+    Table,
+    Thumbnail,
+)
 from dtui.reports.output.paper import CARDS, NARROW_ROWS, OF_MANY, on_paper
 from dtui.reports.output.paper import ROWS as TABLE_ROWS
+from dtui.reports.output.pdf import WHOLE_ROWS, document_data
 from dtui.reports.rows import LayerTree, Plane, TreeRow
 
 AXIS = TimeAxis(0, 100, 20)
@@ -147,3 +160,23 @@ def test_long_lists_end_earlier_on_paper_and_say_how_much_is_left_out() -> None:
     assert [len(one.images) for one in found[2:] if isinstance(one, Gallery)] == [OF_MANY] * 4
     short = Table(columns, numeric, wide[: TABLE_ROWS + 2])
     assert printed(short) == (short,), "a few more cost no page"
+
+
+def chapter(*items: Item) -> Chapter:
+    return Chapter("c", "c", "done", False, (), (Section("s", "s", "", items),))
+
+
+def test_words_stand_before_their_picture_and_are_not_said_twice() -> None:
+    said, named = Paragraph("Layer a moved."), Paragraph("Layer b moved.")
+    bare, titled = Picture("p", "", "", "<svg/>", 9), Picture("q", "Which", "Layer b moved.", "<svg/>", 9)
+    printed = on_paper(chapter(bare, said, titled, named))
+    assert printed.sections[0].items == (said, bare, titled)
+
+
+@pytest.mark.parametrize(
+    ("rows", "cell", "whole"), [(6, "a", True), (WHOLE_ROWS + 12, "a", False), (6, "a" * 400, False)]
+)
+def test_a_short_table_stays_on_one_page(rows: int, cell: str, whole: bool) -> None:
+    table = Table(("a",), (False,), tuple(Row((cell,)) for _ in range(rows)), title="What grew")
+    data = document_data(Report("r", (chapter(table),)), {}, {})
+    assert data["chapters"][0]["sections"][0]["items"][0]["whole"] is whole

@@ -11,7 +11,7 @@ import pytest
 from dtui.model import Gap
 from dtui.query import open_run
 from dtui.reports import build_report, write_report
-from dtui.reports.document import Facts, Gallery, Paragraph, Section, Table
+from dtui.reports.document import Facts, Gallery, Paragraph, Picture, Section, Table
 from dtui.reports.sections import section_names
 from tests.reports.fake_query import HOSTILE, FakeQuery
 
@@ -71,12 +71,34 @@ def test_confusions_that_grew_stand_beside_their_incident(sections: dict[str, Se
 
 def test_images_of_the_classes_in_incidents_are_shown(sections: dict[str, Section]) -> None:
     galleries = [item for item in sections["images"].items if isinstance(item, Gallery)]
-    assert [item.title.partition(",")[0] for item in galleries[:3]] == [
-        f"Forgotten most often of {name}" for name in ("1", "7", "4")
-    ]
+    assert [item.title.partition(",")[0] for item in galleries[:3]] == [f"Class {name}" for name in ("1", "7", "4")]
     image = galleries[0].images[0]
     assert image.picture.startswith("data:image/png;base64,")
-    assert re.fullmatch(r"image \S+ of 1: taken for 7 \d+×, wrong \d+ of 240, forgotten \d+×", image.description)
+    assert re.fullmatch(r"image \S+ of 1: \d+× taken for 7, wrong \d+ of 240, forgotten \d+×", image.description)
+
+
+def test_every_image_of_a_class_in_an_incident_has_a_pixel_row(sections: dict[str, Section]) -> None:
+    picture = sections["images"].items[0]
+    assert isinstance(picture, Picture)
+    for words in ("Class 7: 97 images, 0 wrong all along", "at 1,660: 100.0 %", "Class 4: 100 images"):
+        assert words in picture.description
+    assert "each image has a pixel row" in sections["images"].caption
+    for svg in (picture.svg, picture.narrow, picture.paper):
+        assert svg.count("<image ") == 3
+        assert svg.count("stroke-dasharray") == 3, "an incident of each class"
+
+
+def test_where_the_weights_began_stands_beside_he_and_xavier() -> None:
+    with open_run(SAMPLES / "mnist-faults.dtui") as query:
+        part = build_report([query], sections=["layers"]).chapters[0].sections[0]
+    table = next(item for item in part.items if isinstance(item, Table))
+    assert table.title == "Where the weights began"
+    assert table.columns == ("layer", "He", "Xavier", "torch's default", "at first", "at the end")
+    assert [row.cells[0] for row in table.rows[:2]] == ["layer3.0.conv1", "layer2.1.conv1"], "those of incidents first"
+    he, xavier, default, first, last = map(float, table.rows[0].cells[1:])
+    assert (he, xavier, default) == (0.118, 0.0680, 0.0481)
+    assert 0.9 < first / default < 1.1
+    assert last > 100, "one filter of it jumped"
 
 
 def test_what_was_not_checked_comes_first(sections: dict[str, Section]) -> None:
@@ -109,7 +131,7 @@ def test_decisions_are_told_with_notes_and_who(tmp_path: Path) -> None:
         part = build_report([query], sections=["review"]).chapters[0].sections[0]
     rows = cells(part.items[0])
     assert [(row[0], row[2], row[4]) for row in rows] == [("2", "flagged", "<b>look</b>"), ("1", "dismissed", "known")]
-    assert all(row[5] and re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[+-]\d\d:\d\d", row[6]) for row in rows)
+    assert all(row[5] and re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d (UTC|[+-]\d\d:\d\d)", row[6]) for row in rows)
     assert part.caption == "1 flagged, 2 with a decision or note, 3 still to review."
 
 

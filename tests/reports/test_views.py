@@ -98,6 +98,12 @@ def test_a_module_is_as_wide_as_the_layers_that_it_holds() -> None:
         assert {"conv1", "stage0 <&>", "fc"} <= {word.partition("  ")[0] for word in words(svg)}
 
 
+def test_names_without_room_beside_each_other_stand_below_each_other() -> None:
+    shown = structure_picture("s", structure(20), [3], "", "said")
+    for svg in (shown.svg, shown.paper):
+        assert [word.partition("  ")[0] for word in words(svg)].count("a") == 20, "a layer of each stage"
+
+
 def test_of_a_very_deep_network_the_outermost_modules_are_drawn() -> None:
     rows = structure(200)
     found = boxes(structure_picture("s", rows, [3], "", "").svg)

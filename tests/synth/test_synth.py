@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from dtui import synth
 from dtui.errors import RunExistsError, UsageError
 from dtui.store import RunReader
+from dtui.store.compact.worker import RunCompactor
 from dtui.synth import synthesise
 from dtui.synth.networks import resnet20, resnet50
 
@@ -126,3 +129,26 @@ def test_progress_is_told(tmp_path: Path) -> None:
         tmp_path / "a", "small", records=3, compact=False, progress=lambda done, total: told.append((done, total))
     )
     assert told == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_a_long_run_is_folded_while_it_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Never more journals than two folds take, few parts, and one in the end."""
+    seen: list[tuple[int, list[str]]] = []
+
+    def fold(path: Path) -> None:
+        with closing(RunCompactor(path)) as compactor:
+            compactor.compact(finish=True)
+            compactor.sweep(0.0)
+        parts = sorted(part.name for part in (path / "parts").glob("records-*"))
+        seen.append((len(list((path / "journal").glob("records-*"))), parts))
+
+    monkeypatch.setattr(synth, "FOLDED_TOGETHER", 64)
+    monkeypatch.setattr(synth, "compact_run", fold)
+    path = synthesise(tmp_path / "long", "small", records=150, seed=3)
+    assert len(seen) == 3
+    assert max(journals for journals, _ in seen[:2]) <= 3, "two folds take four journals, and one is written"
+    assert seen[-1] == (0, ["records-0000000000-0000000150.h5"])
+    whole = synthesise(tmp_path / "short", "small", records=150, seed=3, compact=False)
+    with closing(RunReader(path)) as folded, closing(RunReader(whole)) as unfolded:
+        for read in (lambda one: one.read_filters("norm", EVERY, EVERY), lambda one: one.read_labels(EVERY, EVERY)):
+            np.testing.assert_array_equal(read(folded), read(unfolded))

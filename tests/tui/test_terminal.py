@@ -44,6 +44,9 @@ SAMPLE = Path(__file__).parents[2] / "sample_runs" / "mnist-faults.dtui"
         ("auto", {"TERM": "xterm-256color", "NO_COLOR": ""}, "256"),
         ("truecolor", {"TERM": "xterm", "NO_COLOR": "1"}, "truecolor"),
         ("never", {"COLORTERM": "truecolor"}, "none"),
+        ("auto", {"TERM": "screen.xterm-256color", "STY": "1.a", "COLORTERM": "truecolor"}, "256"),
+        ("auto", {"TERM": "tmux-256color", "STY": "1.a", "COLORTERM": "truecolor"}, "truecolor"),
+        ("truecolor", {"TERM": "screen", "STY": "1.a"}, "truecolor"),
     ],
 )
 def test_colours(color, environment, expected):

@@ -14,13 +14,17 @@ from dtui.model.learning import NEVER, ImageLearning
 BITS_AT_ONCE = 16_000_000
 
 
-def find_learning(layout: PackedLayout, right: WordArray, lost: WordArray | None) -> ImageLearning:
+def find_learning(
+    layout: PackedLayout, right: WordArray, lost: WordArray | None, before: ImageLearning | None = None, first: int = 0
+) -> ImageLearning:
     """Follow each image through the validations; validations that did not judge it are skipped.
 
     Args:
         layout: Where each image's bit lies.
         right: Whether an image was judged right, shape (validations, W); 0 where it was not judged.
         lost: Whether an image was not judged, or its label is lost; None if there is no such image.
+        before: What was found up to these validations; None if they are the first.
+        first: Validations before these.
 
     Returns:
         One entry per image, in the order of the layout. A forgetting event is a right judgement followed by a wrong
@@ -30,17 +34,27 @@ def find_learning(layout: PackedLayout, right: WordArray, lost: WordArray | None
     passing over what was not judged: dtui.
     """
     validations = len(right)
-    held = held_verdicts(right, lost)
     seen = np.bitwise_or.accumulate(right, axis=0) if validations else right
+    unseen = count_bits(layout, ~seen)
+    first_right = np.where(unseen < validations, first + unseen, NEVER)
     judged = validations - (count_bits(layout, lost) if lost is not None else np.zeros(layout.total_images, np.int64))
-    first = count_bits(layout, ~seen)
+    wrong = judged - count_bits(layout, right)
+    if before is not None:  # as one more validation, which says how each image was judged last
+        right = np.concatenate([layout.pack(before.is_right_at_last[None, :]), right])
+        lost = None if lost is None else np.concatenate([np.zeros_like(right[:1]), lost])
+    held = held_verdicts(right, lost)
+    forgotten = count_bits(layout, held[:-1] & ~held[1:])
+    is_learned = count_bits(layout, held[:-1] & right[1:]) > 0
+    is_right_at_last = count_bits(layout, held[-1:]) > 0
+    if before is None:
+        return ImageLearning(judged, wrong, forgotten, first_right, is_learned, is_right_at_last)
     return ImageLearning(
-        judged=judged,
-        wrong=judged - count_bits(layout, right),
-        forgotten=count_bits(layout, held[:-1] & ~held[1:]),
-        first_right=np.where(first < validations, first, NEVER),
-        is_learned=count_bits(layout, held[:-1] & right[1:]) > 0,
-        is_right_at_last=count_bits(layout, held[-1:]) > 0,
+        judged=before.judged + judged,
+        wrong=before.wrong + wrong,
+        forgotten=before.forgotten + forgotten,
+        first_right=np.where(before.first_right == NEVER, first_right, before.first_right),
+        is_learned=before.is_learned | is_learned,
+        is_right_at_last=is_right_at_last,
     )
 
 

@@ -6,8 +6,7 @@ import os
 import sys
 from typing import Self
 
-from dtui.cli.table import width
-from dtui.safe_text import safe
+from dtui.safe_text import safe, text_columns
 
 BAR_COLUMNS = 20
 
@@ -49,7 +48,7 @@ class StatusLine:
 
             columns = shutil.get_terminal_size().columns
             line = safe(f"{self._what}  {text}", 400)
-            while line and width(line) > columns - 2:
+            while line and text_columns(line) > columns - 2:
                 line = line[:-1]
             print(f"\r{line}\x1b[K", end="", file=sys.stderr, flush=True)
 

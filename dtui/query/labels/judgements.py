@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -113,6 +113,37 @@ class Judgements:
         self.times_right += count_true(is_right)
         self.times_judged += shape[0] if is_lost is None else shape[0] - count_true(is_lost)
         return is_right, is_lost
+
+    @classmethod
+    def beside(cls, some: Sequence[Judgements], validations: int) -> Judgements:
+        """Return the judgements of some groups of images one beside the other, their classes one after the other."""
+        images = np.concatenate([np.zeros(0, np.int64), *(one.layout.images for one in some)])
+        both = cls(PackedLayout.of_sizes(images))
+        no_words: WordArray = np.zeros((validations, 0), np.uint64)
+        both.right = np.concatenate([no_words, *(one.right for one in some)], axis=1)
+        if any(one.lost is not None for one in some):
+            lost = [np.zeros_like(one.right) if one.lost is None else one.lost for one in some]
+            both.lost = np.concatenate([no_words, *lost], axis=1)
+        none: IntArray = np.zeros(0, np.int64)
+        both.times_right = np.concatenate([none, *(one.times_right for one in some)])
+        both.times_judged = np.concatenate([none, *(one.times_judged for one in some)])
+        return both
+
+    def of_class(self, label: int) -> Judgements:
+        """Return those of the images of one class."""
+        layout = self.layout
+        words = slice(int(layout.first_word[label]), int(layout.first_word[label] + layout.words[label]))
+        images = slice(int(layout.first_image[label]), int(layout.first_image[label] + layout.images[label]))
+        one = Judgements(PackedLayout.of_sizes(layout.images[label : label + 1]))
+        one.right, one.lost = self.right[:, words], None if self.lost is None else self.lost[:, words]
+        one.times_right, one.times_judged = self.times_right[images], self.times_judged[images]
+        return one
+
+    def from_validation(self, first: int) -> Judgements:
+        """Return the same without the first validations; of the counts of images it says nothing."""
+        some = Judgements(self.layout)
+        some.right, some.lost = self.right[first:], None if self.lost is None else self.lost[first:]
+        return some
 
     def labels(self, images: slice, validations: slice, targets: LabelArray) -> IntArray | None:
         """Return labels without reading them again; None where they are not kept, or not read yet.

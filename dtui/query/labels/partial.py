@@ -26,8 +26,8 @@ class LabelReader(Protocol):
         """Return labels, negative where one is not known."""
 
 
-def read_errors(reader: LabelReader, images: IntArray, validations: slice) -> FloatArray:
-    """Return the errors of the classes, and below them how many images of each were judged.
+def read_errors(reader: LabelReader, images: IntArray, validations: slice) -> tuple[FloatArray, dict[int, FloatArray]]:
+    """Return the errors of the classes, and how many images of each were judged where that was not all.
 
     Args:
         reader: Of the run.
@@ -35,15 +35,16 @@ def read_errors(reader: LabelReader, images: IntArray, validations: slice) -> Fl
         validations: The validations to read.
 
     Returns:
-        Shape (2 C, m): first the wrong images as a share of the judged ones, NaN for a class without judged images or
-        with a label lost to damage; then the number of judged images, which is all images where a label is lost.
+        The wrong images as a share of the judged ones, shape (C, m), NaN for a class without judged images or with a
+        label lost to damage. Then, by position among all validations, the number of judged images, shape (C,), which
+        is all images where a label is lost; validations that judged all images are left out.
     """
-    errors = np.array(reader.read_class_errors(validations), dtype=np.float32)
-    judged = np.repeat(images[: len(errors), None].astype(np.float32), errors.shape[1], axis=1)
-    known = reader.images
+    errors = np.require(reader.read_class_errors(validations), np.float32, "W")
+    sizes = images[: len(errors)].astype(np.float32)
+    known, judged = reader.images, dict[int, FloatArray]()
     if known is None:
-        return np.concatenate([errors, judged])
-    holes = np.flatnonzero((np.isnan(errors) & (judged > 0)).any(axis=0))
+        return errors, judged
+    holes = np.flatnonzero((np.isnan(errors) & (sizes > 0)[:, None]).any(axis=0))
     at_once = max(1, LABELS_AT_ONCE // max(1, len(known.targets)))
     for block in distinct(holes // at_once):
         some = holes[holes // at_once == block]
@@ -58,8 +59,9 @@ def read_errors(reader: LabelReader, images: IntArray, validations: slice) -> Fl
             counts = _classes_of(known.targets[seen], len(errors))
             with np.errstate(invalid="ignore"):
                 errors[partial, column] = ((counts - right) / counts)[partial]
-            judged[partial, column] = counts[partial]
-    return np.concatenate([errors, judged])
+            if partial.any():
+                judged[validations.start + int(column)] = np.where(partial, counts, sizes).astype(np.float32)
+    return errors, judged
 
 
 def _classes_of(targets: LabelArray, classes: int) -> IntArray:

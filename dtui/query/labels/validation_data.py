@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Hashable, Iterator
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 import numpy as np
 
@@ -31,6 +32,31 @@ LABELS_AROUND, VALIDATIONS_AROUND = 8 << 20, 16
 chunk of the store holds more, and decoding it takes as long for one."""
 
 
+CLASSES_ALONE, CLASSES_KEPT = 16, 64
+"""Classes up to which their labels are read alone, and classes of which right or wrong is kept so."""
+FindRows = Callable[[list[int]], dict[int, IntArray]]
+"""Returns rows of numbers for each of some things, shape (n, columns) each."""
+IsPossible = Callable[[int, IntArray], bool]
+"""Whether rows from outside can be the answer about a thing."""
+
+
+class Answers(Protocol):
+    """Answers from labels that are kept in the run's cache, so that the next who asks need not read them."""
+
+    def rows(
+        self, of: str, columns: int, asked: Sequence[int], find: FindRows, is_possible: IsPossible
+    ) -> dict[int, IntArray]:
+        """Return the rows of each thing.
+
+        Args:
+            of: The question, with all that its answers depend on besides the run.
+            columns: Of a row.
+            asked: The things, each >= 0.
+            find: Finds what is not kept.
+            is_possible: Is asked about each that is kept.
+        """
+
+
 class ValidationData:
     """A run's validations as arrays over the whole run.
 
@@ -41,10 +67,17 @@ class ValidationData:
         """Take over a reader; nothing is read before the first question."""
         self.reader = reader
         self._growing = GrowingArrays()
+        self._errors = GrowingArrays()
+        """Of classes, apart from all else: every screen asks for them, while other arrays come and go."""
         self._label_windows = Windows(LABELS_AROUND, LABELS_AROUND, VALIDATIONS_AROUND)
         self._memory: dict[Hashable, object] = {}
         self._judgements: Judgements | None = None
+        self._of_classes: OrderedDict[int, Judgements] = OrderedDict()
+        self._partly_judged: dict[int, FloatArray] = {}
+        """Judged images of each class at validations that did not judge all, by position; of those that were read."""
         self._keeps_labels = False
+        self.answers: Answers | None = None
+        """Those of a run that has ended, within `RunQuery.keeping_labels`."""
         self.seconds_of_judging = 0.0
         """That were spent on reading labels a little at a time."""
 
@@ -73,19 +106,28 @@ class ValidationData:
         """Return, for each class, the wrong images as a share of the judged ones, shape (C, m)."""
         if not len(self.validations):  # the reader may not know the images yet, nor how many rows there will be
             return np.zeros((len(self.layout.images), 0))
-        return self._class_errors()[0]
+
+        def read(some: slice) -> FloatArray:
+            errors, partly = read_errors(self.reader, self.layout.images, some)
+            self._partly_judged.update(partly)
+            return errors
+
+        return self._errors.columns("class errors", len(self.validations), read)
 
     def judged(self) -> FloatArray:
         """Return the number of judged images of each class, shape (C, m); all images where labels are lost."""
-        if not len(self.validations):
-            return np.zeros((len(self.layout.images), 0))
-        return self._class_errors()[1]
+        shape = self.class_errors().shape
+        sizes = self.layout.images[: shape[0], None].astype(np.float32)
+        if not self._partly_judged:
+            return np.broadcast_to(sizes, shape)  # which takes no room, where these are a million equal numbers
 
-    def _class_errors(self) -> tuple[FloatArray, FloatArray]:
-        both = self._growing.columns(
-            "class errors", len(self.validations), lambda some: read_errors(self.reader, self.layout.images, some)
-        )
-        return both[: len(both) // 2], both[len(both) // 2 :]
+        def fill() -> FloatArray:
+            judged = np.repeat(sizes, shape[1], axis=1)
+            for position, counts in self._partly_judged.items():
+                judged[:, position] = counts
+            return judged
+
+        return self.remembered("judged", fill)
 
     # --- what decides what is right
     @property
@@ -107,9 +149,17 @@ class ValidationData:
         return values
 
     # --- labels
+    def kept_rows(
+        self, of: str, columns: int, asked: Sequence[int], find: FindRows, is_possible: IsPossible
+    ) -> dict[int, IntArray]:
+        """Return the rows that answer a question about some things, as `Answers.rows`; found where none are kept."""
+        if self.answers is None:
+            return find([*dict.fromkeys(asked)])
+        return self.answers.rows(of, columns, asked, find, is_possible)
+
     @contextmanager
     def keeping_labels(self) -> Iterator[None]:
-        """Answer `RunQuery.keeping_labels`."""
+        """Read all labels with the first question for some, and keep them within the block."""
         before, self._keeps_labels = self._keeps_labels, True
         if not before:
             self._judgements = None  # what was read without being kept is read once more, with the first question
@@ -193,3 +243,46 @@ class ValidationData:
         if seconds < math.inf:
             self.seconds_of_judging += time.monotonic() - begun
         return self._judgements
+
+    def forget_judgements(self) -> None:
+        """Read labels, and errors of classes, anew with the next question."""
+        self._judgements = None
+        self._errors.clear()
+        self._partly_judged.clear()
+        self._of_classes.clear()
+
+    def judgements_of(self, classes: tuple[int, ...]) -> Judgements:
+        """Return right or wrong of the images of some classes, whose labels alone are read if they are few.
+
+        Its layout has these classes, in their order; so have its counts of images.
+        """
+        if len(classes) > CLASSES_ALONE or self.images is None:
+            self.judgements()
+        return Judgements.beside([self._of_class(label) for label in classes], len(self.validations))
+
+    def _of_class(self, label: int) -> Judgements:
+        """Return right or wrong of the images of one class."""
+        first, count = int(self.layout.first_image[label]), int(self.layout.images[label])
+        if self.has_judgements or self.images is None:
+            return self.judgements().of_class(label)
+        judged = self._of_classes.pop(label, None) or Judgements(PackedLayout.of(np.zeros(count, np.uint16), 1))
+
+        def read(some: slice, part: slice) -> IntArray:
+            return self.reader.read_labels(slice(first + some.start, first + some.stop), part)
+
+        judged.extend(len(self.validations), self.images.targets[first : first + count], read)
+        self._of_classes[label] = judged
+        while len(self._of_classes) > CLASSES_KEPT:
+            self._of_classes.popitem(last=False)
+        return judged
+
+    def judge(self, validations: slice) -> Judgements:
+        """Return right or wrong of every image at some validations, step 1, read anew; nothing of it is kept."""
+        judged, images, first = Judgements(self.layout), self.images, validations.start
+
+        def read(some: slice, at: slice) -> IntArray:
+            return self.reader.read_labels(some, slice(first + at.start, first + at.stop))
+
+        if images is not None:
+            judged.extend(validations.stop - first, images.targets, read)
+        return judged

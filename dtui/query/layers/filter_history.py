@@ -12,7 +12,7 @@ from dtui.query.layers.activations import activation_courses
 from dtui.query.layers.courses import course_of
 from dtui.query.tree import check_filter
 
-LEAST_BINS_A_COLUMN = 4
+LEAST_BINS_A_COLUMN = 3
 
 
 def filter_history(data: RunData, layer: int, filter: int, axis: TimeAxis) -> FilterHistory:

@@ -13,7 +13,7 @@ from dtui.model.statistics import FILTERS, Drawn
 from dtui.query.data import RunData
 from dtui.query.layers.activations import activations
 
-LEAST_BINS_A_COLUMN = 4
+LEAST_BINS_A_COLUMN = 3
 
 
 class FilterValues(Protocol):

@@ -21,6 +21,7 @@ from dtui.model.learning import Confused, Confusion, ConfusionChange, ConfusionM
 from dtui.query.classes import check_labels
 from dtui.query.data import RunData
 from dtui.query.images import position_of
+from dtui.query.labels.kept_answers import as_bits, from_bits
 
 MOST_COMPARED = 100
 """Validations before, and after, that are read at once."""
@@ -33,7 +34,8 @@ def confusion(data: RunData, iteration: int, window: int) -> Confusion:
     _check_window(window)
     at = _validation_at(data, iteration)
     before, after = _around(data, at, window)
-    here = _count(data, slice(at, at + 1))
+    targets, labels = _labels(data, slice(before.start, after.stop))
+    here = count_confusions(labels[:, at - before.start : at - before.start + 1], targets, len(data.class_sizes))
     order = np.lexsort((here.labels, here.targets, -here.counts))
     return Confusion(
         iteration=int(data.validations[at]),
@@ -48,7 +50,7 @@ def confusion(data: RunData, iteration: int, window: int) -> Confusion:
         ),
         before=tuple(data.validations[before].tolist()),
         after=tuple(data.validations[after].tolist()),
-        grown=_told(_growth(data, at, window)),
+        grown=_told(_growth_in(data, targets, labels, at - before.start)),
     )
 
 
@@ -60,8 +62,39 @@ def grown_confusions(
     if top < 1:
         raise UsageError(f"confusions that grew: the top {top}; ask for at least 1")
     places = [_validation_at(data, iteration) for iteration in iterations]
-    found = {at: _told(_growth(data, at, window).chosen(slice(0, top))) for at in sorted(set(places))}
-    return tuple(found[at] for at in places)
+    found = data.kept_rows(
+        f"growth over {window}, the first {top}",
+        len(_COLUMNS),
+        places,
+        lambda some: {at: _as_rows(_growth(data, at, window).chosen(slice(0, top))) for at in sorted(some)},
+        lambda _, rows: _is_possible(_from_rows(rows), len(rows), top, data.class_sizes),
+    )
+    return tuple(_told(_from_rows(found[at])) for at in places)
+
+
+_COLUMNS = ("targets", "labels", "before", "after", "counts", "scores")
+"""Of kept growth; the last four are numbers by their bits."""
+
+
+def _as_rows(changes: Changes) -> IntArray:
+    named = [changes.targets, changes.labels]
+    measured = [as_bits(values) for values in (changes.before, changes.after, changes.counts, changes.scores)]
+    return np.stack([*named, *measured], axis=1).astype(np.int64)
+
+
+def _from_rows(rows: IntArray) -> Changes:
+    return Changes(rows[:, 0], rows[:, 1], *(from_bits(rows[:, place]) for place in range(2, len(_COLUMNS))))
+
+
+def _is_possible(grown: Changes, count: int, top: int, images: IntArray) -> bool:
+    """Whether growth from outside can be that of this run."""
+    labels = np.stack([grown.targets, grown.labels])
+    shares = np.stack([grown.before, grown.after])
+    if count > top or (labels < 0).any() or (labels >= len(images)).any() or (grown.targets == grown.labels).any():
+        return False
+    in_range = (shares >= 0).all() and (shares <= 1).all() and (grown.before < grown.after).all()
+    counted = (grown.counts > 0).all() and (grown.counts <= images[grown.targets]).all()
+    return bool(in_range and counted and (grown.scores > 0).all() and np.isfinite(grown.scores).all())
 
 
 def _check_window(window: int) -> None:
@@ -78,7 +111,12 @@ def _growth(data: RunData, at: int, window: int) -> Changes:
     """Return the confusions that grew at a validation."""
     before, after = _around(data, at, window)
     targets, labels = _labels(data, slice(before.start, after.stop))  # read once: neighbours share a block of the file
-    parts = (labels[:, : at - before.start], labels[:, at - before.start :])
+    return _growth_in(data, targets, labels, at - before.start)
+
+
+def _growth_in(data: RunData, targets: LabelArray, labels: IntArray, at: int) -> Changes:
+    """Return the confusions that grew between the first `at` validations of some labels and those after."""
+    parts = (labels[:, :at], labels[:, at:])
     earlier, later = (count_confusions(part, targets, len(data.class_sizes)) for part in parts)
     return find_growth(earlier, later, data.class_sizes)
 

@@ -9,14 +9,14 @@ import numpy as np
 from dtui.analysis.correctness import WORD, WordArray
 from dtui.analysis.relations.learning import images_of_list
 from dtui.errors import UsageError
-from dtui.model import BoolArray, FloatArray, IntArray, read_only
+from dtui.model import BoolArray, FloatArray, IntArray, LabelArray, read_only
 from dtui.model.judging import HIGHER
 from dtui.model.learning import GALLERY_SORTS, IMAGE_LISTS, TURNED_WRONG, Gallery, GalleryRequest
 from dtui.query.classes import check_labels
 from dtui.query.data import RunData
 from dtui.query.images import image_verdict, images_of, labels_at, position_of
+from dtui.query.labels.kept_learning import learning
 from dtui.query.layers.activations import exciting_images
-from dtui.query.relations.learning import learning
 
 UNKNOWN = 1 << 20
 """Sorts after every label: an image that was not judged."""
@@ -88,11 +88,7 @@ def _turned_wrong(data: RunData, position: int, since: int | None) -> IntArray:
     every = np.arange(data.layout.total_images)
     if begun < 1:
         return every[:0]
-    was_right = ~_is_wrong(data, every, begun - 1)
-    lost = data.judgements().lost
-    if lost is not None:
-        was_right &= ~_bits(lost[begun - 1], data.layout.bit_of_image())
-    result: IntArray = every[_is_wrong(data, every, position) & was_right]
+    result: IntArray = every[_is_wrong(data, every, position) & _is_right(data, every, begun - 1)]
     return result
 
 
@@ -100,9 +96,25 @@ def _is_wrong(data: RunData, images: IntArray, position: int) -> BoolArray:
     """Return which images were judged wrong at a validation, shape (images,); none before the first (-1)."""
     if position < 0:
         return np.zeros(len(images), dtype=np.bool_)
+    if not data.has_judgements:
+        labels = labels_at(data, images, position)
+        is_wrong: BoolArray = (labels >= 0) & (labels != _targets(data, images))
+        return is_wrong
     judged, bits = data.judgements(), data.layout.bit_of_image()[images]
     known = judged.right[position] if judged.lost is None else judged.right[position] | judged.lost[position]
     return ~_bits(known, bits)
+
+
+def _is_right(data: RunData, images: IntArray, position: int) -> BoolArray:
+    """Return which images were judged right at a validation, shape (images,)."""
+    if not data.has_judgements:
+        result: BoolArray = labels_at(data, images, position) == _targets(data, images)
+        return result
+    return _bits(data.judgements().right[position], data.layout.bit_of_image()[images])
+
+
+def _targets(data: RunData, images: IntArray) -> LabelArray:
+    return np.zeros(len(images), np.uint16) if data.images is None else data.images.targets[images]
 
 
 def _bits(words: WordArray, bits: IntArray) -> BoolArray:

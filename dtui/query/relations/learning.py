@@ -6,29 +6,20 @@ from collections import Counter
 
 import numpy as np
 
-from dtui.analysis.relations.learning import find_learning, images_of_list
+from dtui.analysis.relations.learning import images_of_list
 from dtui.analysis.stages import count_in_stages
 from dtui.errors import UsageError
 from dtui.model import AnomalySettings, IntArray
-from dtui.model.learning import IMAGE_LISTS, ImageLearning, ImageList, LearnedImage, StageDensity
+from dtui.model.learning import IMAGE_LISTS, ImageList, LearnedImage, StageDensity
 from dtui.query.anomalies import anomalies
 from dtui.query.classes import check_labels
 from dtui.query.curves import stages
 from dtui.query.data import RunData
+from dtui.query.labels.kept_learning import learning
 from dtui.query.relations.correlation import class_events
 
 READ_TOGETHER = 512
 """Images whose labels are read at once, where they are not kept."""
-
-
-def learning(data: RunData) -> ImageLearning:
-    """Answer `RunQuery.image_learning`."""
-
-    def find() -> ImageLearning:
-        judged = data.judgements()
-        return find_learning(judged.layout, judged.right, judged.lost)
-
-    return data.remembered("image learning", find)
 
 
 def image_list(data: RunData, name: str, label: int | None, top: int | None) -> ImageList:
@@ -78,8 +69,24 @@ def _iteration(data: RunData, position: int) -> int | None:
 def _taken_for(data: RunData, images: IntArray, targets: list[int]) -> dict[int, tuple[int | None, int]]:
     """Return the wrong label that each image got most often (of equal ones the smallest), and how often."""
     target = dict(zip(images.tolist(), targets, strict=True))
-    found: dict[int, tuple[int | None, int]] = {}
-    ascending, every = np.sort(images), slice(0, len(data.validations))
+    classes, count = len(data.class_sizes), len(data.validations)
+
+    def is_possible(image: int, rows: IntArray) -> bool:
+        if not len(rows):
+            return True
+        label, times = rows[0].tolist()
+        return len(rows) == 1 and 0 <= label < classes and label != target[image] and 1 <= times <= count
+
+    found = data.kept_rows(
+        "taken for", 2, images.tolist(), lambda some: _count_taken_for(data, some, target), is_possible
+    )
+    return {image: tuple(rows[0].tolist()) if len(rows) else (None, 0) for image, rows in found.items()}
+
+
+def _count_taken_for(data: RunData, images: list[int], target: dict[int, int]) -> dict[int, IntArray]:
+    """Return the label and how often as a row for each image; no row for one that was never wrong."""
+    found: dict[int, IntArray] = {}
+    ascending, every = np.sort(np.array(images, np.int64)), slice(0, len(data.validations))
     for block in np.split(ascending, np.flatnonzero(np.diff(ascending // READ_TOGETHER)) + 1):
         if len(block):
             first = int(block[0])
@@ -87,7 +94,8 @@ def _taken_for(data: RunData, images: IntArray, targets: list[int]) -> dict[int,
             for image in block.tolist():
                 row = labels[image - first]
                 wrong = Counter(row[(row >= 0) & (row != target[image])].tolist())
-                found[image] = min(wrong.items(), key=lambda item: (-item[1], item[0]), default=(None, 0))
+                most = sorted(wrong.items(), key=lambda item: (-item[1], item[0]))[:1]
+                found[image] = np.array(most, np.int64).reshape(-1, 2)
     return found
 
 

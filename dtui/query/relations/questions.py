@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from dtui.model.learning import Confusion, ConfusionChange, ConfusionTimes, ImageLearning, ImageList, StageDensity
     from dtui.model.relations import CommonFilters, Correlation, Event, EventFilters, FilterChoice
     from dtui.query import anomalies
+    from dtui.query.labels import kept_learning
     from dtui.query.relations import anomaly_filters, confusion, correlation, learning
     from dtui.query.relations.anomaly_filters import FilterChanges
 else:
     (relations,) = on_use("dtui.model", "relations")
     (anomalies,) = on_use("dtui.query", "anomalies")
+    (kept_learning,) = on_use("dtui.query.labels", "kept_learning")
     anomaly_filters, confusion, correlation, learning = on_use(
         "dtui.query.relations", "anomaly_filters", "confusion", "correlation", "learning"
     )
@@ -95,7 +97,7 @@ class RelationQuestions(ValidationQuestions):
     # --- images
     def image_learning(self) -> ImageLearning:
         """Return how each image was learned and forgotten over the run; by dtui's rules, see `ImageLearning`."""
-        return learning.learning(self._data)
+        return kept_learning.learning(self._data)
 
     def image_list(self, name: str, label: int | None = None, top: int | None = None) -> ImageList:
         """Return a list of images; empty where there are no validations.

@@ -28,11 +28,11 @@ from dtui.store.disk.sealed_file import SealedFile
 
 @dataclass(frozen=True, slots=True)
 class _Written:
-    """One array, with the checksum of each block of rows written so far."""
+    """One array, with the place and checksum of each block written so far."""
 
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
-    sums: list[tuple[range, int]] = field(default_factory=list)
+    sums: list[tuple[tuple[slice, ...], int]] = field(default_factory=list)
     chunks: list[tuple[tuple[int, ...], int]] = field(default_factory=list)
     """The same for chunks that were copied as they are stored."""
 
@@ -55,7 +55,7 @@ class ProvenFile:
     def add(self, node: str, values: NDArray[Any]) -> None:
         """Declare and write a one-dimensional array that is not empty."""
         self._builder.add(node, values)
-        self._note(node, values.dtype, values.shape, range(len(values)), values)
+        self._note(node, values.dtype, values.shape, (slice(0, len(values)),), values)
 
     def create(
         self, node: str, dtype: np.dtype[Any], shape: tuple[int, ...], chunk: tuple[int, ...], *, hard: bool = False
@@ -64,11 +64,15 @@ class ProvenFile:
         self._builder.create(node, dtype, shape, chunk, hard=hard)
         self._written[node] = _Written(np.dtype(dtype), shape)
 
-    def write_rows(self, node: str, rows: range, values: NDArray[Any]) -> None:
-        """Write some rows of a declared array."""
-        self._builder.write(node, (slice(rows.start, rows.stop),), values)
+    def write_rows(self, node: str, rows: range, values: NDArray[Any], first: int = 0) -> None:
+        """Write some rows of a declared array, along its last axis from element `first` on."""
         written = self._written[node]
-        self._note(node, written.dtype, written.shape, rows, values.astype(written.dtype, copy=False))
+        index: tuple[slice, ...] = (slice(rows.start, rows.stop),)
+        if first:
+            whole = [slice(0, length) for length in written.shape[1:-1]]
+            index = (*index, *whole, slice(first, written.shape[-1]))
+        self._builder.write(node, index, values)
+        self._note(node, written.dtype, written.shape, index, values.astype(written.dtype, copy=False))
 
     def copy_chunks(
         self,
@@ -99,12 +103,33 @@ class ProvenFile:
         if not source.is_stored_as(source_node, dtype, shape, chunk, compression):
             return False
         self.create(node, dtype, shape, chunk, hard=hard)
-        for start in chunk_starts(shape, chunk):
-            data = source.stored_chunk(source_node, start)
-            self._builder.write_chunk(node, start, data)
-            self._written[node].chunks.append((start, zlib.crc32(data)))
-        self._tick()
+        self.copy_array(node, source, source_node, shape, chunk)
         return True
+
+    def copy_array(
+        self,
+        node: str,
+        source: SealedFile,
+        source_node: str,
+        shape: tuple[int, ...],
+        chunk: tuple[int, ...],
+        at: int = 0,
+    ) -> None:
+        """Put the chunks of an array of another file into a declared array, as they are stored there.
+
+        Args:
+            node: The declared array.
+            source: A file whose every byte was checked; otherwise damage would be copied.
+            source_node: The array there, with chunks as those of the declared one.
+            shape: Its shape.
+            chunk: Of its chunks.
+            at: Where it begins along the last axis of the declared array; a multiple of a chunk's length.
+        """
+        for start in chunk_starts(shape, chunk):
+            data, place = source.stored_chunk(source_node, start), (*start[:-1], start[-1] + at)
+            self._builder.write_chunk(node, place, data)
+            self._written[node].chunks.append((place, zlib.crc32(data)))
+        self._tick()
 
     def publish(self) -> None:
         """Seal the file, compare every block with its checksum, and rename it to its final name.
@@ -121,8 +146,10 @@ class ProvenFile:
         """Remove the unfinished file."""
         self._builder.discard()
 
-    def _note(self, node: str, dtype: np.dtype[Any], shape: tuple[int, ...], rows: range, values: NDArray[Any]) -> None:
-        self._written.setdefault(node, _Written(dtype, shape)).sums.append((rows, _checksum(values)))
+    def _note(
+        self, node: str, dtype: np.dtype[Any], shape: tuple[int, ...], index: tuple[slice, ...], values: NDArray[Any]
+    ) -> None:
+        self._written.setdefault(node, _Written(dtype, shape)).sums.append((index, _checksum(values)))
         self._tick()
 
     def _prove(self) -> None:
@@ -130,8 +157,8 @@ class ProvenFile:
         file = SealedFile(path)
         try:
             for node, written in self._written.items():
-                for rows, expected in written.sums:
-                    values = file.read(node, written.dtype, written.shape, (slice(rows.start, rows.stop),))
+                for index, expected in written.sums:
+                    values = file.read(node, written.dtype, written.shape, index)
                     if _checksum(values) != expected:
                         raise RunDamagedError(f"{path}: reads back differently from what was written; check the disk")
                     self._tick()

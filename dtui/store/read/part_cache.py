@@ -84,7 +84,9 @@ class OpenParts:
 
     def _forget_chunks(self) -> None:
         """Drop decoded chunks of the parts that were not used for longest, where all together take too much."""
-        kept = sum(file.kept_bytes for file in self._files.values())
+        kept = sum([file.kept_bytes for file in self._files.values()])
+        if kept <= CHUNKS_KEPT:
+            return
         for file in self._files.values():
             if kept <= CHUNKS_KEPT:
                 return

@@ -6,6 +6,7 @@ the contents and status of the run. See `dtui.store.format.schema` for the forma
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,11 @@ from dtui.store.format.part_arrays import (
     module_node,
     track_node,
 )
+from dtui.store.format.schema import Stream
+from dtui.store.read.catalog import PartSpan
 from dtui.store.read.followed_run import FollowedRun
 from dtui.store.read.stream_reader import StreamReader
-from dtui.store.run.anomaly_cache import Key
+from dtui.store.run.anomaly_cache import FilesUpTo, Key, files_up_to
 
 
 class RunReader(FollowedRun):
@@ -275,6 +278,28 @@ class RunReader(FollowedRun):
         """
         if self._around.findings is not None:
             self._around.findings.write(key, table)
+
+    def kept_of_validations(self, keys: Sequence[Key], columns: int) -> tuple[int, IntArray] | None:
+        """Return the first of some kept tables that is there, and its place; data from outside.
+
+        Each key holds everything that its table depends on, and the stamp of the files of `validation_files`.
+        """
+        findings = self._around.findings
+        return None if findings is None else findings.read_first(keys, columns)
+
+    def keep_of_validations(self, tables: Sequence[tuple[Key, IntArray]]) -> None:
+        """Keep tables with such keys in the run's cache; for a packed run, do nothing.
+
+        Raises:
+            OSError: They cannot be written; other files are unchanged.
+        """
+        if self._around.findings is not None:
+            self._around.findings.write_all(tables)
+
+    def validation_files(self) -> tuple[FilesUpTo, ...]:
+        """Return where each file of validations ends, in order; what a resumed training superseded does not count."""
+        spans = self.frames(Stream.VALIDATIONS).spans
+        return files_up_to(self.path, ((one.path, len(one.iterations), isinstance(one, PartSpan)) for one in spans))
 
     # --- inside
 

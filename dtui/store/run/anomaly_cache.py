@@ -1,7 +1,8 @@
-"""Keeps findings.h5: anomalies that took long to find, so that the next viewer has them at once.
+"""Keeps findings.h5: anomalies and other answers that took long to find, so that the next viewer has them at once.
 
-Owns that file. It is a cache: it is written after a run has ended, checked like any sealed file, optional for readers,
-and left out of a packed run.
+Owns that file. It is a cache: checked like any sealed file, optional for readers, and left out of a packed run. Most
+tables depend on all files of frames, and are written after a run has ended. A table that depends on the first
+validations alone says on which of their files, and counts while those stay as they are, whatever is recorded behind.
 
 A table is an int64 array. The rows that a viewer needs first come first: the strongest hundred are one chunk. Measured
 with 21,359 findings of 50,000 images × 10,000 validations (tests.bench findings_top): the first hundred in 2.8 ms cold
@@ -14,26 +15,40 @@ from __future__ import annotations
 import contextlib
 import os
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from dtui.dataclass_on_use import dataclass
 from dtui.errors import RunDamagedError
 from dtui.model import IntArray
 from dtui.store.disk.sealed_file import SealedFile
 from dtui.store.format.documents import decode_document, encode_document
-from dtui.store.format.schema import DOCUMENT_NODE, FINDINGS_FILE, FINDINGS_NODE, JOURNAL_FOLDER, PARTS_FOLDER
+from dtui.store.format.schema import (
+    DOCUMENT_NODE,
+    FINDINGS_FILE,
+    FINDINGS_NODE,
+    IMAGES_FILE,
+    JOURNAL_FOLDER,
+    PARTS_FOLDER,
+    STRUCTURE_FILE,
+)
 
-MOST_TABLES = 4
-"""Tables in the file: those that were asked for last."""
+MOST_TABLES = 12
+"""Tables in the file: those that were asked for last. A dtui that knows fewer makes the file anew."""
+OF = "of"
+"""In a key: what its table is of. A newer table of the same replaces it."""
+FILES = "files"
+"""In a key: the stamp of the files that its table depends on."""
 MOST_ROWS = 2_000_000
 MOST_COLUMNS = 256
 OLDER_COLUMNS = 5
 """Columns of a table whose entry does not say: it is one of anomalies, of a dtui that kept no others."""
 _ROWS_IN_CHUNK = 1024
 _NUMBER = np.dtype("<i8")
+_NOTHING = object()
 
 Key = Mapping[str, object]
 """All that a table depends on, of strings and numbers; a table is only found under an equal key."""
@@ -59,15 +74,27 @@ class FindingsFile:
         Nor is there one once a file of frames was touched: damage that came later would not be seen, and not told.
         """
         self._seen = files_stamp(self._path.parent)
-        wanted = {**key, "files": self._seen}
+        found = self.read_first([{**key, FILES: self._seen}], columns, rows)
+        return None if found is None else found[1]
+
+    def read_first(self, keys: Sequence[Key], columns: int, rows: int | None = None) -> tuple[int, IntArray] | None:
+        """Return the first of some tables that is there and intact, and the place of its key; None if none is.
+
+        Args:
+            keys: Whole keys, with the stamp of the files that the table depends on.
+            columns: As for `read`.
+            rows: As for `read`.
+        """
         try:
             file = SealedFile(self._path)
         except OSError:
             return None
         try:
-            for node, found, shape in self._entries(file):
-                if found == wanted and shape[1] == columns:
-                    return _read(file, node, shape, rows)
+            entries = [entry for entry in self._entries(file) if entry[2][1] == columns]
+            for place, key in enumerate(keys):
+                for node, found, shape in entries:
+                    if found == key:
+                        return place, _read(file, node, shape, rows)
         except RunDamagedError:
             pass
         finally:
@@ -75,21 +102,27 @@ class FindingsFile:
         return None
 
     def write(self, key: Key, table: IntArray) -> None:
-        """Add a table to the file. The earlier tables stay, except the oldest.
+        """Add a table to the file, unless the files of frames changed since `read`; see `write_all`."""
+        files = files_stamp(self._path.parent)
+        if self._seen in (None, files):  # else they changed while it was made
+            self.write_all([({**key, FILES: files}, table)])
+
+    def write_all(self, added: Sequence[tuple[Key, IntArray]]) -> None:
+        """Add tables to the file. The earlier tables stay, except the oldest, and those of the same as a new one.
 
         Args:
-            key: Everything that the table depends on, besides the files of frames.
-            table: Shape (rows, columns). A table of more than MOST_ROWS rows is not kept.
+            added: Everything that each table depends on, with the stamp of its files, and the table, shape
+                (rows, columns). A table of more than MOST_ROWS rows is not kept.
 
         Raises:
             OSError: It cannot be written. The old file stays.
         """
-        files = files_stamp(self._path.parent)
-        if len(table) > MOST_ROWS or self._seen not in (None, files):  # they changed while it was made
+        new = [(dict(key), table.astype(_NUMBER, copy=False)) for key, table in added if len(table) <= MOST_ROWS]
+        if not new:
             return
-        full = {**key, "files": files}
-        tables: list[tuple[dict[str, Any], IntArray]] = [(full, table.astype(_NUMBER, copy=False))]
-        tables += [kept for kept in self._kept() if kept[0] != full][: MOST_TABLES - 1]
+        keys, named = [key for key, _ in new], [key[OF] for key, _ in new if OF in key]
+        kept = [one for one in self._kept() if one[0] not in keys and one[0].get(OF, _NOTHING) not in named]
+        tables: list[tuple[dict[str, Any], IntArray]] = [*new, *kept][:MOST_TABLES]
         from dtui.store.disk.sealed_builder import SealedFileBuilder  # and with it PyTables, which reading does without
 
         builder = SealedFileBuilder(self._path, in_memory=True)
@@ -146,14 +179,55 @@ def files_stamp(folder: Path) -> int:
     The time of the change of its state counts, which nobody can set back as that of its content. A copied run has other
     times, so what was found in it is looked for once more.
     """
-    found = []
+    paths: list[Path] = []
     for place in (folder, folder / JOURNAL_FOLDER, folder / PARTS_FOLDER):
         with contextlib.suppress(OSError):
-            for entry in os.scandir(place):
-                if entry.name.endswith((".h5", ".dtj")) and entry.name != FINDINGS_FILE:
-                    stat = entry.stat(follow_symlinks=False)
-                    found.append((entry.name, stat.st_size, stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns))
-    return zlib.crc32(repr(sorted(found)).encode("utf-8", "surrogatepass"))
+            names = [entry.name for entry in os.scandir(place)]
+            paths += [place / name for name in names if name.endswith((".h5", ".dtj")) and name != FINDINGS_FILE]
+    return _stamp(sorted(told for path in paths if (told := touched(path)) is not None))
+
+
+def touched(path: Path) -> tuple[str, int, int, int, int] | None:
+    """Return what changes whenever a file is touched; None where it is not there."""
+    try:
+        stat = path.lstat()
+    except OSError:
+        return None
+    return path.name, stat.st_size, stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns
+
+
+def _stamp(found: object, before: int = 0) -> int:
+    return zlib.crc32(repr(found).encode("utf-8", "surrogatepass"), before)
+
+
+@dataclass(frozen=True, slots=True)
+class FilesUpTo:
+    """The files that hold the first frames of a stream.
+
+    Attributes:
+        frames: How many frames they hold that count, >= 1.
+        stamp: Changes whenever one of these files is touched, or that of the images or the network.
+        is_settled: Whether all are parts, to which no frame is ever added.
+    """
+
+    frames: int
+    stamp: int
+    is_settled: bool
+
+
+def files_up_to(run: Path, files: Iterable[tuple[Path, int, bool]]) -> tuple[FilesUpTo, ...]:
+    """Return where each file of a stream ends.
+
+    Args:
+        run: The run's directory.
+        files: In order of the frames: the file, how many of its frames count, and whether it is a part.
+    """
+    stamp = _stamp([touched(run / name) for name in (STRUCTURE_FILE, IMAGES_FILE)])
+    frames, is_settled, found = 0, True, []
+    for path, count, is_part in files:
+        stamp, frames, is_settled = _stamp(touched(path), stamp), frames + count, is_settled and is_part
+        found.append(FilesUpTo(frames, stamp, is_settled))
+    return tuple(found)
 
 
 def _read(file: SealedFile, node: str, shape: tuple[int, int], rows: int | None) -> IntArray:

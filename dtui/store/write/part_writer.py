@@ -6,7 +6,8 @@ before it is published.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dtui.dataclass_on_use import dataclass
+from dtui.store.disk.hdf5 import codec_and_level
+from dtui.store.disk.seal import verify_seal
 from dtui.store.disk.sealed_file import SealedFile
 from dtui.store.disk.verified_builder import ProvenFile
 from dtui.store.format.bins import bin_values
 from dtui.store.format.documents import encode_document
 from dtui.store.format.part_arrays import ITERATIONS_NODE, SCALARS_NODE, Node, part_nodes, row_blocks
-from dtui.store.format.schema import DOCUMENT_NODE, PARTS_FOLDER, Sizes, Stream, part_name
+from dtui.store.format.schema import DOCUMENT_NODE, LARGE_PART, PARTS_FOLDER, Sizes, Stream, part_name
+from dtui.store.read.catalog import PartSpan
 from dtui.store.read.stream_reader import StreamReader
 
 
@@ -68,7 +72,8 @@ def fold(
     path = run_folder / PARTS_FOLDER / part_name(plan.stream, plan.first, plan.stop)
     file = ProvenFile(path, tick)
     try:
-        write_frames(file, run, sizes, reader, plan)
+        with _large_parts(reader, plan) as parts:
+            write_frames(file, run, sizes, reader, plan, parts=parts)
         file.publish()
     except BaseException:
         file.discard()
@@ -84,6 +89,7 @@ def write_frames(
     plan: FoldPlan,
     group: str = "",
     source: SealedFile | None = None,
+    parts: Sequence[LargePart] = (),
 ) -> None:
     """Write frames as the arrays of a part.
 
@@ -95,6 +101,7 @@ def write_frames(
         plan: The frames.
         group: Prefix of every node path.
         source: A part of exactly these frames, with every byte checked. Its chunks are copied as they are.
+        parts: Parts of the first of these frames, likewise.
 
     Raises:
         RunDamagedError: A source is damaged.
@@ -108,7 +115,7 @@ def write_frames(
     file.add(group + ITERATIONS_NODE, reader.iterations[plan.position : plan.frames.stop].astype("<i8"))
     for node in part_nodes(plan.stream, sizes, len(names), len(plan.frames)).values():
         if not node.is_empty and not (source is not None and _copy_node(file, source, node, len(plan.frames), group)):
-            _write_node(file, reader, node, names, plan.frames, group)
+            _write_node(file, reader, node, names, plan.frames, group, parts)
 
 
 def _copy_node(file: ProvenFile, source: SealedFile, node: Node, frames: int, group: str) -> bool:
@@ -125,20 +132,71 @@ def _layout(node: Node, frames: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
 
 
 def _write_node(
-    file: ProvenFile, reader: StreamReader, node: Node, names: tuple[str, ...], frames: range, group: str
+    file: ProvenFile,
+    reader: StreamReader,
+    node: Node,
+    names: tuple[str, ...],
+    frames: range,
+    group: str,
+    parts: Sequence[LargePart],
 ) -> None:
-    """Write one array block by block."""
-    count, path = len(frames), group + node.path
-    shape, chunk = _layout(node, count)
+    """Write one array: whole chunks of large parts as they are, all else block by block."""
+    path = group + node.path
+    shape, chunk = _layout(node, len(frames))
     file.create(path, node.dtype, shape, chunk, hard=node.is_packed_hard)
-    for rows in _blocks(node, count):
+    copied = _copy_parts(file, path, node, chunk, parts)
+    rest = frames[copied:]
+    for rows in _blocks(node, len(frames)) if rest else ():
         if node.path == SCALARS_NODE:
-            values: NDArray[Any] = np.stack([reader.read_scalar(names[row], frames) for row in rows])
+            values: NDArray[Any] = np.stack([reader.read_scalar(names[row], rest) for row in rows])
         elif node.span > 1:
-            values = bin_values(reader.read(node.source, rows, frames))
+            values = bin_values(reader.read(node.source, rows, rest))
         else:
-            values = reader.read(node.path, rows, frames).astype(node.dtype, copy=False)
-        file.write_rows(path, rows, values)
+            values = reader.read(node.path, rows, rest).astype(node.dtype, copy=False)
+        file.write_rows(path, rows, values, node.length(copied))
+
+
+def _copy_parts(file: ProvenFile, path: str, node: Node, chunk: tuple[int, ...], parts: Sequence[LargePart]) -> int:
+    """Copy the chunks of one array from the first parts that store it as we would; returns how many frames they hold.
+
+    Packing hard takes ten times as long as all else: a long run that ends would pack everything once more.
+    """
+    copied = 0
+    if node.path == SCALARS_NODE:  # of which each part holds its own
+        return copied
+    for frames, source in parts:
+        shape = node.shape(frames)
+        if not source.is_stored_as(node.path, node.dtype, shape, chunk, codec_and_level(hard=node.is_packed_hard)):
+            break
+        file.copy_array(path, source, node.path, shape, chunk, node.length(copied))
+        copied += frames
+    return copied
+
+
+LargePart = tuple[int, SealedFile]
+"""A number of frames, and the part that holds them alone."""
+
+
+@contextmanager
+def _large_parts(reader: StreamReader, plan: FoldPlan) -> Iterator[list[LargePart]]:
+    """Open the parts that hold the first frames of a plan, every byte checked, whose chunks end where a part ends.
+
+    Raises:
+        RunDamagedError: One is damaged.
+    """
+    with ExitStack() as stack:
+        found: list[LargePart] = []
+        position = 0
+        for span in reader.view.spans:
+            position += len(span.iterations)
+            if position <= plan.position:
+                continue
+            is_large = isinstance(span, PartSpan) and span.is_whole and not (span.skip or span.frames % LARGE_PART)
+            if not is_large or position > plan.frames.stop or span.first != plan.first + sum(one for one, _ in found):
+                break
+            verify_seal(span.path, whole=True)
+            found.append((len(span.iterations), stack.enter_context(closing(SealedFile(span.path)))))
+        yield found
 
 
 def count_blocks(stream: Stream, sizes: Sizes, scalars: int, frames: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from enum import Enum
 from functools import cached_property
@@ -67,6 +67,10 @@ class Pane:
     def steps(self) -> Mapping[str, Step]:
         """Its steps, by action. The pane with the keyboard is asked first, then the others on the screen."""
         return {}
+
+    def keys(self, scene: Scene) -> Sequence[BarItem]:
+        """Return what the key bar says now: `bar`, without keys that do nothing on what is selected."""
+        return self.bar
 
     # --- what it shows
 

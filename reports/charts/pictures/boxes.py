@@ -30,13 +30,11 @@ class BoxPanel:
         name: Shown name.
         values: Shape (5, columns): smallest, first quartile, median, third quartile, largest; NaN for no value.
         incidents: Iterations at which incidents that name it begin.
-        expected: What its standard deviation was expected to be at the beginning; None where that is not known.
     """
 
     name: str
     values: FloatArray
     incidents: tuple[int, ...] = ()
-    expected: float | None = None
 
 
 def box_picture(id: str, panels: Sequence[BoxPanel], axis: TimeAxis, description: str) -> Picture:

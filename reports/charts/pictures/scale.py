@@ -51,3 +51,12 @@ def number(value: float, unit: str) -> str:
 def percent(share: float) -> str:
     """Return a share in per cent with one digit, such as "2.4 %"."""
     return f"{100 * share:.1f} %"
+
+
+def times(factor: float) -> str:
+    """Return a factor as people read it, such as "×5.9", "×97" or "×8.1 million"; "" where there is none."""
+    if not math.isfinite(factor):
+        return ""
+    if factor >= 1e6:
+        return f"×{factor / 1e6:,.1f} million"
+    return f"×{factor:.2g}" if factor < 100 else f"×{factor:,.0f}"

@@ -15,6 +15,8 @@ DEEP = 30.0
 """Pixels of one depth of modules, on a wide page from top to bottom."""
 LAYER = 13.0
 """Pixels of a layer on a narrow page, from top to bottom."""
+NAME = 40.0
+"""Pixels of a layer in which its name can be read."""
 MODULES = ("#e8eef5", "#d3e0ec", "#bdd1e3")
 """Of modules by depth; deeper ones take the last."""
 LEAF = "#ffffff"
@@ -35,15 +37,16 @@ def structure_picture(id: str, rows: Sequence[TreeRow], named: Sequence[int], ti
     Source: dtui.
     """
     rows, named = _outermost(rows, named)
-    return Picture(
-        id,
-        title,
-        description,
-        _lying(WIDE, rows, named, description),
-        WIDE,
-        _standing(rows, named, description),
-        paper=_lying(theme.PAPER_WIDTH, rows, named, description),
-    )
+    wide, paper = (_readable(width, rows, named, description) for width in (WIDE, theme.PAPER_WIDTH))
+    return Picture(id, title, description, wide, WIDE, _standing(NARROW, rows, named, description), paper=paper)
+
+
+def _readable(width: int, rows: Sequence[TreeRow], named: Sequence[int], description: str) -> str:
+    """Draw the data from left to right; from top to bottom where names have no room then, and a page is tall enough."""
+    layers = max(1, max(stop for _, stop in _spans(rows)))
+    if width / layers >= NAME or layers * LAYER > theme.PAPER_HEIGHT - 60:
+        return _lying(width, rows, named, description)
+    return _standing(theme.PAPER_WIDTH, rows, named, description)
 
 
 def _outermost(rows: Sequence[TreeRow], named: Sequence[int]) -> tuple[Sequence[TreeRow], Sequence[int]]:
@@ -98,16 +101,16 @@ def _lying(width: int, rows: Sequence[TreeRow], named: Sequence[int], descriptio
     return drawing.svg()
 
 
-def _standing(rows: Sequence[TreeRow], named: Sequence[int], description: str) -> str:
+def _standing(width: int, rows: Sequence[TreeRow], named: Sequence[int], description: str) -> str:
     """Draw the data from top to bottom, modules left of what they hold."""
     spans, depth = _spans(rows), 1 + max(row.depth for row in rows)
     layers = max(1, max(stop for _, stop in spans))
     unit = max(LAYER, 60.0 / layers)
-    across = min(90.0, (NARROW - 122) / max(1, depth - 1))
-    drawing = Vectors.picture(NARROW, layers * unit + 2, description)
+    across = min(90.0, (width - 122) / max(1, depth - 1))
+    drawing = Vectors.picture(width, layers * unit + 2, description)
     for place, (row, (first, stop)) in enumerate(zip(rows, spans, strict=True)):
         left = 1 + row.depth * across
-        where = (left, 1 + first * unit, across if row.is_module else NARROW - 2 - left, (stop - first) * unit)
+        where = (left, 1 + first * unit, across if row.is_module else width - 2 - left, (stop - first) * unit)
         _box(drawing, row, where, is_named=place in named)
         weight = "bold" if row.is_module else "normal"
         middle = min(where[1] + where[3] / 2 + 4, where[1] + 30)

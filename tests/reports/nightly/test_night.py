@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from dtui.query import open_run
 from dtui.query.folders import Lease, LeaseHeldError
 from dtui.reports.nightly.entry import Outcome
 from dtui.reports.nightly.index import Index
+from dtui.reports.nightly.making import _details
 from dtui.reports.nightly.night import NightSettings, run_night
 from tests.reports.nightly.runs import Training, damage, here, make_run, tree
 from tests.store.resuming import die
@@ -332,3 +334,12 @@ def test_a_run_whose_files_are_all_damaged_is_not_called_empty(folder: Path, tmp
     report = next((tmp_path / "night" / "runs").glob("calm/*/report.txt")).read_text()
     assert "Nothing of this run can be read" in report
     assert "Nothing has been recorded" not in report
+
+
+def test_a_row_with_incidents_says_that_others_may_be_hidden():
+    with open_run(Path(__file__).parents[3] / "sample_runs" / "mnist-dying.dtui") as query:
+        verdict = query.verdict()
+    hidden = "Incidents may be hidden where the run is damaged (2 faults; dtui check lists them)."
+    details = _details(replace(verdict, remarks=("A remark.", hidden)))
+    assert details[0].startswith("At 490, ")
+    assert details[1:] == (hidden,)

@@ -7,8 +7,10 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from dtui.errors import RunDamagedError, RunNotFoundError
@@ -16,6 +18,9 @@ from dtui.store import check_run, compact_run
 from dtui.store.compact import worker as compact
 from dtui.store.compact.worker import RunCompactor
 from dtui.store.disk.run_folder import Place
+from dtui.store.disk.verified_builder import ProvenFile
+from dtui.store.format.part_arrays import BIN, SCALARS_NODE
+from dtui.store.format.schema import LARGE_PART
 from dtui.store.run.lock import CompactionLock
 from dtui.store.write import background_compactor
 from tests.store.chunks import chunk_place
@@ -150,3 +155,42 @@ def test_folding_gives_way_to_the_training_and_makes_no_other_process_nice(recor
     )
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False).stdout
     assert said.splitlines()[-1] == "19"
+
+
+def test_large_parts_are_not_packed_again(recording: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Packing hard takes ten times as long as all else: a long run that ends copies what is packed already."""
+    for _ in range(2):
+        recording.append(LARGE_PART)
+        recording.compact()
+    recording.append(40)
+    recording.writer.close()
+    written: set[tuple[str, int]] = set()
+    write = ProvenFile.write_rows
+
+    def noted(file: ProvenFile, node: str, rows: range, values: np.ndarray, first: int = 0) -> None:
+        written.add((node, first))
+        write(file, node, rows, values, first)
+
+    monkeypatch.setattr(ProvenFile, "write_rows", noted)
+    with closing(RunCompactor(recording.path)) as compactor:
+        assert len(compactor.compact(finish=True) or ()) == 2
+        compactor.sweep(0.0)
+    firsts = dict(written)
+    assert firsts.pop(SCALARS_NODE) == 0
+    assert {first for node, first in firsts.items() if node.startswith("/bins/")} == {2 * LARGE_PART // BIN}
+    assert {first for node, first in firsts.items() if not node.startswith("/bins/")} == {2 * LARGE_PART}
+    assert len(list((recording.path / "parts").iterdir())) == 2
+    recording.twin.assert_read_by(recording.reader())
+    assert check_run(recording.path).is_fine
+
+
+def test_a_damaged_large_part_is_not_copied(recording: Recording) -> None:
+    recording.append(LARGE_PART, 0)
+    recording.compact()
+    recording.append(5, 0)
+    recording.writer.close()
+    path = recording.path / "parts" / f"records-{0:010}-{LARGE_PART:010}.h5"
+    damage_chunk(path)
+    with closing(RunCompactor(recording.path)) as compactor, pytest.raises(RunDamagedError, match=path.name):
+        compactor.compact(finish=True)
+    assert path.exists()

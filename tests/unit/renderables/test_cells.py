@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.cells import WIDE_TAIL, Cells, shorten, text_width
-from dtui.tui.renderables.canvas.sgr import row_text, to_text
+from dtui.tui.renderables.canvas.output import Output
+from dtui.tui.renderables.canvas.sgr import row_text, row_to_sgr, to_text
 from dtui.tui.renderables.canvas.theme import DARK
 
 
@@ -43,6 +44,25 @@ def test_a_wide_glyph_takes_two_cells_and_is_never_halved() -> None:
     assert cells.ch[0].tolist() == [ord("a"), 32]
     cells.text(-1, 0, "字b")
     assert cells.ch[0].tolist() == [32, ord("b")]
+
+
+def test_a_letter_and_its_marks_share_a_cell() -> None:
+    cells = Cells(8, 1, DARK)
+    assert cells.text(0, 0, "ที่กa") == 3, "both marks stand above the letter"
+    assert cells.text(3, 0, "कि") == 5, "this one stands beside it"
+    assert to_text(cells) == "ที่กaकि"
+    assert row_text(cells.row(0).crop(0, 1).ch) == "ที่"
+    assert "ที่ก" in row_to_sgr(cells.row(0), Output())
+    cells.text(0, 0, "x")
+    assert to_text(cells) == "xกaकि", "what covers the letter covers its marks"
+    assert to_text(cells, Output(ascii=True)).isascii()
+
+
+def test_a_wide_letter_with_a_mark_takes_two_cells() -> None:
+    cells = Cells(4, 1, DARK)
+    assert cells.text(0, 0, "か\u309aa") == 3
+    assert cells.ch[0, 1] == WIDE_TAIL
+    assert to_text(cells) == "か\u309aa"
 
 
 def test_writing_over_half_a_wide_glyph_blanks_the_other_half() -> None:

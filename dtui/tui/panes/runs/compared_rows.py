@@ -62,7 +62,7 @@ class ComparedRows(ListPane):
     is_searchable = True
     kind: ClassVar[str]
     question: ClassVar[type[Question[Found[PairedColumns]]]]
-    bar = ((("entry_next",), "next divergence"), (("chart",), "both, distance"), (("sort",), "sort"))
+    bar = ((("entry_next", "entry_previous"), "divergence"), (("chart",), "both, distance"), (("sort",), "sort"))
 
     @property
     def steps(self) -> Mapping[str, Step]:

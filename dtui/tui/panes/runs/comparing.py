@@ -162,7 +162,7 @@ class Comparing(Pane):
     name = "comparing"
     title = TITLE
     actions = (Action("alignment", ("d",), "align by", "Compare by iteration, epoch or share of the run.", SHOWN),)
-    bar = ((("entry_next",), "next divergence"), (("alignment",), "align by"), (("back",), "back"))
+    bar = ((("entry_next", "entry_previous"), "divergence"), (("alignment",), "align by"), (("back",), "back"))
 
     @property
     def steps(self) -> Mapping[str, Step]:

@@ -5,13 +5,14 @@ Owns how a string is placed in a grid of terminal cells.
 
 from __future__ import annotations
 
-import unicodedata
+import re
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dtui.safe_text import is_zero_wide, text_columns
 from dtui.tui.renderables.canvas.theme import Theme
 
 UintArray = NDArray[np.uint32]
@@ -21,6 +22,13 @@ WIDE_TAIL = 0x10FFFF
 """Stands in the second cell of a wide glyph; writers leave it out."""
 LONGEST_KEPT = 200
 """The code points of strings up to this length are kept."""
+FIRST_STAND_IN, MOST_STAND_INS = 0x100000, 60_000
+"""A letter with marks is one glyph of several code points: in a cell a code point stands for it that `safe` never lets
+through, from here on. Of more such letters than this the marks are left out."""
+_TAIL = chr(WIDE_TAIL)
+_STAND_INS: dict[str, str] = {}
+_SPELLED: dict[str, str] = {_TAIL: ""}
+_NOT_PLAIN = re.compile(f"[{chr(FIRST_STAND_IN)}-{_TAIL}]")
 
 
 class CellRow(NamedTuple):
@@ -159,8 +167,8 @@ class Cells:
 
 
 def text_width(string: str) -> int:
-    """Return how many columns a string takes: two for a wide glyph."""
-    return len(string) if string.isascii() else len(_code_points(string))
+    """Return how many columns a string takes: two for a wide glyph, none for a mark above or below a letter."""
+    return text_columns(string)
 
 
 def shorten(string: str, limit: int) -> str:
@@ -171,30 +179,50 @@ def shorten(string: str, limit: int) -> str:
         return ""
     kept, used = [], 0
     for character in string:
-        used += 2 if _is_wide(character) else 1
+        used += text_columns(character)
         if used > limit - 1:
             break
         kept.append(character)
     return "".join(kept) + "…"
 
 
-@lru_cache(maxsize=65_536)
-def _is_wide(character: str) -> bool:
-    return unicodedata.east_asian_width(character) in "WF"
+def spelled(text: str) -> str:
+    """Return what the code points of cells stand for: letters with their marks, and a wide glyph once."""
+    return _NOT_PLAIN.sub(lambda found: _SPELLED.get(found[0], found[0]), text)
 
 
 def _code_points(string: str) -> UintArray:
-    """Return the code points of a string, WIDE_TAIL after each wide glyph; not to be written to."""
+    """Return a code point for each glyph of a string, WIDE_TAIL after each wide glyph; not to be written to."""
     return _kept_points(string) if len(string) <= LONGEST_KEPT else _points(string)
 
 
 def _points(string: str) -> UintArray:
-    plain = np.frombuffer(string.encode("utf-32-le", "surrogatepass"), "<u4")
     if string.isascii():
-        return plain
-    is_wide = np.fromiter(map(_is_wide, string), bool, len(string))
+        return _plain_points(string)
+    glyphs: list[str] = []
+    for character in string:
+        if glyphs and is_zero_wide(character):
+            glyphs[-1] += character
+        else:
+            glyphs.append(character)
+    plain = _plain_points("".join(glyph if len(glyph) == 1 else _stand_in(glyph) for glyph in glyphs))
+    is_wide = np.fromiter((text_columns(glyph) == 2 for glyph in glyphs), bool, len(glyphs))
     places = np.flatnonzero(is_wide) + 1
     return np.insert(plain, places, WIDE_TAIL) if len(places) else plain
+
+
+def _plain_points(string: str) -> UintArray:
+    return np.frombuffer(string.encode("utf-32-le", "surrogatepass"), "<u4")
+
+
+def _stand_in(glyph: str) -> str:
+    """Return the code point that stands in a cell for a letter with marks."""
+    if glyph not in _STAND_INS:
+        if len(_STAND_INS) >= MOST_STAND_INS:
+            return glyph[0]
+        _STAND_INS[glyph] = chr(FIRST_STAND_IN + len(_STAND_INS))
+        _SPELLED[_STAND_INS[glyph]] = glyph
+    return _STAND_INS[glyph]
 
 
 _kept_points = lru_cache(maxsize=4_096)(_points)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from dtui.tui.renderables.canvas.cells import WIDE_TAIL, CellRow, Cells, UintArray
+from dtui.tui.renderables.canvas.cells import WIDE_TAIL, CellRow, Cells, UintArray, spelled
 from dtui.tui.renderables.canvas.output import ColorMode, Output
 from dtui.tui.renderables.canvas.palettes import is_panel_like, nearest_16, nearest_256
 
@@ -17,7 +17,6 @@ UPPER_HALF = 0x2580
 DEFAULT = -1
 """Stands for the terminal's own colour."""
 
-_TAIL = chr(WIDE_TAIL)
 _BLANK = 1 << 50
 _HALF = 1 << 51
 
@@ -85,7 +84,7 @@ def row_to_sgr(row: CellRow, output: Output) -> str:
             back = want_back
             codes += back_codes[back]
         out.append(f"\x1b[{codes[:-1]}m{part}" if codes else part)
-    return "".join(out).replace(_TAIL, "") + RESET
+    return spelled("".join(out)) + RESET
 
 
 def to_ansi(cells: Cells, output: Output) -> str:
@@ -101,7 +100,7 @@ def to_text(cells: Cells, output: Output | None = None) -> str:
 
 def row_text(ch: UintArray) -> str:
     """Return the visible text of one row of code points."""
-    return _points_to_text(ch).replace(_TAIL, "")
+    return spelled(_points_to_text(ch))
 
 
 def fold_ascii(ch: UintArray) -> UintArray:
