@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model import TimeAxis
 from dtui.model.layers import UPDATE_RATIO
 from dtui.query import RunQuery
