@@ -22,6 +22,15 @@ def by_smallest_first(values: FloatArray | IntArray) -> IntArray:
     return order
 
 
+def by_most_frequent(kinds: IntArray) -> IntArray:
+    """Return positions with the most frequent kind first, of equally frequent ones the smallest, shape (n,)."""
+    found, own, counts = np.unique(kinds, return_inverse=True, return_counts=True)
+    rank = np.empty(len(found), dtype=np.int64)
+    rank[np.lexsort((found, -counts))] = np.arange(len(found))
+    order: IntArray = np.argsort(rank[own], kind="stable")
+    return order
+
+
 def by_peak(values: FloatArray) -> IntArray:
     """Order rows by the position of their largest value, the first of equal ones. Rows without values come last.
 

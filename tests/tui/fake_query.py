@@ -241,6 +241,9 @@ class FakeQuery(FakeLayers, FakeValidation):
                 )  # fmt: skip
         return tuple(found)
 
+    def turned_wrong(self, incident):
+        return None
+
     def incident_evidence(self, incidents):
         self._ask("evidence", tuple(incident.id for incident in incidents))
         iterations = self.validation_iterations()[:41]

@@ -126,9 +126,9 @@ async def test_the_palette_begins_with_the_keys_of_the_pane_and_says_what_may_be
         shown = screen_text(app).splitlines()
         assert "1003, class 4, f17" in shown[-1]
         assert not app.screen.command_line.query_one(Input).cursor_blink
-        first, second = shown[-9], shown[-8]
+        first, note = shown[-9], next(row for row in shown if "Write a note" in row)
         assert re.search("go there +Enter", first)
-        assert second.index("Write a note") == first.index("Open or close")
+        assert note.index("Write a note") == first.index("Open or close")
         await pilot.press(*"shift")
         await until(pilot, lambda: "1003, class 4" not in screen_text(app))
 
@@ -176,3 +176,13 @@ def test_a_key_that_a_pane_uses_for_itself_is_told_once_and_as_the_pane_means_it
     bar = desk.panes()["bar"]
     assert "n/N divergence" in bar
     assert "incident" not in bar
+
+
+def test_a_healthy_run_has_no_heading_without_content_and_no_fault_where_there_is_none() -> None:
+    for size in ((80, 24), (150, 50)):
+        panes = Desk(RunQuery(SAMPLES / "mnist-healthy.dtui"), size).panes()
+        assert "No incident in" in panes["triage"]
+        assert panes["detail"].strip() == ""
+        assert "recorder could not be judged" not in "".join(panes.values())
+        said = " ".join(panes["triage"].split())
+        assert "the flight recorder fired nothing, or keeps nothing (keep_around=0)" in said

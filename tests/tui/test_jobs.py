@@ -26,6 +26,13 @@ JOBS = [
     ("which images are always wrong", ["3", "A"], [r"wrong"]),
     ("what is dead in the whole network", ["2"], [r"7 of 402 filters dead: layer2\.1\.conv1 1 4 5 8 11 14"]),
     ("the strongest incident and its images", ["g", "enter", "i"], [r"→? ?9"]),
+    (
+        "which images turned wrong when filters died",
+        ["N"],
+        [r"no class named; 33 images turned wrong at 1,010 \(usually"],
+    ),
+    ("their pictures", ["N", "i"], [r"turned wrong here", r"33 of 33 wrong at 1,010"]),
+    ("the images around a filter's jump, from its layer", ["enter", "i"], [r"turned wrong here", r"wrong at 1,360"]),
     ("where two runs part", ["6", "k", "equals_sign"], [r"first divergence: iteration 430, class 4; fc"]),
 ]
 OF_BATCHES = [

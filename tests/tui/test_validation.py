@@ -13,6 +13,7 @@ from dtui.model.learning import TURNED_WRONG, GalleryRequest
 from dtui.query import RunQuery, open_run
 from dtui.tui.panes.table import TABLE
 from dtui.tui.panes.validation.classes_here import labels_here
+from dtui.tui.renderables.canvas.cells import text_width
 from dtui.tui.renderables.canvas.output import Output
 from dtui.tui.renderables.canvas.theme import DARK
 from dtui.tui.state.mouse import press
@@ -272,4 +273,4 @@ def test_names_from_outside_stay_text_on_every_inner_screen(size):
         text = desk.press(*keys).text()
         assert not any(ord(glyph) < 32 and glyph != "\n" for glyph in text), keys
         assert not any(glyph in text for glyph in "\u202e\u200b\x9b\ud800"), keys
-        assert {len(line) <= size[0] for line in text.split("\n")} == {True}
+        assert {text_width(line) <= size[0] for line in text.split("\n")} == {True}

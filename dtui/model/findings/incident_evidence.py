@@ -53,3 +53,27 @@ class IncidentEvidence:
 
 
 MOST_IMAGES = 24
+
+
+@dataclass(frozen=True, slots=True)
+class TurnedWrong:
+    """The images that turned wrong around an incident, of all classes together.
+
+    Attributes:
+        id: Of the incident.
+        since: Iteration of the last validation before it, at which they were right.
+        moment: Iteration of the validation within it at which most of them were wrong; of the next one, if none is.
+        count: How many they are.
+        usual: The median of how many turn wrong between two validations as far apart, before the incident; NaN where
+            it is among the first.
+        classes: Labels with their counts, the most first, at most 3.
+        images: Some of them, at most `MOST_IMAGES`, those of the most frequent class first.
+    """
+
+    id: str
+    since: int
+    moment: int
+    count: int
+    usual: float
+    classes: tuple[tuple[int, int], ...]
+    images: tuple[int, ...]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dtui.model import Check, Incident, relations
     from dtui.model.cube import Cube, CubeRequest, GridCell, IncidentGrid
     from dtui.model.findings.batches import BatchAnswer
-    from dtui.model.findings.incident_evidence import IncidentEvidence
+    from dtui.model.findings.incident_evidence import IncidentEvidence, TurnedWrong
     from dtui.model.relations import Event, FilterChoice
     from dtui.query import anomalies
     from dtui.query.incidents import origin
@@ -90,6 +90,16 @@ class IncidentQuestions(RelationQuestions):
         batches = self.incident_batches(incidents)
         found = (evidence_of(one, self._data) for one in incidents)
         return tuple(replace(one, batch=batch) for one, batch in zip(found, batches, strict=True))
+
+    def turned_wrong(self, incident: Incident) -> TurnedWrong | None:
+        """Return which images turned wrong around an incident, of all classes together, against what is usual.
+
+        A few validations are read, however long the run is. None where no validation stands on both sides of its begin.
+        """
+        from dtui.query.incidents.turned import turned_wrong
+
+        key = ("turned wrong", incident.id, incident.first, incident.last)
+        return self._data.remembered(key, lambda: turned_wrong(self._data, incident))
 
     # --- the batch behind it
     def batch(self, iteration: int) -> BatchAnswer:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from dtui.analysis.correctness import WORD, WordArray
+from dtui.analysis.ordering import by_most_frequent
 from dtui.analysis.relations.learning import images_of_list
 from dtui.errors import UsageError
 from dtui.model import BoolArray, FloatArray, IntArray, LabelArray, read_only
@@ -83,12 +84,16 @@ def _chosen(data: RunData, request: GalleryRequest) -> IntArray:
 
 
 def _turned_wrong(data: RunData, position: int, since: int | None) -> IntArray:
-    """Return the images that are wrong at a validation and were right at the reference."""
+    """Return the images that are wrong at a validation and were right at the reference, by their class.
+
+    The class of most of them comes first.
+    """
     begun = position if since is None else min(position, int(np.searchsorted(data.validations, since)))
     every = np.arange(data.layout.total_images)
     if begun < 1:
         return every[:0]
-    result: IntArray = every[_is_wrong(data, every, position) & _is_right(data, every, begun - 1)]
+    found: IntArray = every[_is_wrong(data, every, position) & _is_right(data, every, begun - 1)]
+    result: IntArray = found[by_most_frequent(_targets(data, found).astype(np.int64))]
     return result
 
 

@@ -7,12 +7,13 @@ from typing import Any
 
 from dtui.dataclass_on_use import dataclass
 from dtui.model import ImageVerdict
-from dtui.model.findings.incident_evidence import IncidentEvidence
+from dtui.model.findings.incident_evidence import IncidentEvidence, TurnedWrong
 from dtui.query import RunQuery
+from dtui.tui.panes.validation.inside import TurnedQuestion, look_at_entry
 from dtui.tui.renderables.panes.entry_detail import TITLE, EntryDetailPicture
 from dtui.tui.renderables.panes.message import MessagePicture
 from dtui.tui.renderables.parts.picture import Picture
-from dtui.tui.state.pane import Pane, Scene
+from dtui.tui.state.pane import Pane, Scene, Step
 from dtui.tui.state.questions import Question
 
 FEWEST_ROWS = 12
@@ -57,27 +58,48 @@ class EntryDetail(Pane):
     name = "detail"
     title = TITLE
     has_time = False
+    bar = ((("inside",), "its images"),)
+
+    @property
+    def steps(self) -> Mapping[str, Step]:
+        """Show the images of the entry."""
+        return {"inside": look_at_entry}
 
     def needed(self, scene: Scene) -> int:
         """Return the rows of a chart, and of images where there are some."""
-        evidence = self._evidence(scene)
-        return FEWEST_ROWS if evidence is None or not evidence.wrong else ROWS_WITH_IMAGES
+        return ROWS_WITH_IMAGES if self._images(scene)[0] else FEWEST_ROWS
 
     def wanted(self, scene: Scene) -> Iterator[Question[Any]]:
         """Ask for the wrong images; the list beside it asks for the evidence."""
-        evidence = self._evidence(scene)
-        if evidence is not None and evidence.moment is not None and evidence.wrong and self.height(scene):
-            yield WrongImagesQuestion(evidence.wrong[:MOST_IMAGES], evidence.moment)
+        entry = scene.view.find_entry(scene.selection.entry)
+        if entry is not None and entry.incident is not None and not entry.classes and self.height(scene):
+            yield TurnedQuestion(entry.id)
+        wrong, moment = self._images(scene)
+        if moment is not None and wrong and self.height(scene):
+            yield WrongImagesQuestion(wrong[:MOST_IMAGES], moment)
 
     def picture(self, scene: Scene) -> Picture:
         """Return the entry."""
         entry = scene.view.find_entry(scene.selection.entry)
         if entry is None:
             hint = "j and k select an entry" if scene.entries else ""
-            return MessagePicture(hint, title=self.title)
+            return MessagePicture(hint, title=self.title if hint else "")
         evidence, images = self._evidence(scene), scene.answers.get(WrongImagesQuestion) or ()
-        is_theirs = evidence is not None and {image.image for image in images} <= set(evidence.wrong)
-        return EntryDetailPicture(entry, scene.view.classes, evidence, images if is_theirs else ())
+        is_theirs = {image.image for image in images} <= set(self._images(scene)[0])
+        turned = self._turned(scene)
+        return EntryDetailPicture(entry, scene.view.classes, evidence, images if is_theirs else (), turned)
+
+    def _images(self, scene: Scene) -> tuple[tuple[int, ...], int | None]:
+        """Return images that turned wrong, of the worst class or else of all, and the iteration at which they were."""
+        evidence, turned = self._evidence(scene), self._turned(scene)
+        if turned is not None:
+            return turned.images, turned.moment
+        return ((), None) if evidence is None else (evidence.wrong, evidence.moment)
+
+    @staticmethod
+    def _turned(scene: Scene) -> TurnedWrong | None:
+        found = scene.answers.get(TurnedQuestion)
+        return found.found if found is not None and found.id == scene.selection.entry else None
 
     @staticmethod
     def _evidence(scene: Scene) -> IncidentEvidence | None:

@@ -28,6 +28,7 @@ class Triage(ListPane):
     has_time = False
     bar = (
         (("fold_toggle",), "go there"),
+        (("inside",), "its images"),
         (("note",), "note"),
         (("mark",), "mark"),
         (("undo",), "undo"),

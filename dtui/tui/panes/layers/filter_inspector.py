@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from dtui.model import ActivationPlace, TreeNode
+from dtui.model import ActivationPlace, TimeAxis, TreeNode
 from dtui.model.findings.kept_weights import KeptWeights
 from dtui.model.judging import Judging, as_groups
 from dtui.model.layers import FilterHistory
@@ -15,6 +15,7 @@ from dtui.safe_text import safe
 from dtui.tui.panes.layers.inspected import InspectedFilter
 from dtui.tui.panes.layers.questions import (
     FilterEventsQuestion,
+    FilterHistoryNowQuestion,
     FilterHistoryQuestion,
     FilterWeightsQuestion,
     StateQuestion,
@@ -52,16 +53,26 @@ class FilterInspector(Pane):
         kept = self._kept(scene)
         shown = None if not kept else shown_of(kept, scene.selection.cursor)
         place = (1, 1) if shown is None or kept is None else (kept.index(shown) + 1, len(kept))
-        return InspectorPicture(name, chosen.filter, history, self._words(scene, node), shown, place)
+        words, now = self._words(scene, node), self._now(scene)
+        return InspectorPicture(name, chosen.filter, history, words, shown, place, now)
 
     def wanted(self, scene: Scene) -> Iterator[Question[Any]]:
         """Ask for its courses, its state, and where it acts."""
         if self.height(scene) and self._node(scene) is not None:
             chosen = scene.selection.get(InspectedFilter)
             yield FilterHistoryQuestion(chosen.layer, chosen.filter, scene.axis)
+            moment = TimeAxis(scene.selection.cursor, scene.selection.cursor + 1, 1)
+            yield FilterHistoryNowQuestion(chosen.layer, chosen.filter, moment)
             yield StateQuestion()
             yield FilterEventsQuestion(chosen.layer, chosen.filter)
             yield FilterWeightsQuestion(chosen.layer, chosen.filter)
+
+    def _now(self, scene: Scene) -> FilterHistory | None:
+        """Return its exact values at the crosshair; None until they are known."""
+        chosen, found = scene.selection.get(InspectedFilter), scene.answers.get(FilterHistoryNowQuestion)
+        if found is None or found.axis.first != scene.selection.cursor:
+            return None
+        return found if (found.layer, found.filter) == (chosen.layer, chosen.filter) else None
 
     def _kept(self, scene: Scene) -> tuple[KeptWeights, ...] | None:
         """Return its weights that are kept, None while they are looked for."""
@@ -94,7 +105,7 @@ class FilterInspector(Pane):
         read = () if history is None or history.read is None else (read_words(history.read),)
         kept = self._kept(scene)
         if history is not None and (history.layer, history.filter) == (chosen.layer, chosen.filter):
-            read = (*read, *std_words(history, scene.selection.cursor))
+            read = (*read, *std_words(self._now(scene) or history, scene.selection.cursor))
         return (acts, (said, said) if kept is None else (f"{said} · {kept_words(kept)}", said), *read)
 
     def numbers(self, scene: Scene) -> Numbers | None:

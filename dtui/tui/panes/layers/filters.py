@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 
 from dtui.dataclass_on_use import dataclass
-from dtui.model import Heatmap, HeatmapRequest, TreeNode
+from dtui.model import Heatmap, HeatmapRequest, TimeAxis, TreeNode
 from dtui.model.findings.review import Entry
 from dtui.model.findings.state import Standing
 from dtui.model.layers import ACTIVATION_COLUMNS, InitialStd
 from dtui.model.statistics import CHANNEL_STATISTICS, FILTERS, title_of
 from dtui.safe_text import safe
 from dtui.tui.panes.layers.inspected import inspecting
-from dtui.tui.panes.layers.questions import HeatmapQuestion, InitialStdQuestion, StateQuestion
+from dtui.tui.panes.layers.questions import FilterNowQuestion, HeatmapQuestion, InitialStdQuestion, StateQuestion
 from dtui.tui.panes.layers.tree_options import TreeOptions
 from dtui.tui.panes.rows import PixelPane
 from dtui.tui.renderables.panes.layers.filters import TITLE, FiltersPicture, filter_pixels, place_of
@@ -129,21 +129,22 @@ class Filters(PixelPane):
         selection, total, height = scene.selection, self.rows(scene), self.height(scene)
         options, window, norm = selection.get(FiltersOptions), self.window(selection), _norm_of(scene)
         if height and total:
-            yield HeatmapQuestion(
-                HeatmapRequest(
-                    node=selection.node,
-                    statistic=options.statistic if norm is None else options.channel,
-                    axis=scene.axis,
-                    first=window.first,
-                    count=window.count or total,
-                    pixels=self.pixels(scene),
-                    normalise=options.normalise,
-                    sort=options.sort,
-                    lead=self._lead(scene) if options.sort == "lead" else (),
-                    within=self._within(scene),
-                    norm=norm,
-                )
+            request = HeatmapRequest(
+                node=selection.node,
+                statistic=options.statistic if norm is None else options.channel,
+                axis=scene.axis,
+                first=window.first,
+                count=window.count or total,
+                pixels=self.pixels(scene),
+                normalise=options.normalise,
+                sort=options.sort,
+                lead=self._lead(scene) if options.sort == "lead" else (),
+                within=self._within(scene),
+                norm=norm,
             )
+            yield HeatmapQuestion(request)
+            moment = TimeAxis(selection.cursor, selection.cursor + 1, 1)
+            yield FilterNowQuestion(replace(request, axis=moment, first=window.row, count=1, pixels=1))
             yield StateQuestion()
             layer = scene.view.tree[selection.node].layer
             if options.statistic == "std" and layer is not None:
@@ -156,7 +157,7 @@ class Filters(PixelPane):
             return MessagePicture(title=self.title)
         row = min(self.row(scene), max(0, heatmap.filters - 1)) if self._is_of(scene, heatmap) else 0
         if heatmap.request.norm is not None:
-            return FiltersPicture(heatmap, row, _channels_look(scene, heatmap))
+            return FiltersPicture(heatmap, row, _channels_look(scene, heatmap), scene.answers.get(FilterNowQuestion))
         node = view.tree[heatmap.request.node]
         layers = sorted((found.layer, found.name) for found in view.tree if found.layer is not None)
         is_activation = heatmap.request.statistic in ACTIVATION_COLUMNS
@@ -173,7 +174,7 @@ class Filters(PixelPane):
             heads=tuple(head for head in view.heads if head.index == node.layer),
             starts=self._starts(scene, node, heatmap.request.statistic),
         )
-        return FiltersPicture(heatmap, row, look)
+        return FiltersPicture(heatmap, row, look, scene.answers.get(FilterNowQuestion))
 
     def _is_of(self, scene: Scene, heatmap: Heatmap) -> bool:
         """Whether an answer is of what is selected now."""

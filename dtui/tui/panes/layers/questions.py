@@ -189,6 +189,12 @@ class HeatmapQuestion(Question[Heatmap]):
         return query.heatmap(self.request)
 
 
+class FilterNowQuestion(HeatmapQuestion):
+    """The exact value of one filter at the cursor: its request has one row, and an axis of one column."""
+
+    about = "value at the cursor"
+
+
 @dataclass(frozen=True, slots=True)
 class FilterHistoryQuestion(Question[FilterHistory]):
     """What one filter did over the run."""
@@ -201,6 +207,12 @@ class FilterHistoryQuestion(Question[FilterHistory]):
     def ask(self, query: RunQuery) -> FilterHistory:
         """Return it."""
         return query.filter_history(self.layer, self.filter, self.axis)
+
+
+class FilterHistoryNowQuestion(FilterHistoryQuestion):
+    """Its exact values at the cursor: the axis is one column of one iteration."""
+
+    about = "values at the cursor"
 
 
 @dataclass(frozen=True, slots=True)

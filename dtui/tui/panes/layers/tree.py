@@ -12,7 +12,7 @@ from dtui.model.findings.review import Entry
 from dtui.model.layers import UPDATE_RATIO
 from dtui.model.statistics import title_of
 from dtui.safe_text import safe
-from dtui.tui.panes.layers.questions import InitialStdQuestion, RatiosQuestion, SeriesQuestion, StateQuestion
+from dtui.tui.panes.layers.questions import InitialStdQuestion, RatiosQuestion, StateQuestion
 from dtui.tui.panes.layers.structure import SCREEN as STRUCTURE
 from dtui.tui.panes.layers.tree_beside import beside_of, layers_with_heads, on_node, on_row, starting_beside
 from dtui.tui.panes.layers.tree_charts import (
@@ -27,6 +27,7 @@ from dtui.tui.panes.layers.tree_charts import (
     wanted_charts,
     with_statistic,
 )
+from dtui.tui.panes.layers.tree_now import now_of, values_here, wanted_now
 from dtui.tui.panes.layers.tree_options import TreeOptions
 from dtui.tui.panes.layers.tree_rows import (
     ORDERS,
@@ -34,11 +35,11 @@ from dtui.tui.panes.layers.tree_rows import (
     initial_folds,
     ordered_layers,
     parents_of,
-    values_at,
     visible_nodes,
     with_rows_beside,
 )
 from dtui.tui.panes.rows import ListPane
+from dtui.tui.panes.validation.inside import look_at_entry
 from dtui.tui.renderables.panes.layers.tree import TITLE, ChartKind, TreeLook, TreePicture, info_rows
 from dtui.tui.renderables.panes.layers.tree_words import starts_words
 from dtui.tui.renderables.parts.picture import Picture
@@ -92,6 +93,7 @@ class Tree(ListPane):
             "chart": cycling(TreeOptions, "chart", tuple(ChartKind)),
             "sort": cycling(TreeOptions, "order", ORDERS),
             "structure": lambda scene: scene.opened(STRUCTURE),
+            "inside": look_at_entry,
         }
 
     def choice(self, scene: Scene, action: str) -> Choice | None:
@@ -139,8 +141,9 @@ class Tree(ListPane):
             first = self.window(scene.selection).first
             here = self.items(scene)[first : first + self.shown(scene)]
             yield from wanted_charts(scene, nodes, here)
-            if UPDATE_RATIO in recorded(scene):
+            if has_ratios := UPDATE_RATIO in recorded(scene):
                 yield RatiosQuestion(nodes, scene.axis)
+            yield from wanted_now(scene, nodes, here, has_ratios)
             yield StateQuestion()
             layer = self._layer_of_std(scene)
             if layer is not None:
@@ -179,6 +182,7 @@ class Tree(ListPane):
             state,
             view.stages,
             total=len(items),
+            now=now_of(scene),
         )
 
     def _starts(self, scene: Scene) -> str:
@@ -206,7 +210,7 @@ class Tree(ListPane):
                 nodes = tuple(node for node in nodes if node.layer is not None or node.index in options.folded)
         else:
             found = visible_nodes(view.tree, frozenset(), search)
-            values = values_at(scene.answers.get(_question_of(options)), selection.cursor)
+            values = values_here(scene)
             entry = view.find_entry(selection.entry)
             nodes = ordered_layers(found, options.order, scene.entries, entry, values)
         return with_rows_beside(nodes, view.beside, options.beside(view))
@@ -337,12 +341,4 @@ class Tree(ListPane):
         for kind in ChartKind:
             yield f"layers: {kind.value}", "Draw layers this way.", cycling(TreeOptions, "chart", (kind,))
         for node in scene.view.tree:
-            yield (
-                safe(node.name),
-                f"Select this {safe(node.kind)}.",
-                partial(self.with_node, node=node.index),
-            )
-
-
-def _question_of(options: TreeOptions) -> type[SeriesQuestion] | type[RatiosQuestion]:
-    return RatiosQuestion if options.statistic == UPDATE_RATIO else SeriesQuestion
+            yield safe(node.name), f"Select this {safe(node.kind)}.", partial(self.with_node, node=node.index)

@@ -1,4 +1,4 @@
-"""Opens the inner screens of Validation: a gallery, one image, the confusion matrix.
+"""Opens the inner screens of Validation: a gallery, one image, the confusion matrix; also for other screens.
 
 Owns their names and what they are about.
 """
@@ -9,8 +9,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from dtui.dataclass_on_use import dataclass
+from dtui.model.findings.incident_evidence import TurnedWrong
 from dtui.model.learning import TURNED_WRONG
+from dtui.query import RunQuery
+from dtui.tui.state.navigate import shown
 from dtui.tui.state.pane import Scene, Step
+from dtui.tui.state.questions import Question
 from dtui.tui.state.selection import Selection
 
 GALLERY = "Gallery"
@@ -42,6 +46,27 @@ class InspectedImage:
     image: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class TurnedOf:
+    """The images that turned wrong around an incident; None where no validation tells."""
+
+    id: str
+    found: TurnedWrong | None
+
+
+@dataclass(frozen=True, slots=True)
+class TurnedQuestion(Question[TurnedOf]):
+    """The images that turned wrong around an incident, of all classes together."""
+
+    id: str
+    about = "images that turned wrong"
+
+    def ask(self, query: RunQuery) -> TurnedOf:
+        """Return them; none for an incident that there is no longer."""
+        found = next((one for one in query.incidents() if one.id == self.id), None)
+        return TurnedOf(self.id, None if found is None else query.turned_wrong(found))
+
+
 def open_gallery(scene: Scene) -> Selection:
     """Return the selection on the images of the selected class or cluster."""
     return _gallery(scene, "")
@@ -57,6 +82,21 @@ def look_inside(scene: Scene) -> Selection:
     if scene.selection.class_index is None and is_about_no_class:
         return open_list(scene, TURNED_WRONG)
     return open_gallery(scene)
+
+
+def look_at_entry(scene: Scene) -> Selection:
+    """Return the selection on the images of the class that the selected incident names; else on all that turned wrong.
+
+    Those of an incident that names no class are shown at the validation within it at which most are wrong.
+    """
+    entry, turned = scene.view.find_entry(scene.selection.entry), scene.answers.get(TurnedQuestion)
+    if entry is None or not entry.is_at(scene.selection.cursor):
+        return open_list(scene, TURNED_WRONG)
+    if entry.classes:
+        return open_gallery(scene)
+    if turned is not None and turned.found is not None and turned.id == entry.id:
+        scene = scene.at(shown(scene.selection.with_cursor(turned.found.moment), scene))
+    return open_list(scene, TURNED_WRONG)
 
 
 def open_list(scene: Scene, listed: str) -> Selection:

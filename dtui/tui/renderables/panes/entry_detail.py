@@ -8,7 +8,7 @@ import numpy as np
 
 from dtui.dataclass_on_use import dataclass
 from dtui.model import ImageVerdict
-from dtui.model.findings.incident_evidence import IncidentEvidence
+from dtui.model.findings.incident_evidence import IncidentEvidence, TurnedWrong
 from dtui.model.findings.review import Entry
 from dtui.model.findings.telling import Telling
 from dtui.safe_text import safe
@@ -33,6 +33,7 @@ THUMBNAIL = (14, 7)
 MOST_CHART_ROWS = 9
 LEAST_CHART_ROWS = 5
 MOST_FILTERS = 24
+IMAGES_KEY = " · i shows them"
 LASTING = {True: "still so at the end", False: "over at the end", None: ""}
 
 
@@ -44,13 +45,15 @@ class EntryDetailPicture(Picture):
         entry: Which.
         classes: Names by label; data from outside.
         evidence: What shows it; None while it loads, and for an anomaly.
-        images: Some wrong images of its worst class, at its moment.
+        images: Some wrong images of its worst class, or of all where it names none, at its moment.
+        turned: What turned wrong around an incident that names no class.
     """
 
     entry: Entry
     classes: tuple[str, ...]
     evidence: IncidentEvidence | None = None
     images: tuple[ImageVerdict, ...] = ()
+    turned: TurnedWrong | None = None
 
     def draw(self, frame: Frame, iteration: int | None = None) -> Cells:
         """Draw words, then the chart and images in the room that is left."""
@@ -77,7 +80,8 @@ class EntryDetailPicture(Picture):
             cells.text(3, y, line, theme.bright, bold=True)
             y += 1
         first, *rest = self._facts()
-        for line, colour in ((first, theme.muted), *self._batch(frame), *((line, theme.muted) for line in rest)):
+        told = ((first, theme.muted), *self._turned(frame), *self._batch(frame))
+        for line, colour in (*told, *((line, theme.muted) for line in rest)):
             for part in wrap(line, room - 1):
                 if y >= frame.height:
                     return y
@@ -87,6 +91,13 @@ class EntryDetailPicture(Picture):
             cells.text(3, y, shorten(f"{marks.NOTED} {safe(entry.note, 200)}", room - 1), theme.flag)
             y += 1
         return y
+
+    def _turned(self, frame: Frame) -> Sequence[tuple[str, int]]:
+        """Return how many images turned wrong around an incident that names no class, and its colour."""
+        if self.turned is None:
+            return ()
+        is_more = self.turned.count > self.turned.usual
+        return ((turned_words(self.turned, self.classes), frame.theme.text if is_more else frame.theme.muted),)
 
     def _batch(self, frame: Frame) -> Sequence[tuple[str, int]]:
         """Return what the batches before it say, and its colour; nothing where they were not recorded."""
@@ -185,6 +196,15 @@ class EntryDetailPicture(Picture):
             label = "?" if image.label is None else class_name(self.classes, image.label)
             words = score_words(image) if is_scored(image) else f"→ {label}"
             cells.text(left, y + 1 + rows, shorten(words, columns), theme.incorrect)
+
+
+def turned_words(turned: TurnedWrong, classes: tuple[str, ...]) -> str:
+    """Return how many images turned wrong around an incident, of which classes, and how many usually do."""
+    many = f"{turned.count:,} image{'s' * (turned.count != 1)}" if turned.count else "no image"
+    usual = f" (usually {number(turned.usual)})" if np.isfinite(turned.usual) else ""
+    own = ", ".join(f"{count:,} of {class_name(classes, label)}" for label, count in turned.classes)
+    own = f": {own}{' …' if sum(count for _, count in turned.classes) < turned.count else ''}" if own else ""
+    return f"no class named; {many} turned wrong at {turned.moment:,}{usual}{own}{IMAGES_KEY * bool(own)}"
 
 
 def _shown(value: float, series: Telling) -> str:

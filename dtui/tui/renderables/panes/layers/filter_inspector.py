@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import field
 from itertools import pairwise
 
 import numpy as np
@@ -41,6 +42,7 @@ class InspectorPicture(Picture):
         words: Lines at the foot, each with ever shorter forms; data from outside.
         kept: Its weights before and after a trigger, shown above the words; None where none are kept.
         place: Which of how many triggers with kept weights that is, from 1.
+        now: Its exact values at an iteration; used if that is the cursor.
     """
 
     name: str
@@ -49,7 +51,13 @@ class InspectorPicture(Picture):
     words: tuple[tuple[str, ...], ...] = ()
     kept: KeptWeights | None = None
     place: tuple[int, int] = (1, 1)
+    now: FilterHistory | None = field(default=None, compare=False)
     crosshair = True
+
+    @property
+    def readout_of(self) -> object:
+        """The exact values at the cursor."""
+        return self.now
 
     def draw(self, frame: Frame, iteration: int | None = None) -> Cells:
         """Draw it all."""
@@ -86,15 +94,23 @@ class InspectorPicture(Picture):
             cells.text(1, y, title_of(course.statistic), theme.bright, limit=room, bold=True)
             if column is None:
                 continue
-            value, median, rank = (
-                float(resample(values.astype(np.float64), history.axis, axis)[column - frame.gutter])
-                for values in (course.values, course.median, course.ranks)
-            )
+            value, median, rank = self._values(course, axis, column - frame.gutter, iteration)
             lines = [(number(value), theme.flag), (f"median {number(median)}", theme.muted)]
             if rank > 0:
                 lines.insert(1, (f"{ordinal(int(rank))} of {history.of:,}", theme.text))
             for offset, (words, colour) in enumerate(lines[: max(0, tall - 1)]):
                 cells.text(2, y + 1 + offset, words, colour, limit=max(0, room - 1))
+
+    def _values(self, course: FilterCourse, axis: TimeAxis, place: int, iteration: int | None) -> list[float]:
+        """Return value, median and rank of a course at the cursor: those of its column until the exact ones arrive."""
+        assert self.history is not None
+        now = self.now
+        if now is not None and now.axis.first == iteration:
+            exact = next((one for one in now.courses if one.statistic == course.statistic), None)
+            if exact is not None and np.isfinite(exact.values[0]):
+                return [float(part[0]) for part in (exact.values, exact.median, exact.ranks)]
+        parts = (course.values, course.median, course.ranks)
+        return [float(resample(part.astype(np.float64), self.history.axis, axis)[place]) for part in parts]
 
     def _foot(self, frame: Frame) -> int:
         rows = self._kept_rows(frame)

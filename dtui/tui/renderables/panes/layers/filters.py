@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import field
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from dtui.tui.renderables.panes.layers.filters_gutter import (
     draw_heads,
     draw_numbers,
     draw_profile,
+    exact_value,
     foot_rows,
     value_at,
     write_words,
@@ -50,12 +52,19 @@ class FiltersPicture(Picture):
         heatmap: Over any axis; its pixels are those of `filter_pixels(frame.height)`.
         selected: Selected row in sorted order.
         look: Names and title.
+        now: The exact value of a filter at an iteration; used if these are the selected one and the cursor.
     """
 
     heatmap: Heatmap
     selected: int
     look: FiltersLook
+    now: Heatmap | None = field(default=None, compare=False)
     crosshair = True
+
+    @property
+    def readout_of(self) -> object:
+        """The exact value at the cursor."""
+        return self.now
 
     def draw(self, frame: Frame, iteration: int | None = None) -> Cells:
         """Draw header, pixels, row numbers, marks and readout."""
@@ -107,7 +116,9 @@ class FiltersPicture(Picture):
         draw_numbers(cells, frame, heatmap, place, self.selected, self._flags())
         if heatmap.request.sort == "index":
             draw_heads(cells, frame, heatmap, place, self.selected, look)
-        value = value_at(frame, heatmap, place, self.selected, column)
+        value = exact_value(self.now, heatmap, self.selected, iteration)
+        if value is None:
+            value = value_at(frame, heatmap, place, self.selected, column)
         shown = number(value)
         if frame.gutter >= READOUT_CELLS + NUMBER_CELLS:
             write_words(cells, frame, heatmap, self.selected, look, shown)

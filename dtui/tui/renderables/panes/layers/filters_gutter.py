@@ -198,6 +198,17 @@ def write_words(cells: Cells, frame: Frame, heatmap: Heatmap, selected: int, loo
         cells.text(2, top + len(lines), f"it is {state}", theme.warning, limit=READOUT_CELLS - 1)
 
 
+def exact_value(now: Heatmap | None, heatmap: Heatmap, selected: int, iteration: int | None) -> float | None:
+    """Return the exact value of the selected filter at the cursor; None until it is known, or where there is none."""
+    if now is None or not len(now.values) or not np.isfinite(now.values[0, 0]):
+        return None
+    asked, shown = now.request, heatmap.request
+    same = ("node", "statistic", "sort", "lead", "within", "norm")
+    is_same = all(getattr(asked, name) == getattr(shown, name) for name in same)
+    is_here = asked.axis.first == iteration and asked.first == selected
+    return float(now.values[0, 0]) if is_same and is_here else None
+
+
 def value_at(frame: Frame, heatmap: Heatmap, place: PixelRows, selected: int, column: int | None) -> float:
     """Return the value on screen at the selected filter and the cursor; NaN where there is none."""
     if column is None or frame.axis is None or not place.first <= selected < place.first + place.count:

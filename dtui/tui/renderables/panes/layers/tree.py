@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import field
 
 import numpy as np
 
@@ -71,6 +72,16 @@ class TreeLook:
 
 
 @dataclass(frozen=True, slots=True)
+class TreeNow:
+    """The exact numbers at one iteration, each on an axis of one column; None for what was not asked for."""
+
+    iteration: int
+    chart: Charted | None
+    ratios: NodeSeries | None
+    beside: BesideSeries
+
+
+@dataclass(frozen=True, slots=True)
 class TreePicture(Picture):
     """The hierarchy: header, state of the network, rows from `top` on with their charts, and the selected row in words.
 
@@ -85,6 +96,7 @@ class TreePicture(Picture):
         state: What stands out at the end; None while it loads.
         stages: Learning-rate stages, dashed verticals.
         total: Number of all rows; 0 if there are none but these.
+        now: Exact numbers at an iteration; used if that is the cursor.
     """
 
     rows: Sequence[TreeRow]
@@ -97,7 +109,13 @@ class TreePicture(Picture):
     state: RunState | None = None
     stages: tuple[Stage, ...] = ()
     total: int = 0
+    now: TreeNow | None = field(default=None, compare=False)
     crosshair = True
+
+    @property
+    def readout_of(self) -> object:
+        """The exact numbers at the cursor."""
+        return self.now
 
     def shown(self, height: int) -> Sequence[TreeRow]:
         """Return the rows that a pane of `height` rows shows."""
@@ -131,24 +149,24 @@ class TreePicture(Picture):
     def write_readout(self, cells: Cells, frame: Frame, iteration: int | None) -> None:
         """Rewrite each row's numbers at the cursor, and the words on the selected row."""
         above, below = info_rows(frame.height)
-        shown, column = self.shown(frame.height), frame.column_of(iteration)
+        shown = self.shown(frame.height)
         for index, row in enumerate(shown):
-            readout = self._readout(frame, row, column)
+            readout = self._readout(frame, row, iteration)
             y = above + index * self.look.tall
             write_columns(cells, frame, row, y, readout, is_ratio=_is_ratio(self.chart))
             if isinstance(self.chart, NodeHistograms) and not row.is_open:
                 write_distribution(cells, frame, y, self.look.tall, readout)
         if below:
-            self._write_words(cells, frame, column, iteration)
+            self._write_words(cells, frame, iteration)
 
-    def _write_words(self, cells: Cells, frame: Frame, column: int | None, iteration: int | None) -> None:
+    def _write_words(self, cells: Cells, frame: Frame, iteration: int | None) -> None:
         theme, y = frame.theme, frame.height - 1
         cells.clear(0, y, frame.width)
         cells.bg[y], cells.mark[y] = theme.panel, 0
         if not 0 <= self.selected - self.top < len(self.rows) or iteration is None:
             return
         row = self.rows[self.selected - self.top]
-        readout = self._readout(frame, row, column)
+        readout = self._readout(frame, row, iteration)
         x = cells.text(1, y, row.about, theme.accent, limit=max(0, min(frame.width * 2 // 5, frame.width - 2)))
         said = [f"at {iteration:,}"]
         if row.norm is not None:
@@ -169,29 +187,46 @@ class TreePicture(Picture):
                     x + 1 if part is said[0] else x, y, part if part is said[0] else f" · {part}", theme.text
                 )
 
-    def _readout(self, frame: Frame, row: TreeRow, column: int | None) -> Readout:
-        """Return the numbers of a row at the cursor."""
+    def _readout(self, frame: Frame, row: TreeRow, iteration: int | None) -> Readout:
+        """Return the numbers of a row at the cursor: those of its column until the exact ones arrive."""
+        column = frame.column_of(iteration)
         if column is None or frame.axis is None or frame.plot_width < 1:
             return Readout()
-        at = frame.axis.with_columns(frame.plot_width)
-        place = column - frame.gutter
-        if row.norm is not None:
-            value, ratio = (
-                _beside_value(series, row.norm, at, place) for series in (self.beside.of(row.norm), self.beside.ratios)
-            )
-            return Readout(value, ratio)
-        ratio = _value_of(self.ratios, row, at, place) if self.ratios is not None else float("nan")
-        chart, index = self.chart, row.node.index
-        if isinstance(chart, NodeSeries):
-            return Readout(_value_of(chart, row, at, place), ratio, chart.statistic)
-        if isinstance(chart, NodeBoxes) and index in chart.nodes:
-            median = resample(chart.values[2, chart.nodes.index(index)], chart.axis, at)
-            return Readout(float(median[place]), ratio, "median")
-        if isinstance(chart, NodeHistograms) and index in chart.nodes:
-            own = chart.nodes.index(index)
-            shares = resample(chart.shares[own], chart.axis, at)[:, place]
-            return Readout(ratio=ratio, shares=shares, edges=chart.edges[own], source=chart.source)
-        return Readout(ratio=ratio)
+        at, place = frame.axis.with_columns(frame.plot_width), column - frame.gutter
+        pooled = _reading(self.chart, self.ratios, self.beside, row, at, place)
+        now = self.now
+        if now is None or now.iteration != iteration:
+            return pooled
+        moment = TimeAxis(now.iteration, now.iteration + 1, 1)
+        exact = _reading(now.chart, now.ratios, now.beside, row, moment, 0)
+        return exact if _is_known(exact, pooled) else pooled
+
+
+def _is_known(exact: Readout, pooled: Readout) -> bool:
+    """Whether exact numbers are of what is drawn, and there are any; a live run's are behind by a record."""
+    is_same = (exact.statistic, exact.source) == (pooled.statistic, pooled.source)
+    return is_same and (exact.shares is not None or bool(np.isfinite([exact.value, exact.ratio]).any()))
+
+
+def _reading(
+    chart: Charted | None, ratios: NodeSeries | None, beside: BesideSeries, row: TreeRow, at: TimeAxis, place: int
+) -> Readout:
+    """Return the numbers of a row in a column of an axis."""
+    if row.norm is not None:
+        value, ratio = (_beside_value(series, row.norm, at, place) for series in (beside.of(row.norm), beside.ratios))
+        return Readout(value, ratio)
+    ratio = _value_of(ratios, row, at, place) if ratios is not None else float("nan")
+    index = row.node.index
+    if isinstance(chart, NodeSeries):
+        return Readout(_value_of(chart, row, at, place), ratio, chart.statistic)
+    if isinstance(chart, NodeBoxes) and index in chart.nodes:
+        median = resample(chart.values[2, chart.nodes.index(index)], chart.axis, at)
+        return Readout(float(median[place]), ratio, "median")
+    if isinstance(chart, NodeHistograms) and index in chart.nodes:
+        own = chart.nodes.index(index)
+        shares = resample(chart.shares[own], chart.axis, at)[:, place]
+        return Readout(ratio=ratio, shares=shares, edges=chart.edges[own], source=chart.source)
+    return Readout(ratio=ratio)
 
 
 def _value_words(look: TreeLook, readout: Readout) -> str:
