@@ -17,6 +17,7 @@ from importlib.metadata import version
 from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import jinja2
 from markupsafe import Markup
@@ -180,7 +181,7 @@ def _kept_at(bucket: jinja2.bccache.Bucket) -> Path:
     return cache_folder() / f"template-{made[:32]}"
 
 
-_OPTIONS = {"autoescape": True, "trim_blocks": True, "lstrip_blocks": True}
+_OPTIONS: dict[str, Any] = {"autoescape": True, "trim_blocks": True, "lstrip_blocks": True}
 """Of the language of the templates."""
 
 
