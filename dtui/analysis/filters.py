@@ -17,6 +17,7 @@ CLEAR_SHARE = 0.1
 LATE_RECORDS = 10
 LATE_SHARE = 0.1
 NEVER = -1
+FILTERS_AT_ONCE = 128
 LEAST_PLACE = 1e-3
 """Least median place of a filter among the others that anything is compared with."""
 
@@ -104,9 +105,11 @@ def standing_out(magnitudes: FloatArray) -> FloatArray:
     if not finite.size:
         return result
     median = column_medians(finite)
-    place = finite[:, median > 0] / median[median > 0]
-    known = np.isfinite(place).any(axis=1)
-    if known.any():
-        usual = np.maximum(column_medians(place[known].T), LEAST_PLACE)
-        result[known] = np.nanmax(place[known], axis=1) / usual
+    used = median > 0
+    for first in range(0, len(finite), FILTERS_AT_ONCE):  # places are of float64: those of a layer may be 40 MB
+        place = finite[first : first + FILTERS_AT_ONCE, used] / median[used]
+        known = np.isfinite(place).any(axis=1)
+        if known.any():
+            usual = np.maximum(column_medians(place[known].T), LEAST_PLACE)
+            result[first + np.flatnonzero(known)] = np.nanmax(place[known], axis=1) / usual
     return result

@@ -48,27 +48,25 @@ def group_error(data: RunData, labels: Sequence[int]) -> FloatArray:
     """
     check_labels(data, labels)
     present = [label for label in labels if data.layout.images[label] > 0]
-    return _error_of(data.judged()[present], data.class_errors()[present])
+    every = len(present) == len(data.layout.images) and present == list(range(len(present)))
+    return _error_of(data.judged(), data.class_errors(), slice(None) if every else present)
 
 
 def error_of_all(data: RunData) -> FloatArray:
     """Return the share of all images that were wrong, as `group_error`; worked out once until the run changes."""
-
-    def find() -> FloatArray:
-        if (data.layout.images > 0).all():  # no copy of what may be a million numbers
-            return _error_of(data.judged(), data.class_errors())
-        return group_error(data, range(len(data.layout.images)))
-
-    return data.remembered("error of all", find)
+    return data.remembered("error of all", lambda: group_error(data, range(len(data.layout.images))))
 
 
-def _error_of(judged: FloatArray, errors: FloatArray) -> FloatArray:
-    """Return the share of wrong images, shape (m,); a stretch at a time, for there may be millions of numbers."""
+def _error_of(judged: FloatArray, errors: FloatArray, rows: slice | list[int]) -> FloatArray:
+    """Return the share of wrong images of some classes, shape (m,); a stretch at a time.
+
+    There may be millions of numbers, of which no copy is made.
+    """
     result: FloatArray = np.empty(errors.shape[1])
     for first in range(0, len(result), AT_ONCE):
         part = slice(first, first + AT_ONCE)
-        images = judged[:, part]
-        wrong = (np.where(images > 0, errors[:, part], 0) * images).sum(axis=0, dtype=np.float64)
+        images = judged[rows, part]
+        wrong = (np.where(images > 0, errors[rows, part], 0) * images).sum(axis=0, dtype=np.float64)
         with np.errstate(invalid="ignore"):
             result[part] = wrong / images.sum(axis=0, dtype=np.float64)
     return result

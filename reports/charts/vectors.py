@@ -133,7 +133,7 @@ def fitted(text: str, room: float, *, from_end: bool = False) -> str:
 
 def short(value: float) -> str:
     """Return a number with at most two decimals."""
-    return f"{value:.2f}".rstrip("0").rstrip(".") if "." in f"{value:.2f}" else f"{value:.2f}"
+    return f"{value:.2f}".rstrip("0").rstrip(".")
 
 
 def colour_of(stops: Sequence[str], share: float) -> str:

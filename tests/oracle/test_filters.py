@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from dtui.analysis import filters
 from dtui.analysis.filters import NEVER, find_dead, find_late, first_clear_change, standing_out
 from tests.oracle import twins
 
@@ -59,7 +60,7 @@ def test_a_layer_without_any_gradient_is_dead_only_where_nothing_changes():
     assert find_dead(gradients, updates).tolist() == [True, False, True]
 
 
-def test_how_far_a_filter_leaves_its_place():
+def test_how_far_a_filter_leaves_its_place(monkeypatch):
     values = ratios()
     values[4] = 0  # stands still: a thousandth takes the place of its median
     values[8] = np.nan
@@ -71,7 +72,9 @@ def test_how_far_a_filter_leaves_its_place():
             if values[row, t] == values[row, t]:
                 places.append(values[row, t] / median)
         expected.append(max(places) / max(twins.median(places), 1e-3) if places else np.nan)
-    np.testing.assert_allclose(standing_out(values), expected, rtol=1e-12)
+    for at_once in (128, 4):
+        monkeypatch.setattr(filters, "FILTERS_AT_ONCE", at_once)
+        np.testing.assert_allclose(standing_out(values), expected, rtol=1e-12)
     assert np.nanargmax(standing_out(values)) == 7, "the one that jumps once, although all others shrink a hundredfold"
     assert np.isnan(standing_out(np.zeros((3, 5)))).all()
     assert np.isnan(standing_out(np.zeros((3, 0)))).all()

@@ -9,6 +9,7 @@ from dtui.analysis.standing import MOVING_RECORDS, dead_since, find_moving, laye
 from dtui.model import FloatArray, IntArray, Layer, RunState, Standing, StateEntry
 from dtui.query.data import RunData
 from dtui.query.heatmap import HeatmapQuery
+from dtui.query.incidents.kept_state import kept_entries
 from dtui.query.layers.activations import silent_filters
 from dtui.query.layers.beside.adapters import adapter_states
 
@@ -18,10 +19,15 @@ ORDER = tuple(Standing)
 def state(data: RunData, heatmaps: HeatmapQuery, is_brief: bool = False) -> RunState:
     """Answer `RunQuery.state`: the filters and layers that stand out, by state, then in layer order."""
     regular = np.flatnonzero(~data.is_watch)
-    entries = _layers(data, regular)
-    for layer in data.structure.layers:
-        entries += _filters(data, heatmaps, layer, regular, is_brief)
-    entries.sort(key=lambda entry: ORDER.index(entry.standing))  # stable: in layer order within a standing
+
+    def find() -> list[StateEntry]:
+        entries = _layers(data, regular)
+        for layer in data.structure.layers:
+            entries += _filters(data, heatmaps, layer, regular, is_brief)
+        # stable: in layer order within a standing
+        return sorted(entries, key=lambda entry: ORDER.index(entry.standing))
+
+    entries = find() if is_brief else kept_entries(data, find)
     return RunState(tuple(entries), _missing(data, len(regular)), len(regular), adapter_states(data))
 
 
