@@ -78,7 +78,7 @@ def _sentence(sheet: CubeSheet) -> str:
         f"{sheet.grid.layers[layer]}: {int(grid.filters[strongest, layer])}.",
     ]
     shade = cube.shades[row, column] if 0 <= column < cube.shades.shape[1] else np.nan
-    if np.isfinite(shade):
+    if np.isfinite(shade) and shade > 0.02:  # a watch is one iteration after the record before: far below the usual
         times = 10 ** float(shade)
         amount = "ten times its usual or more" if shade >= 1 else f"{times:.1f} times its usual"
         said.append(f"Its {sheet.quantity} was {amount} there.")

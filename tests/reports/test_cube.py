@@ -19,6 +19,7 @@ from dtui.reports.charts.correlation import GridSheet, abstract_grid, detailed_g
 from dtui.reports.charts.cube import DEPTH, CubeSheet, cube_picture
 from dtui.reports.charts.vectors import colour_of, fitted, short
 from dtui.reports.document import Paragraph, Picture, Table
+from dtui.reports.output.markdown import render_markdown
 from dtui.reports.output.text import render_text
 from dtui.reports.sections import correlation as unusual
 from tests import grids
@@ -259,6 +260,9 @@ def test_the_sections_say_in_words_what_they_show() -> None:
     assert all(re.match(r"\d+ incidents? in \d+ rows?, with", item.text) for item in cube.items[1:])
     text = render_text(build_report([FakeQuery()], ["correlation", "cube"]))
     assert "conv1 filter" in text
+    for words in (text, render_markdown(build_report([FakeQuery()], ["correlation", "cube"]))):
+        assert words.count("most filters moved in") == 1
+        assert words.count("Over all incidents") == 1
     assert "<svg" not in text
 
 
