@@ -263,6 +263,12 @@ class Section:
     items: tuple[Item, ...]
     hint: str = ""
 
+    @property
+    def told(self) -> tuple[Item, ...]:
+        """The items for formats of words alone: without paragraphs that the words of a picture say already."""
+        said = {item.description for item in self.items if isinstance(item, Picture)}
+        return tuple(item for item in self.items if not (isinstance(item, Paragraph) and item.text in said))
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Chapter:

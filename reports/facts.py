@@ -15,6 +15,8 @@ from dtui.reports.sections.registry import View, moment
 from dtui.safe_text import safe
 
 MOST_FINDINGS = 8
+FIRED = "flight recorder: "
+"""How a finding on a trigger of the flight recorder begins."""
 LITTLE = 0.5
 """Share of the parameters below which a report says up front how much is recorded."""
 
@@ -101,7 +103,7 @@ def findings_of(view: View) -> tuple[str, ...]:
     """
     said = _said_first(view)
     every = view.query.info().findings  # asked again: making the sections may have found damage
-    findings = tuple(finding for finding in every if not any(finding in remark for remark in said))
+    findings = _triggers_together(tuple(one for one in every if not any(one in remark for remark in said)))
     if view.info.reason:
         is_incomplete = view.info.status is RunStatus.INCOMPLETE
         what = "not all of the training was recorded" if is_incomplete else "the training ended early"
@@ -113,3 +115,12 @@ def findings_of(view: View) -> tuple[str, ...]:
     if len(findings) > MOST_FINDINGS:
         lines.append(f"{len(findings) - MOST_FINDINGS:,} more: dtui check lists every file")
     return tuple(lines)
+
+
+def _triggers_together(findings: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the findings with at most one of the flight recorder: the incidents tell what its triggers were."""
+    fired = [one for one in findings if one.startswith(FIRED)]
+    if len(fired) < 2:
+        return findings
+    first = f"{fired[0]}, and again after that; dtui anomalies lists every trigger"
+    return tuple(first if one == fired[0] else one for one in findings if one == fired[0] or one not in fired)

@@ -29,7 +29,8 @@ def time_axis(drawing: Vectors, axis: TimeAxis, width: float, y: float) -> None:
         x = (tick - axis.first) / axis.span * width
         at = "start" if x < TICK_ROOM / 4 else "end" if x > width - TICK_ROOM / 4 else "middle"
         drawing.line([(x, y), (x, y + 5)], theme.FAINT)
-        drawing.words(x, y + 16, f"{tick:,}", at=at, font_size="11")
+        end = min(x + TICK_ROOM / 2, width) if at == "end" else x  # as near to its tick as the edge allows
+        drawing.words(end, y + 16, f"{tick:,}", at=at, font_size="11")
     drawing.words(width / 2, y + 32, "iteration", at="middle", font_size="11")
 
 

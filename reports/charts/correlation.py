@@ -257,6 +257,9 @@ def _brackets(drawing: Vectors, left: float, top: float, widths: Sequence[float]
     place, x = 0, left
     for name, count in module_groups(tuple(names)):
         width = sum(widths[place : place + count])
+        if names[place] == name:  # a layer outside modules: its name stands below
+            x, place = x + width, place + count
+            continue
         drawing.line(
             [(x + 1, top - 4), (x + 1, top - 8), (x + width - 2, top - 8), (x + width - 2, top - 4)], theme.FAINT
         )

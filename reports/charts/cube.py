@@ -110,7 +110,16 @@ def _box(width: int, sheet: CubeSheet) -> Box:
         unit, row = min(20.0, max(9.0, 110 / classes)), min(14.0, max(6.0, 300 / layers))
         longest = CHARACTER * max(map(len, sheet.layer_names), default=0) + 16
         left = min(130.0, longest) if width == theme.PAPER_WIDTH else 74.0
+    for place, one in enumerate(sheet.grid.rows):
+        letters = CHARACTER * (len(sheet.grid.names[one]) + 1) * _size(width) / SIZE
+        wanted = letters + 10 - DEPTH[0] * (place + 0.5) * unit  # the top leans to the right
+        left = max(left, min(150.0 if width == WIDE else 90.0, wanted))
     return Box(left, width - left - 24 - unit * classes, row, layers, unit, classes)
+
+
+def _size(width: int) -> float:
+    """Return the size of the names."""
+    return 9.0 if width == NARROW else 11.0
 
 
 def _drawn(width: int, sheet: CubeSheet, description: str) -> str:
@@ -128,7 +137,7 @@ def _drawn(width: int, sheet: CubeSheet, description: str) -> str:
     _front(faces["front"], box, sheet)
     _top(faces["top"], box, sheet)
     _right(faces["right"], box, sheet)
-    _names(inner, box, sheet, 9.0 if width == NARROW else 11.0)
+    _names(inner, box, sheet, _size(width))
     _key(drawing, width, sheet)
     return drawing.svg()
 
@@ -252,17 +261,17 @@ def _names(inner: Vectors, box: Box, sheet: CubeSheet, size: float) -> None:
 
 
 def _key(drawing: Vectors, width: int, sheet: CubeSheet) -> None:
-    """Write what the shades stand for, above the cube at the left, where there is room."""
+    """Write what the shades stand for, above the cube at the right."""
     lines = (
         (theme.ERROR_STOPS, as_groups("error of a class: 0 to 100 %", sheet.grid.judging)),
         (theme.USUAL_STOPS, f"{sheet.quantity}: a tenth of the usual to ten times"),
     )
-    if width != WIDE:
-        return
+    pitch, size = (4.0, 11) if width == WIDE else (2.0, 10)
+    left = width - 24 - 20 * pitch
     for place, (stops, words) in enumerate(lines):
         for step in range(20):
-            drawing.box(width - 104 + 4 * step, 4 + 16 * place, 4.2, 9, colour_of(stops, step / 19))
-        drawing.words(width - 110, 13 + 16 * place, words, theme.MUTED, "end", font_size="11")
+            drawing.box(left + pitch * step, 4 + 16 * place, pitch + 0.2, 9, colour_of(stops, step / 19))
+        drawing.words(left - 6, 13 + 16 * place, words, theme.MUTED, "end", font_size=str(size))
 
 
 def _events(sheet: CubeSheet) -> list[tuple[int, int]]:

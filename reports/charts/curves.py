@@ -198,12 +198,12 @@ def _curve_layers(curves: Sequence[Curve], axis: TimeAxis, unit: str, strip: flo
         scale=alt.Scale(domain=names, range=[[4, 2] if curve.dashed else [1, 0] for curve in curves]),
         legend=None,
     )
-    value_format = ".0%" if unit == "share" else "~g"
+    told: dict[str, Any] = {"format": ".0%"} if unit == "share" else {"labelExpr": "format(datum.value, '~g')"}
     scale = _value_scale(curves, unit)
     y = alt.Y(
         "value:Q",
         scale=scale,
-        axis=alt.Axis(title=None, format=value_format, domain=False, ticks=False, **_decades(scale, curves)),
+        axis=alt.Axis(title=None, domain=False, ticks=False, **told, **_decades(scale, curves)),
     )
     base = alt.Chart(alt.NamedData(name="curves")).encode(**_channels(x=_x(axis, strip), color=colour))
     layers = []

@@ -183,12 +183,12 @@ def _add_strip(
             "height": STRIP,
             "names": [strip.name],
             "url": error_picture(strip.values[None]),
-            "last": round(float(last[0]), 4) if last.size else None,
+            "last": round(float(last[0]), 3) if last.size else None,
         }
     )
     for mark in strip.marks:
         lane = at - LANE / 2 if heading and mark.direction == "lost" else at + LANE / 2
-        marks.append({**mark.as_row(), "y": lane, "share": round(mark.share, 4), "of": strip.name})
+        marks.append({**mark.as_row(), "y": lane, "share": round(mark.share, 3), "of": strip.name})
 
 
 def _block_row(position: int, group: Group, at: float, height: int) -> dict[str, Any]:

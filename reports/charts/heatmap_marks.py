@@ -78,7 +78,11 @@ def label_marks() -> list[Spec]:
         "fontSize": 12,
         "fontWeight": weight,
     }
-    begin = {"x": signal("datum.heading ? -gutter : 12 - gutter"), "limit": signal("gutter - (narrow ? 62 : 95)")}
+    begin = {
+        "x": signal("datum.heading ? -gutter : 12 - gutter"),
+        "limit": signal("gutter - (narrow ? 62 : 95)"),
+        "fillOpacity": signal("narrow && datum.names ? 0 : 1"),  # of a block: how many share a row has no room
+    }
     detail = {**place, "x": -58, "text": field("detail"), "align": "right", "fill": theme.MUTED}
     unless_narrow = {"fillOpacity": signal("narrow ? 0 : 1")}
     shown = {"text": signal(f"{value} == null ? '' : format({value}, '.1%')"), "fontWeight": weight}

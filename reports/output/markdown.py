@@ -85,7 +85,7 @@ def _chapter(chapter: Chapter) -> Iterator[str]:
 def _section(section: Section) -> Iterator[str]:
     yield f"## {escaped(section.title)}"
     yield ""
-    for item in section.items:
+    for item in section.told:
         yield from _item(item)
 
 

@@ -56,7 +56,7 @@ def chapter_lines(chapter: Chapter) -> Iterator[str]:
         yield ""
         yield section.title
         yield "-" * text_columns(section.title)
-        for item in section.items:
+        for item in section.told:
             yield from _item(item)
 
 

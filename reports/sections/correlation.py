@@ -10,7 +10,7 @@ from dtui.errors import NotRecordedError
 from dtui.model.cube import CellEvent, CellFilter, GridCell, IncidentGrid, RowKind
 from dtui.model.judging import as_groups
 from dtui.reports.charts.correlation import GridSheet, abstract_grid, detailed_grid, row_name
-from dtui.reports.charts.pictures.scale import times
+from dtui.reports.charts.pictures.scale import counted, times
 from dtui.reports.document import Item, Paragraph, Row, Section, Table
 from dtui.reports.sections.registry import View, section
 from dtui.safe_text import safe
@@ -44,8 +44,7 @@ def correlation_section(view: View) -> Section | None:
         detailed_grid(f"{id_}-detail", sheet, _detail_words(sheet)),
         Paragraph(said),
     ]
-    if cells:
-        items.append(_table(sheet, cells))
+    items += [] if (table := _table(sheet, cells)) is None else [table]
     caption = (
         f"The {grid.found.choice.count} filters that changed most at each incident, counted by layer. "
         f"A row is a {view.group} with incidents; a bad step of the whole network is in the row "
@@ -87,7 +86,8 @@ def _sentence(sheet: GridSheet, cells: Sequence[GridCell]) -> str:
     said = [_moved(sheet, cell) for cell in sorted(first.values(), key=lambda cell: -_sigma(cell))[:MOST_SAID]]
     totals = sheet.grid.found.totals
     busiest = int(totals.argmax())
-    return f"{' '.join(said)} Over all incidents {sheet.layers[busiest]} has the most, {int(totals[busiest])} filters."
+    most = counted(int(totals[busiest]), "filter")
+    return f"{' '.join(said)} Over all incidents {sheet.layers[busiest]} has the most, {most}."
 
 
 def _moved(sheet: GridSheet, cell: GridCell) -> str:
@@ -119,12 +119,14 @@ def _detail_words(sheet: GridSheet) -> str:
     )
 
 
-def _table(sheet: GridSheet, cells: Sequence[GridCell]) -> Table:
-    """Return the incidents and layers with the most unusual filters, by falling σ."""
+def _table(sheet: GridSheet, cells: Sequence[GridCell]) -> Table | None:
+    """Return the incidents and layers with the most unusual filters, by falling σ; None where none is unusual."""
     found = [(_strongest(event), event, cell) for cell in cells for event in cell.events]
     found.sort(key=lambda one: (-(one[0].sigma if one[0].sigma == one[0].sigma else -1.0), one[1].iteration))
     unusual = [one for one in found if not one[0].sigma < LEAST_SIGMA]
     rows = tuple(_row(sheet, cell, event, strongest) for strongest, event, cell in unusual[:MOST_TABLED])
+    if not rows:
+        return None
     columns = (
         as_groups("class", sheet.judging),
         "iteration",

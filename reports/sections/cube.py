@@ -7,6 +7,7 @@ import numpy as np
 from dtui.errors import NotRecordedError
 from dtui.model.cube import Cube, CubeRequest
 from dtui.reports.charts.cube import CubeSheet, cube_picture
+from dtui.reports.charts.pictures.scale import counted
 from dtui.reports.document import Paragraph, Section
 from dtui.reports.sections.correlation import sheet_of
 from dtui.reports.sections.registry import View, section
@@ -69,14 +70,15 @@ def _sentence(sheet: CubeSheet) -> str:
     layer = int(grid.filters[strongest].argmax())
     row = next(place for place, group in enumerate(cube.layer_groups) if layer in group)
     column = cube.request.axis.column_of(event.iteration)
+    events, moved = len(grid.found.events), int(np.count_nonzero(grid.filters.any(axis=0)))
     said = [
-        f"{len(grid.found.events)} incidents in {len(grid.rows)} rows; they moved filters in "
-        f"{int(np.count_nonzero(grid.filters.any(axis=0)))} of {len(sheet.grid.layers)} layers.",
+        f"{counted(events, 'incident')} in {counted(len(grid.rows), 'row')}, with filters that moved in "
+        f"{moved:,} of {counted(len(sheet.grid.layers), 'layer')}.",
         f"At {event.iteration:,} ({sheet.grid.names[int(grid.row_of[strongest])]}) most filters moved in "
         f"{sheet.grid.layers[layer]}: {int(grid.filters[strongest, layer])}.",
     ]
     shade = cube.shades[row, column] if 0 <= column < cube.shades.shape[1] else np.nan
-    if np.isfinite(shade):
+    if np.isfinite(shade) and shade > 0.02:  # a watch is one iteration after the record before: far below the usual
         times = 10 ** float(shade)
         amount = "ten times its usual or more" if shade >= 1 else f"{times:.1f} times its usual"
         said.append(f"Its {sheet.quantity} was {amount} there.")

@@ -56,7 +56,7 @@ def _pixel_rows(view: View, labels: list[int]) -> tuple[Picture, str]:
         rows = view.query.image_rows(ImagesRequest((label,), axis, 0, 1_000_000, PIXEL_ROWS))
         marks = tuple(one.first for one in view.verdict.worst if label in one.classes)[:MOST_MARKS]
         wrong = 1.0 - rows.correct.astype(np.float64)
-        panels.append(ImagePanel(_named(view, label), wrong, rows.images, marks))
+        panels.append(ImagePanel(_named(view, label), wrong, rows.images, marks, view.nouns[0]))
         whole = np.nanmean(wrong, axis=0) if wrong.size and np.isfinite(wrong).any(axis=0).all() else None
         never = int(np.count_nonzero(rows.always_wrong))
         told = f"{_named(view, label)}: {rows.images:,} {view.nouns[0]}, {never:,} wrong all along"

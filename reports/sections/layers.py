@@ -100,7 +100,10 @@ def _words(planes: list[Plane], rows: int) -> str:
 
 
 def _start_table(view: View, tree: Sequence[TreeNode], planes: Sequence[Plane]) -> list[Item]:
-    """Return where weights began beside where He and Xavier would begin: layers in incidents, then the farthest off."""
+    """Return where weights began beside where He and Xavier would begin.
+
+    All layers from the input on, or of too many those in incidents, then the farthest off.
+    """
     plane = next((one for one in planes if (one.name, one.source) == ("std", "weights")), None)
     if plane is None:
         return []
@@ -117,8 +120,9 @@ def _start_table(view: View, tree: Sequence[TreeNode], planes: Sequence[Plane]) 
         found.append((named.index(place) if place in named else len(named), -off, Row((safe(node.name, 120), *cells))))
     if not found:
         return []
-    rows = tuple(row for *_, row in sorted(found, key=lambda one: one[:2])[:MOST_STARTS])
-    left = len(found) - len(rows)
+    left = max(0, len(found) - MOST_STARTS)
+    chosen = sorted(found, key=lambda one: one[:2])[:MOST_STARTS] if left else found
+    rows = tuple(row for *_, row in chosen)
     note = "Standard deviations of weights: where an initialisation would begin, and where they were recorded first."
     if left:
         note += f" Of {len(found):,} layers those that incidents name, then those that began farthest off."

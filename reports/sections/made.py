@@ -30,10 +30,10 @@ def _structure(view: View) -> list[Item]:
     rows, named = tuple(map(row_of, tree)), named_rows(view, tree) if view.incidents else ()
     top = [row for row in rows if row.depth == 0]
     layers, modules = sum(not row.is_module for row in rows), sum(row.is_module for row in rows)
-    more = " and more" if len(top) > 12 else ""
+    more, inside = " and more" if len(top) > 12 else "", _counted(modules, "module")
     said = (
         f"The network from its input: {', '.join(row.label for row in top[:12])}{more}; "
-        f"{layers:,} layers in {modules:,} modules."
+        f"{_counted(layers, 'layer')}{f' in {inside}' if modules else ''}."
     )
     if named:
         said += f" Framed red are the layers that incidents name, {len(named)}."

@@ -14,6 +14,7 @@ from dtui.cli import main
 from dtui.cli.parser import COMMANDS, SETTINGS
 from dtui.cli.shell.config import read_config
 from dtui.cli.shell.progress import StatusLine
+from dtui.reports.sections import section_names
 from dtui.safe_text import text_columns
 
 PLAIN = {"theme": "dark", "color": "auto", "ascii": False, "slow_link": False, "mouse": True, "bell": False}
@@ -44,6 +45,9 @@ def test_bash_completes_commands_options_choices_and_paths(capsys: pytest.Captur
     assert completed(source, ["dtui", "nightly", "--print", ""], tmp_path) == {"cron", "systemd", "sbatch"}
     assert completed(source, ["dtui", "report", "ni"], tmp_path) == {"nights"}
     assert completed(source, ["dtui", "--theme", "d"], tmp_path) == {"dark"}
+    words = ["dtui", "report", "nights", "-o", "out.html", "--section"]
+    assert completed(source, [*words, ""], tmp_path) == set(section_names())
+    assert completed(source, [*words, "layers", "--section", "cu"], tmp_path) == {"cube", "curves"}
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -11,6 +11,7 @@ import pytest
 from dtui.model import LAYER_STATISTICS, SOURCES, Level, RunStatus, Trained, Verdict
 from dtui.query import RunQuery, open_run
 from dtui.query.incidents import walk
+from dtui.query.incidents.verdict import _listed
 from tests.query.fake_reader import FakeReader
 from tests.query.troubled_reader import troubled_reader
 
@@ -88,6 +89,14 @@ def test_damage_makes_it_unsure(with_norms):
     found = judged(reader)
     assert found.level is Level.UNSURE
     assert found.remarks[-1] == ("Incidents may be hidden where the run is damaged (3 faults; dtui check lists them).")
+
+
+def test_one_of_something_is_not_told_as_many(with_norms):
+    reader = everything(troubled_reader(calm=True))
+    reader.faults = ("parts/0-31.h5: checksum differs",)
+    assert judged(reader).remarks[-1].endswith("(1 fault; dtui check lists it).")
+    assert _listed(["a", "b", "c", "d"]) == "a, b, c and 1 more layer"
+    assert _listed(["a", "b", "c", "d", "e"]).endswith("and 2 more layers")
 
 
 def test_too_few_records_are_not_called_fine(with_norms):

@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import re
+from decimal import Decimal
 from itertools import combinations, pairwise
 from pathlib import Path
 
@@ -17,13 +18,16 @@ from PIL import Image
 
 from dtui.model import TimeAxis
 from dtui.reports.charts import theme
+from dtui.reports.charts.axis import time_axis
 from dtui.reports.charts.curve_labels import event_rows
 from dtui.reports.charts.curve_rows import Curve, Event
 from dtui.reports.charts.curves import curve_chart
 from dtui.reports.charts.heatmap import Group, Strip, class_heatmap
+from dtui.reports.charts.pictures.scale import percent
 from dtui.reports.charts.raster import LEVELS, error_palette, error_picture, ramp
 from dtui.reports.charts.ribbon import ribbon_marks
 from dtui.reports.charts.rows.horizon import band_paths, dwarfs, full_scales, initially_open, visible_rows
+from dtui.reports.charts.vectors import Vectors
 from dtui.reports.document import Chart
 from dtui.reports.output.convert import ChartConverter
 from dtui.reports.rows import TreeRow
@@ -207,6 +211,29 @@ def test_blocks_show_the_largest_error_of_the_classes_that_share_a_row() -> None
     assert len(burst) == 1
     first, last = (int(name.removeprefix("class ")) for name in block["names"][burst[0][1]].split(" … "))
     assert first <= 777 <= last
+
+
+@pytest.mark.parametrize("share", [1 / 54, 4 / 64, 0.10451, 1.0])
+def test_a_strip_ends_in_the_same_per_cent_as_the_table(share: float) -> None:
+    strip = Strip("cat", np.full(6, share), ())
+    spec = class_heatmap([Group("all", strip.values, (strip,), ())], AXIS, stages=[])
+    rows = next(data["values"] for data in spec["data"] if data.get("name") == "rows")
+    last = next(row["last"] for row in rows if row["last"] is not None)
+    assert f"{Decimal(str(last)) * 100:.1f} %" == percent(share)
+
+
+@pytest.mark.parametrize("span", [900, 99_000, 1_600_000, 4_216])
+def test_no_two_iterations_of_a_narrow_axis_meet(span: int) -> None:
+    for width in (258, 262, 300):
+        drawing = Vectors.picture(width, 40, "")
+        time_axis(drawing, TimeAxis(0.0, float(span), 100), width, 0)
+        ends = 0.0
+        for element in [one for one in drawing.element.iter("text") if (one.text or "").replace(",", "").isdigit()]:
+            x, long, at = float(element.get("x", "0")), 6.2 * len(element.text or ""), element.get("text-anchor")
+            left = x - long * {"start": 0.0, "middle": 0.5, "end": 1.0}[str(at)]
+            assert left >= ends, (span, width, element.text)
+            ends = left + long
+        assert ends <= width + 20
 
 
 def test_charts_refuse_what_does_not_fit_together() -> None:

@@ -19,7 +19,9 @@ from dtui.reports.charts.correlation import GridSheet, abstract_grid, detailed_g
 from dtui.reports.charts.cube import DEPTH, CubeSheet, cube_picture
 from dtui.reports.charts.vectors import colour_of, fitted, short
 from dtui.reports.document import Paragraph, Picture, Table
+from dtui.reports.output.markdown import render_markdown
 from dtui.reports.output.text import render_text
+from dtui.reports.sections import correlation as unusual
 from tests import grids
 from tests.reports.browser import Browser
 from tests.reports.fake_query import HOSTILE, FakeQuery
@@ -111,6 +113,28 @@ def test_a_narrow_page_gets_a_picture_of_its_own() -> None:
         for svg in (picture.svg, picture.narrow):
             assert "style=" not in svg
             assert "<script" not in svg
+
+
+def test_a_layer_outside_modules_has_its_name_once() -> None:
+    layers = tuple(Layer(k, f"conv{k}", "Conv2d", (12, 3, 3, 3), 12 * k) for k in range(4))
+    grid = grids.grid(grids.incidents((100, 200, 300), 3, layers), layers)
+    sheet = GridSheet(grid, tuple(range(len(grid.rows))), ("row",) * len(grid.rows), tuple(one.name for one in layers))
+    for picture in (abstract_grid("a", sheet, ""), detailed_grid("a", sheet, "")):
+        for svg in (picture.svg, picture.narrow):
+            names = [text for text in texts(svg) if text.startswith("co")]
+            assert names == sorted(set(names)) != []
+
+
+def test_the_cube_says_what_its_shades_are_and_names_its_rows_whole() -> None:
+    sheet = cube_sheet()
+    short_names = replace(sheet.grid, layers=tuple(f"l{k}" for k in range(len(LAYERS))))
+    picture = cube_picture("a", replace(sheet, grid=short_names), "")
+    for svg in (picture.svg, picture.narrow, picture.paper):
+        shown = texts(svg)
+        assert "error of a class: 0 to 100 %" in shown
+        assert any(text.startswith("norm of updates: ") for text in shown)
+        assert {"all classes", "no class"} <= set(shown)
+        assert not any("…" in text for text in shown)
 
 
 @pytest.mark.parametrize(
@@ -233,9 +257,19 @@ def test_the_sections_say_in_words_what_they_show() -> None:
     assert [row.cells[1] for row in table.rows]
     (cube,) = section_of(FakeQuery(), "cube")
     assert any("most filters moved in" in item.text for item in cube.items if isinstance(item, Paragraph))
+    assert all(re.match(r"\d+ incidents? in \d+ rows?, with", item.text) for item in cube.items[1:])
     text = render_text(build_report([FakeQuery()], ["correlation", "cube"]))
     assert "conv1 filter" in text
+    for words in (text, render_markdown(build_report([FakeQuery()], ["correlation", "cube"]))):
+        assert words.count("most filters moved in") == 1
+        assert words.count("Over all incidents") == 1
     assert "<svg" not in text
+
+
+def test_no_table_stands_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unusual, "LEAST_SIGMA", 1e9)
+    (grid,) = section_of(FakeQuery(), "correlation")
+    assert not [item for item in grid.items if isinstance(item, Table)]
 
 
 def test_a_run_without_incidents_or_records_says_so_or_nothing() -> None:

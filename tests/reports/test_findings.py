@@ -35,6 +35,10 @@ def test_findings_stand_at_the_head_of_page_and_text(monkeypatch: pytest.MonkeyP
     assert chapter.status == "incomplete"
     many = build_report([FakeQuery(findings=tuple(f"file {k}" for k in range(20)))]).chapters[0].findings
     assert (many[0], many[-1]) == ("file 0", "12 more: dtui check lists every file")
+    fired = tuple(f"flight recorder: the loss jumped at iteration {k}" for k in range(9))
+    lines = build_report([FakeQuery(findings=("a file is gone", *fired))]).chapters[0].findings
+    assert lines == ("a file is gone", f"{fired[0]}, and again after that; dtui anomalies lists every trigger")
+    assert build_report([FakeQuery(findings=fired[:1])]).chapters[0].findings == fired[:1]
 
 
 def test_where_a_training_was_resumed_is_told_where_it_was_made_and_in_the_curves() -> None:

@@ -101,13 +101,29 @@ def test_where_the_weights_began_stands_beside_he_and_xavier() -> None:
     assert last > 100, "one filter of it jumped"
 
 
+@pytest.mark.parametrize(
+    ("sample", "noun", "network"),
+    [("mnist-dying", "images", "5 layers"), ("digits-segmentation", "items", "4 layers in 3 modules")],
+)
+def test_few_layers_begin_at_the_input_and_rows_say_what_they_are_of(sample: str, noun: str, network: str) -> None:
+    with open_run(SAMPLES / f"{sample}.dtui") as query:
+        layers = [layer.name for layer in query.structure().layers]
+        parts = build_report([query], sections=["images", "layers", "made"]).chapters[0].sections
+    (table,) = [item for item in parts[1].items if isinstance(item, Table)]
+    assert [row.cells[0] for row in table.rows] == layers
+    picture = parts[0].items[0]
+    assert re.search(rf">\d+ {noun}</text>", picture.svg)
+    (drawn,) = [item for item in parts[2].items if isinstance(item, Picture)]
+    assert re.search(f"; {network}[.]", drawn.description)
+
+
 def test_what_was_not_checked_comes_first(sections: dict[str, Section]) -> None:
     looked = cells(sections["trust"].items[0])
     assert looked[0][:2] == ("shifts of normalisation layers", "not checked: normalisation layers were not recorded")
     assert ("jumps of filters", "checked") in [row[:2] for row in looked]
     thresholds = next(item for item in sections["trust"].items if isinstance(item, Facts) and "Thresh" in item.title)
     assert [fact.value for fact in thresholds.facts] == ["20.0 %", "20.0 %"]
-    assert sections["trust"].caption.startswith("11 of 12 checks ran, as the verdict counts them.")
+    assert sections["trust"].caption.startswith("11 of 12 checks ran; 1 more could not, but others find the same. ")
 
 
 def test_the_published_accuracy_is_the_one_of_the_readme() -> None:

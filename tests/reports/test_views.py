@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from pathlib import Path
 from xml.etree import ElementTree
@@ -136,6 +137,15 @@ def test_the_matrix_stands_at_the_last_validation_and_on_paper_at_three() -> Non
 
 def _data(svg: str) -> str:
     return ElementTree.fromstring(svg).attrib["data-matrix"]
+
+
+def test_a_name_that_leans_stays_on_a_narrow_page() -> None:
+    names = tuple(f"class {k:03}" for k in range(11))
+    counts = np.ones((1, 11, 12), dtype=np.int64)
+    made = MatrixSheet(names, np.array([0]), counts, np.full((1, 11), 50), True, 0)
+    drawn = ElementTree.fromstring(matrix_picture("m", made, [0], "t", "").narrow)
+    last = next(one for one in drawn.iter() if one.text == "others")
+    assert float(last.get("x", "0")) + 6 * len("others") * math.cos(math.radians(65)) <= 360
 
 
 def test_of_many_classes_those_of_incidents_and_of_confusions_are_shown() -> None:

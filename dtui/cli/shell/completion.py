@@ -21,6 +21,8 @@ def completion_script(shell: str, opening: Command, commands: tuple[Command, ...
     """
     import shtab
 
+    from dtui.reports.sections import section_names
+
     whole = argparse.ArgumentParser(prog="dtui", description=opening.summary, allow_abbrev=False)
     for action in opening.parser()._actions:
         if action.option_strings and action.dest != "help":
@@ -32,6 +34,8 @@ def completion_script(shell: str, opening: Command, commands: tuple[Command, ...
         for action in parser._actions:
             if action.metavar in _PATHS:
                 action.complete = shtab.FILE  # type: ignore[attr-defined]
+            elif "--section" in action.option_strings:  # asked here alone: the reports take long to import
+                action.choices = section_names()
     return _with_paths(shell, str(shtab.complete(whole, shell=shell))).rstrip("\n")
 
 

@@ -151,7 +151,7 @@ def _checked(checks: Sequence[str], unchecked: Sequence[str]) -> list[str]:
 def _unsure(data: RunData, failed: Sequence[str], missing: Sequence[Missing]) -> list[str]:
     """Return why something may be hidden: damage, a detector that failed, what was not recorded."""
     faults = data.reader.faults
-    told = f"{len(faults):,} fault{'s' * (len(faults) != 1)}; dtui check lists them"
+    told = f"{len(faults):,} fault{'s' * (len(faults) != 1)}; dtui check lists {'it' if len(faults) == 1 else 'them'}"
     lines = [f"Incidents may be hidden where the run is damaged ({told})."] if faults else []
     lines += [f"Incidents may be hidden: {fault}." for fault in failed[:MOST_NAMED]]
     return lines + [f"{lacks.sentence[:1].upper()}{lacks.sentence[1:]}." for lacks in missing if not lacks.is_covered]
@@ -193,5 +193,5 @@ def _counted(count: int, noun: str) -> str:
 def _listed(names: Sequence[str]) -> str:
     shown = list(names[:MOST_NAMED])
     if len(names) > MOST_NAMED:
-        return f"{', '.join(shown)} and {len(names) - MOST_NAMED:,} more layers"
+        return f"{', '.join(shown)} and {_counted(len(names) - MOST_NAMED, 'more layer')}"
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"

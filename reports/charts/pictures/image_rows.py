@@ -30,6 +30,7 @@ class ImagePanel:
         name: Shown name.
         wrong: Shape (rows, columns): share of wrong judgements, in [0, 1], the hardest image last; NaN for none.
         images: How many images the rows are of.
+        noun: What they are called.
         incidents: Iterations at which incidents that name the class begin.
     """
 
@@ -37,6 +38,7 @@ class ImagePanel:
     wrong: FloatArray
     images: int
     incidents: tuple[int, ...] = ()
+    noun: str = "images"
 
 
 def image_rows_picture(id: str, panels: Sequence[ImagePanel], axis: TimeAxis, title: str, description: str) -> Picture:
@@ -76,7 +78,7 @@ def _panel(
     gutter, plot = across
     y, high = down
     drawing.words(-gutter, y + 12, panel.name, theme.INK, room=gutter - 8, font_weight="bold", font_size="11")
-    drawing.words(-gutter, y + 27, f"{panel.images:,} images", room=gutter - 8, font_size="11")
+    drawing.words(-gutter, y + 27, f"{panel.images:,} {panel.noun}", room=gutter - 8, font_size="11")
     drawing.image(0, y, plot, high, error_picture(np.asarray(panel.wrong, dtype=np.float64)))
     for at in panel.incidents:
         x = (at - axis.first) / axis.span * plot

@@ -21,6 +21,8 @@ WIDE, NARROW = 760, 360
 RIGHT = "#eef1f5"
 """Of the cells of right answers: what is wrong stands out."""
 CORNER = "true class"
+FLAT, LEAN = 16.0, 22.0
+"""Pixels above the cells for names that stand level, and right of the cells for those that lean."""
 MOST_STEPS = 300
 LARGEST = 254
 """Largest count that a pixel holds; larger ones are divided."""
@@ -85,6 +87,8 @@ def _alone(width: int, sheet: MatrixSheet, step: int, description: str, data: st
     columns = len(sheet.names) + sheet.has_others
     gutter = max(CHARACTER * len(CORNER) + 10, _gutter(sheet, 150.0 if width == WIDE else 88.0))
     cell = min(36.0, (width - gutter - 2) / columns)
+    if _head(sheet, cell) != FLAT:  # the last name leans over the right edge
+        cell = min(36.0, (width - gutter - LEAN) / columns)
     head = _head(sheet, cell)
     more = {"data_matrix": data} if data else {}
     drawing = Vectors.picture(width, 22 + head + cell * len(sheet.names) + 4, description, **more)
@@ -119,14 +123,14 @@ def _on_paper(sheet: MatrixSheet, description: str) -> str:
 def _head(sheet: MatrixSheet, cell: float) -> float:
     """Return the pixels above the cells for the names of the columns, turned where they have no room."""
     longest = CHARACTER * max(map(len, (*sheet.names, "others" if sheet.has_others else "")))
-    return 16.0 if longest <= cell else min(96.0, longest) * 0.95 + 8
+    return FLAT if longest <= cell else min(96.0, longest) * 0.95 + 8
 
 
 def _matrix(
     drawing: Vectors, sheet: MatrixSheet, step: int, gutter: float, cell: float, *, is_named: bool = True
 ) -> None:
     columns = (*sheet.names, *(("others",) if sheet.has_others else ()))
-    is_flat = _head(sheet, cell) == 16.0
+    is_flat = _head(sheet, cell) == FLAT
     for column, name in enumerate(columns):
         x = gutter + (column + 0.5) * cell
         turned = {} if is_flat else {"transform": f"rotate(-65 {x + 3:.1f} -6)"}
