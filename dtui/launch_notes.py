@@ -8,10 +8,13 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, field, fields
 from pathlib import Path
+from typing import Any
 
+from dtui.dataclass_on_use import dataclass
 from dtui.run_path import SUFFIX
 
 VARIABLE = "DTUI_RUN"
@@ -37,23 +40,21 @@ class Settings:
         shown: The same, as a person would type it where `dtui run` was called.
         every: Iterations from one record to the next; None chooses by the length of an epoch.
         folder: Where notes are left.
-        batches: Whether to keep which samples each update was trained on.
-        activations: Whether validations keep what the filters let through.
+        options: Further arguments of the Recorder, by name.
     """
 
     path: str
     shown: str
     every: int | None
     folder: str
-    batches: bool = False
-    activations: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 def read_settings() -> Settings | None:
     """Return the settings that this process was started with; None if there are none, or they cannot be read."""
     with suppress(ValueError, TypeError):
         found = json.loads(os.environ.get(VARIABLE, ""))
-        names = [field.name for field in fields(Settings)]
+        names = [one.name for one in fields(Settings)]
         return Settings(**{name: found[name] for name in names if name in found})
     return None
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model.arrays import LabelArray
 from dtui.model.columns import Column
 from dtui.model.judging import Judging
@@ -240,7 +241,7 @@ class Coverage:
         rest = self.unrecorded - len(names)
         told = ", ".join(names) + (f" and {rest:,} more" if rest else "")
         if 0 < rows < self.unrecorded:
-            return f"{line}; others: {told}, of which {rows:,} are recorded as one row each"
+            return f"{line}; others: {told}, of which {rows:,} {'is' if rows == 1 else 'are'} recorded as one row each"
         return f"{line}; {'recorded as one row each' if rows else 'not recorded'}: {told}"
 
 

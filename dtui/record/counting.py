@@ -135,7 +135,9 @@ class Counting:
         self.updates.remove()
         self.skips.remove()
         self._leave_batches()
-        unseen = self.unseen.closing(self.iteration)
+        unseen = self.unseen.closing(
+            self.iteration, was_trained=status is RunStatus.DONE and self._recording.was_called
+        )
         self._record_end(status)
         self._recording.finish(self.iteration, status, reason or unseen, self.scalars.own)
         if status is RunStatus.DONE and is_new and self._boundary.is_on(RECORDS):

@@ -21,6 +21,7 @@ from dtui.record.backends.choose import find_kernels
 from dtui.record.batches.used import UsedSamples
 from dtui.record.counting import Counting
 from dtui.record.flight.kept_weights import MOST_BYTES
+from dtui.record.flight.plan import plan_watches
 from dtui.record.flight.with_batches import plan_with_batches
 from dtui.record.lifetime import Life, find_former, weakly
 from dtui.record.loop_calls import LoopCalls
@@ -167,7 +168,9 @@ class Recorder(LoopCalls, ValidationCalls):
         check_top(top)
         check_norms(norms)
         is_first = self._exchange.is_first
-        watch_plan = plan_with_batches(batches, every, watch_every, keep_around, probes, is_first, keep_weights)
+        plan = partial(plan_watches, every, watch_every, probes=probes, is_first=is_first, keep_weights=keep_weights)
+        is_wanted = batches is not False and every != 1
+        watch_plan = plan_with_batches(plan, keep_around, is_wanted=is_wanted, is_asked=watch_every is not None)
         forget_told()
         import_for_threads(
             is_writer=self._exchange.is_first,

@@ -27,7 +27,7 @@ from dtui.record.measure.statistics import Deriver
 from dtui.record.network.coverage import try_coverage, try_trained
 from dtui.record.network.followers import Followers
 from dtui.record.network.graph import GraphTracer
-from dtui.record.network.layers import LayerProbe, describe, find_layers, known_before, place, unwrap
+from dtui.record.network.layers import LayerProbe, describe, find_layers, place, unwrap
 from dtui.record.network.other_rows import OtherRows
 from dtui.record.start.resume import Start
 from dtui.record.training.distributed import CLOSING_SECONDS, Exchange, PartMissingError
@@ -101,7 +101,7 @@ class Recording:
         self._stop = stop
         self._model = weakref.ref(model)
         self._root = weakref.ref(unwrap(model))
-        self._probes = probes = _going_on(probes, start)
+        self._probes = probes = start.known_of(probes)
         self._rows = OtherRows(has_channels)
         self._known: Structure | None = None
         """Of a network whose shapes are known: it need not be there any more when the run begins."""
@@ -131,6 +131,11 @@ class Recording:
         self.activations = Activations(is_asked=has_activations)
 
     @property
+    def was_called(self) -> bool:
+        """Whether the network was called in training, as far as that was looked at."""
+        return self._tracer is not None and self._tracer.was_trained
+
+    @property
     def can_begin(self) -> bool:
         """Whether the shapes of all layers are known."""
         return all(probe.shape for probe in self._probes)
@@ -148,7 +153,7 @@ class Recording:
             if self._known is not None and not is_replaced:
                 probes, structure = place(self._probes), replace(self._known, edges=edges)
             elif root is not None:
-                self._probes[:] = _going_on(find_layers(self._model() or root), self._start)
+                self._probes[:] = self._start.known_of(find_layers(self._model() or root))
                 probes = place(self._probes)
                 structure = replace(
                     describe(root, probes, edges), coverage=try_coverage(root, probes, self._start.has_parameters)
@@ -176,7 +181,7 @@ class Recording:
             if self.watch_plan is not None:
                 with self._boundary.guard(WATCHES, self._start.updates):
                     self.flight = Flight(self.watch_plan, structure, probes, self.has_kernel, self._stop.saw_nonfinite)
-                    self.flight.on_watch = self.looks.note_watch
+                    self.flight.on_watch, self.flight.first_of = self.looks.note_watch, self.looks.notes.first_of
         return self.sink
 
     def _completed(self, root: nn.Module | None, probes: list[LayerProbe], structure: Structure) -> Structure:
@@ -342,9 +347,3 @@ class Recording:
         self.sink.close(status, reason)
         self._start.give_up()
         self.let_go()
-
-
-def _going_on(probes: list[LayerProbe], start: Start) -> list[LayerProbe]:
-    """Return the layers to record: a run that an older dtui began goes on without those that it did not know."""
-    held = None if start.past is None else {layer.name for layer in start.past.structure.layers}
-    return probes if held is None else known_before(probes, held)

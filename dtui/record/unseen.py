@@ -109,12 +109,20 @@ class Unseen:
                     self._tell_changes(iteration)
                     self._boundary.miss(VALIDATIONS, iteration, self.reason)
 
-    def closing(self, iteration: int) -> str:
-        """Check a last time, and return a line on what was not seen; "" if nothing is missing."""
+    def closing(self, iteration: int, *, was_trained: bool) -> str:
+        """Check a last time, and return a line on what was not seen; "" if nothing is missing.
+
+        Args:
+            iteration: Of the last update, -1 before the first.
+            was_trained: Whether the network was called as in training, and the training came to its end.
+        """
         with suppress(Exception):
             self._check(iteration, CHANGES if self._has_counted else CHANGES // 2)
             if not self._has_counted and self._updates.foreign >= CHANGES:
                 self._tell_strangers(iteration)
+            if was_trained and iteration < 0 and not self.reason:
+                remedy = "give the recorder the model and the optimizer that are trained, or call recorder.step()"
+                self._tell(iteration, "no update of the model was seen", f"{remedy} after each update")
         return self.reason
 
     # --- what is looked at

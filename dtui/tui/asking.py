@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from dtui.tui.widgets.command_line import CommandLine
 
 
+EXAMPLE = "1003, class 4, f17, a layer, a run, dead, or what to do"
+"""What the palette may be asked for."""
+
+
 class AskingApp(App[None]):
     """An app that asks for lines; what they mean is the session's to say."""
 
@@ -57,7 +61,7 @@ class AskingApp(App[None]):
         elif line is None:
             return
         elif action == "palette":
-            line.ask(Wish(":", "", self._go, suggest=self._suggest))
+            line.ask(Wish(":", "", self._go, suggest=self._suggest, example=EXAMPLE))
         elif action == "export":
             from dtui.tui.export import first_name, heading_of, wrong_name
 
@@ -91,7 +95,7 @@ class AskingApp(App[None]):
             self.session.fail(str(error))
         self.paint()
 
-    def _suggest(self, line: str) -> list[tuple[str, str]]:
+    def _suggest(self, line: str) -> list[tuple[str, str, str]]:
         from dtui.tui.state.places.go_to import hints
         from dtui.tui.widgets.command_line import MOST_SUGGESTIONS
 

@@ -7,6 +7,7 @@ import math
 
 import pytest
 
+from tests.bench import gpu_parts, gpu_session
 from tests.bench.__main__ import load_benchmarks, main
 from tests.bench.registry import Measurement
 
@@ -56,3 +57,27 @@ def test_an_unknown_name_lists_the_names(capsys: pytest.CaptureFixture[str]) -> 
 def test_list_runs_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--list"], FAKES) == 0
     assert capsys.readouterr().out == "broken\nquick  Two rows, one of them without a ratio.\n"
+
+
+def test_a_session_on_a_gpu_tells_each_line_and_stops_what_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu_session, "LIMITS", {"good": 60, "long": 1, "bad": 60, "late": 60})
+    commands = {
+        "good": ["printf", '{"name": "step", "value": 1.01}\\n\\nwords of a library\\n'],
+        "long": ["tail", "-f", "/dev/null"],
+        "bad": ["false"],
+    }
+    now = iter([0.0, 1.0, 1.0, 3.5, 4.0, 4.0, 6.0, 7.0, 7.0, 7.5, 99.0])
+    lines = list(gpu_session.run_parts(lambda name: commands[name], 100.0, lambda: next(now)))
+    assert lines == [
+        {"part": "good", "name": "step", "value": 1.01},
+        {"part": "good", "text": "words of a library"},
+        {"part": "good", "ended": "done", "seconds": 2.5},
+        {"part": "long", "ended": "stopped after 1 s", "seconds": 2.0},
+        {"part": "bad", "ended": "exit code 1", "seconds": 0.5},
+        {"part": "late", "ended": "left out: no time is left"},
+    ]
+
+
+def test_the_parts_of_a_session_are_there_and_fit_its_time() -> None:
+    assert set(gpu_session.LIMITS) - {"tests"} == set(gpu_parts.PARTS)
+    assert gpu_session.BUDGET <= 350

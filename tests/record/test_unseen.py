@@ -384,3 +384,26 @@ def test_a_crash_is_the_reason_also_where_updates_were_not_seen(record: Make) ->
         train()
     assert (recorder.store.status, recorder.store.reason) == (RunStatus.CRASHED, "KeyError: 'batch'")
     assert [gap.reason for gap in recorder.store.gaps] == [CHANGED]
+
+
+# --- no update at all
+
+
+def test_a_training_without_any_update_of_the_model_is_told(record: Make) -> None:
+    """As in functional code, whose weights are new tensors after each update: the model's own never change."""
+    model = small_net()
+    recorder = record(model, every=1)
+    weights = {name: own.detach().clone().requires_grad_() for name, own in model.named_parameters()}
+    images, labels = data()
+    with told_once("iteration 0: no update of the model was seen; give the recorder the model and the optimizer"):
+        for _ in range(3):
+            loss = nn.functional.cross_entropy(torch.func.functional_call(model, weights, (images,)), labels)
+            found = torch.autograd.grad(loss, list(weights.values()))
+            for own, slope in zip(weights.values(), found, strict=True):
+                own.data = own.data - 0.1 * slope
+        recorder.close()
+    assert_told(recorder, "no update of the model was seen", 0)
+
+
+def test_a_model_that_is_never_called_is_no_training(record: Make) -> None:
+    assert_nothing_was_told(record(small_net(), every=1))

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import sys
-import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dtui.cli.command import Command, positive
-from dtui.cli.launching.child import end_like, run_child
-from dtui.cli.launching.summary import summary
 from dtui.cli.outcome import Outcome
 from dtui.errors import UsageError
-from dtui.launch_notes import BOOTSTRAP, VARIABLE, Settings, as_variable
 from dtui.run_path import SUFFIX, with_suffix
 from dtui.safe_text import safe
 
+if TYPE_CHECKING:
+    from dtui.launch_notes import Settings
+
 _NOT_FOUND, _NOT_EXECUTABLE = 127, 126
 """Exit codes of a shell for a command that does not exist, and for one that cannot be executed."""
+_FOR_THE_RECORDER = ("batches", "activations", "norms", "keep_around", "top", "name")
 _LAUNCHERS = ("torchrun", "accelerate", "launch", "deepspeed", "srun", "mpirun", "nice", "env", "time", "uv", "run")
 
 
@@ -39,6 +39,21 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batches", action="store_true", help="keep which samples each update was trained on")
     parser.add_argument("--activations", action="store_true", help="keep what filters let through in evaluations")
     parser.add_argument(
+        "--norms",
+        choices=("layers", "channels"),
+        help="channels: keep each channel of normalisation layers",
+    )
+    parser.add_argument(
+        "--keep-around",
+        type=positive,
+        metavar="N",
+        help="watch every iteration, and keep N watches around each that stands out (flight recorder)",
+    )
+    parser.add_argument(
+        "--top", type=positive, metavar="N", help="keep the second label, and the place of the true class among N"
+    )
+    parser.add_argument("--name", metavar="NAME", help="displayed name of the run (default: that of its folder)")
+    parser.add_argument(
         "command", metavar="COMMAND", nargs=argparse.REMAINDER, help="what starts the training, after --"
     )
 
@@ -50,6 +65,10 @@ COMMAND = Command(
         ("dtui run -- python train.py --lr 0.1", "into runs/train-1, about ten records an epoch"),
         ("dtui run --every 10 --out runs/first -- python -m package.train", "every 10 iterations, into runs/first"),
         ("dtui run --batches --activations -- python train.py", "also the samples of updates, and activations"),
+        (
+            "dtui run --keep-around 200 --norms channels --top 5 --name baseline -- python train.py",
+            "also the flight recorder, channels of norms, and the first five classes, under a name",
+        ),
         ("dtui run -- torchrun --nproc-per-node 2 train.py", "a launcher, or a shell script that calls Python"),
     ),
     "launching.launch",
@@ -59,17 +78,26 @@ COMMAND = Command(
 
 def run_run(options: argparse.Namespace) -> Outcome:
     """Run a command, and say what was recorded of it. The exit code is the command's."""
+    import shutil
+    import tempfile
+
+    from dtui.cli.launching.child import end_like, run_child
+    from dtui.cli.launching.summary import summary
+    from dtui.launch_notes import Settings
+
     command = options.command[1:] if options.command[:1] == ["--"] else options.command
     if not command:
         raise UsageError("run: no command; give one after --, as in dtui run -- python train.py")
     shown = options.out or _free_name(command)
     path = with_suffix(shown)
+    if options.keep_around and options.every == 1:
+        raise UsageError("--keep-around: with --every 1 each iteration is a record; leave one of the two out")
     if not path.name:
         raise UsageError(f"--out {shown}: names no run; give a path such as runs/first")
     folder = tempfile.mkdtemp(prefix="dtui-run-")
     try:
-        more = (options.batches, options.activations)
-        settings = Settings(str(path.absolute()), str(path).removesuffix(SUFFIX), options.every, folder, *more)
+        shown = str(path).removesuffix(SUFFIX)
+        settings = Settings(str(path.absolute()), shown, options.every, folder, _given(options))
         try:
             code = run_child(command, _environment(settings))
         except OSError as error:
@@ -83,6 +111,12 @@ def run_run(options: argparse.Namespace) -> Outcome:
     return Outcome(code=code, remark=remark)
 
 
+def _given(options: argparse.Namespace) -> dict[str, object]:
+    """Return the arguments for the Recorder that were given."""
+    found = {name: getattr(options, name) for name in _FOR_THE_RECORDER}
+    return {name: value for name, value in found.items() if value}
+
+
 def _not_started(name: str, error: OSError) -> Outcome:
     if isinstance(error, FileNotFoundError):
         return Outcome(code=_NOT_FOUND, remark=f"run: {name}: command not found")
@@ -91,6 +125,8 @@ def _not_started(name: str, error: OSError) -> Outcome:
 
 def _environment(settings: Settings) -> dict[str, str]:
     """Return the environment of the command: every Python in it imports our module when it begins."""
+    from dtui.launch_notes import BOOTSTRAP, VARIABLE, as_variable
+
     before = os.environ.get("PYTHONPATH", "")
     path = os.pathsep.join([str(BOOTSTRAP), before] if before else [str(BOOTSTRAP)])
     return {**os.environ, "PYTHONPATH": path, VARIABLE: as_variable(settings)}

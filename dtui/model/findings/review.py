@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model.findings.evidence import Anomaly
 from dtui.model.findings.incidents import Cause, Incident
 from dtui.model.judging import Judging, as_groups
@@ -75,7 +75,9 @@ class Entry:
         return "anomaly" if self.incident is None else "incident"
 
     def place(self, class_names: Sequence[str]) -> str:
-        """Return where it is, such as "class cat", "layer3.conv1 filter 17" or "network"; names come from outside."""
+        """Return where it is, such as "class cat", "conv1 filter 17" or "whole network"; names come from outside."""
+        if self.incident is not None and self.incident.scope == "network":
+            return "whole network"
         if self.layers and (self.incident is None or self.incident.cause is not Cause.CLASS):
             more = f" and {len(self.filters) - 1} more" if len(self.filters) > 1 else ""
             return self.layers[0] + (f" filter {self.filters[0]}{more}" if self.filters else "")
@@ -85,7 +87,7 @@ class Entry:
             return f"{as_groups('class', self.judging)} {name}" + (
                 f" and {len(self.classes) - 1} more" if len(self.classes) > 1 else ""
             )
-        return "network" if self.anomaly is None else self.anomaly.shown.subject
+        return "whole network" if self.anomaly is None else self.anomaly.shown.subject
 
 
 def of_incident(incident: Incident, judging: Judging | None = None) -> Entry:

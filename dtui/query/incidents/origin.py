@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dtui.analysis.layers.origin import origin_of
-from dtui.model import Cause, Incident, Structure
+from dtui.model import Cause, Incident
 from dtui.model.findings.nonfinite import Began, Origin
+from dtui.model.findings.origin import order_of, origin_of
 from dtui.query.data import RunData
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def origins(data: RunData) -> tuple[Origin, ...]:
 def origins_of(reader: RunReader) -> tuple[Origin, ...]:
     """Return the same of a run that is only followed."""
     structure = reader.structure
-    order = _order(structure)
+    order = order_of(structure)
     found = [origin_of(one, order, structure.edges) for one in reader.broken_gradients()[0]]
     return tuple(sorted((one for one in found if one is not None), key=lambda one: one.iteration))
 
@@ -76,14 +76,6 @@ def _with_origin(incident: Incident, found: Sequence[Origin], data: RunData) -> 
     return replace(
         incident, sentence=f"NaN or Inf{when}; {told(origin)}", layers=layers, filters=filters, origin=origin
     )
-
-
-def _order(structure: Structure) -> list[str]:
-    """Return the names of layers, each followed by those of its normalisation layers."""
-    norms: dict[str, list[str]] = {}
-    for norm in structure.norms:
-        norms.setdefault(norm.layer, []).append(norm.name)
-    return norms.get("", []) + [name for layer in structure.layers for name in (layer.name, *norms.get(layer.name, ()))]
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -73,7 +73,7 @@ class Buffers:
             device: Device of the weights.
         """
         self._shape = (filters, layers, samples)
-        self.memory = torch.empty(filters * len(Sum) + 3 * layers * samples, device=device)
+        self.memory = torch.empty(filters * len(Sum) + 3 * layers * samples, dtype=torch.float32, device=device)
         self.by_filter, self.samples = self._split(self.memory)
         self._filled_with: tuple[object, ...] | None = None
 

@@ -116,7 +116,7 @@ class DeviceSums:
             ),
             default=0,
         )
-        scratch = torch.zeros(3 * largest, device=buffers.memory.device)
+        scratch = torch.zeros(3 * largest, dtype=torch.float32, device=buffers.memory.device)
         return [
             _make_group(layers, tuple(group), key[1], key[2], scratch, buffers.samples.shape[2])
             for key, groups in alike.items()
@@ -139,10 +139,10 @@ def _make_group(
     row = 0
     for index, first, last in parts:
         part = layers[index].cut(first, last)
-        columns.append(torch.arange(part.column, part.column + last - first))
+        columns.append(torch.arange(part.column, part.column + last - first, device="cpu"))
         positions.append(part.positions + row * elements)
         place = part.layer * each + part.place
-        places.append(torch.arange(place, place + len(part.positions)))
+        places.append(torch.arange(place, place + len(part.positions), device="cpu"))
         row += last - first
     weights, gradients, updates = (list(torch.split(values[source], filters)) for source in range(3))
     return _Group(

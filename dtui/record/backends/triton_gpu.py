@@ -71,7 +71,7 @@ class _Launches:
         self._addresses: list[_Addresses] = []
         self._last: tuple[list[LayerRows], list[torch.dtype | None]] = [], []
         self._plan: list[_Launch] = []
-        self._table = torch.empty(0)
+        self._table = torch.empty(0, dtype=torch.float32, device="cpu")
 
     def of(self, layers: list[LayerRows], each: int, device: torch.device) -> tuple[Tensor, list[_Launch]]:
         """Return the table of addresses, and the launches for some layers.

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -88,14 +89,18 @@ class Flight:
         self._on_nonfinite = on_nonfinite
         self.on_watch: Callable[[Store, int, FloatArray], None] | None = None
         """Called on the writer's thread with the iteration of each watch that counts, and of how many filters of each
-        layer the gradient was NaN or Inf, shape (L,); NaN of a layer without a gradient."""
+        layer the gradient was NaN or Inf, shape (L,); NaN of a layer without a gradient. Before the watch is judged."""
+        self.first_of: Callable[[Sequence[str]], str] = itemgetter(0)
+        """Called with the names of the layers that hold NaN or Inf; returns the one that a trigger names."""
         self.plan = plan
         self._structure = structure
         self._fused = fused
         self._meter = WatchMeter(probes, fused)
         self._weights = WeightKeeper(self._meter, structure.layers, plan.keep_weights)
         is_cuda = self._meter.device.type == "cuda"
-        self._ring = torch.zeros((plan.slots, len(Norm), structure.filters), device="cpu", pin_memory=is_cuda)
+        self._ring = torch.zeros(
+            (plan.slots, len(Norm), structure.filters), dtype=torch.float32, device="cpu", pin_memory=is_cuda
+        )
         self._events = [torch.cuda.Event() if is_cuda else None for _ in range(plan.slots)]  # type: ignore[no-untyped-call]
         self._kept: list[_Kept | None] = [None] * plan.slots
         self._filled = self._judged = 0
@@ -218,11 +223,11 @@ class Flight:
 
     def _take(self, store: Store, kept: _Kept, is_next: bool) -> None:
         """Judge a watch, and store the watches that a trigger keeps."""
+        if self.on_watch is not None and not kept.skips.is_last:
+            self.on_watch(store, kept.iteration, self._broken_gradients(kept))
         found = [] if kept.skips.is_last else self._judged_triggers(kept, is_next)
         if self._on_nonfinite is not None and any(trigger.kind == "nonfinite" for trigger in found):
             self._on_nonfinite()
-        if self.on_watch is not None and not kept.skips.is_last:
-            self.on_watch(store, kept.iteration, self._broken_gradients(kept))
         for trigger in found:
             if self._triggers == MOST_TRIGGERS:
                 warn_once("triggers", f"iteration {kept.iteration}: {MOST_TRIGGERS} triggers are kept; no more are")
@@ -246,7 +251,7 @@ class Flight:
         if not is_next:  # what moved over a longer time moved farther
             norms[Norm.UPDATE] = np.nan
         nonfinite = None if kept.nonfinite is None else self._by_filter(kept.nonfinite)
-        found = self._judge.judge(kept.iteration, norms, nonfinite, loss)
+        found = self._judge.judge(kept.iteration, norms, nonfinite, loss, self.first_of)
         for largest, total in zip((self._gradients, self._updates), self._judge.totals, strict=True):
             if total > 0:
                 largest.add(total)

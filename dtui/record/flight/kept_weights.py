@@ -90,7 +90,7 @@ class WeightKeeper:
         return len(self._copies) * self._meter.copied_bytes
 
     def _new_copy(self) -> _Copy:
-        matrices = [torch.zeros(matrix.shape, pin_memory=self._is_cuda) for matrix in self._meter.matrices]
+        matrices = [_on_host(torch.zeros, matrix.shape, self._is_cuda) for matrix in self._meter.matrices]
         return _Copy(matrices, torch.cuda.Event() if self._is_cuda else None)  # type: ignore[no-untyped-call]
 
     # --- on the training thread, after the meter has measured a watch
@@ -132,7 +132,7 @@ class WeightKeeper:
         found = self._rows(self._meter.matrices, wanted.layer, wanted.filters)
         event = None
         if self._is_cuda:
-            rows = torch.empty(found.shape, pin_memory=True)
+            rows = _on_host(torch.empty, found.shape, True)
             rows.copy_(found, non_blocking=True)
             event, found = torch.cuda.Event(), rows  # type: ignore[no-untyped-call]
             event.record(torch.cuda.current_stream(self._meter.device))
@@ -194,6 +194,10 @@ class WeightKeeper:
         values = rows[:, : max(1, self._most // (4 * len(rows)))].numpy()
         name = self._layers[wanted.layer].name
         store.append_weights(WeightsAt(wanted.iteration, name, iteration, tuple(shape[1:]), wanted.filters, values))
+
+
+def _on_host(make: Callable[..., Tensor], shape: torch.Size, is_pinned: bool) -> Tensor:
+    return make(shape, dtype=torch.float32, device="cpu", pin_memory=is_pinned)
 
 
 def _wait(event: torch.cuda.Event | None) -> None:

@@ -15,7 +15,7 @@ from dtui.model import IntArray
 from dtui.record.backends.layer_rows import LayerRows
 from dtui.record.network.layers import LayerProbe
 
-NO_SAMPLES = torch.empty(0, dtype=torch.int64)
+NO_SAMPLES = torch.empty(0, dtype=torch.int64, device="cpu")
 
 
 @dataclass(eq=False, slots=True)
@@ -71,7 +71,7 @@ def lay_out(
     for length, spans in by_length.items():
         for some in _packed(spans, max(1, limit // length)):
             count = sum(stop - start for _, start, stop in some)
-            matrix = torch.zeros(count, length, device=device)
+            matrix = torch.zeros(count, length, dtype=torch.float32, device=device)
             pieces, row = [], 0
             for index, start, stop in some:
                 place = slice(row, row + stop - start)

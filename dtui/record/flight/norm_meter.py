@@ -101,7 +101,7 @@ class WatchMeter:
         is_cached = self.device.type == "cpu" and self._kernel is None
         limit = CACHED_ELEMENTS if is_cached else sum(probe.elements for probe in probes)
         self._groups, self.order = lay_out(probes, limit, self.device)
-        self._buffer = torch.zeros(len(Norm), len(self.order), device=self.device)
+        self._buffer = torch.zeros(len(Norm), len(self.order), dtype=torch.float32, device=self.device)
 
     @property
     def copied_bytes(self) -> int:
@@ -138,7 +138,7 @@ class WatchMeter:
         """
         out = norms if event is None else self._buffer
         watch = Watch(norms, event)
-        rows, present = self._current_rows(), [probe.present for probe in self._probes]
+        rows, present = self._current_rows(), [probe.is_there for probe in self._probes]
         gradients = [self._gradient(index) if present[index] else None for index in range(len(self._probes))]
         groups = [
             (matrix, [piece for piece in pieces if present[piece.layer]], columns)
@@ -164,6 +164,9 @@ class WatchMeter:
         rows = []
         for index, probe in enumerate(self._probes):
             source = self._sources[index]
+            if source is not None and probe.is_gone:  # the next record looks for what took its place
+                rows.append(source.rows)
+                continue
             parameter = probe.parameter
             is_same = source is not None and source.parameter is not None and source.parameter is parameter
             if source is None or not is_same or source.address != _address(parameter):
@@ -273,7 +276,7 @@ class WatchMeter:
         lost = ~finite[Norm.UPDATE]
         watch.norms[Norm.UPDATE, lost] = 0.0
         counts[Norm.UPDATE] = lost.numpy()
-        watch.nonfinite = counts
+        watch.nonfinite = counts if counts.any() else None  # their sum alone may be too large for a float32
 
 
 def one_device(probes: list[LayerProbe]) -> torch.device:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,7 +118,14 @@ class Judge:
             firsts.setdefault(layer.filters, []).append(layer.first_filter)
         self._tables = [np.array(first)[:, None] + np.arange(size) for size, first in firsts.items()]
 
-    def judge(self, iteration: int, norms: FloatArray, nonfinite: FloatArray | None, loss: float) -> list[Trigger]:
+    def judge(
+        self,
+        iteration: int,
+        norms: FloatArray,
+        nonfinite: FloatArray | None,
+        loss: float,
+        first_of: Callable[[Sequence[str]], str] = itemgetter(0),
+    ) -> list[Trigger]:
         """Return the triggers at a watch, and add the watch to the history, unless it is broken.
 
         Args:
@@ -125,10 +133,11 @@ class Judge:
             norms: Rows as in Norm, shape (3, F), over the finite elements; NaN where there is none.
             nonfinite: Elements that are NaN or Inf, same shape; None if there are none.
             loss: The logged loss, NaN if none was logged; infinite if it is infinite or was logged as NaN.
+            first_of: Returns which of the layers that hold NaN or Inf, at least one, is named.
         """
         self.totals = (0.0, 0.0)
         if nonfinite is not None or math.isinf(loss):
-            return self._rested([self._judge_nonfinite(iteration, nonfinite)])
+            return self._rested([self._judge_nonfinite(iteration, nonfinite, first_of)])
         with np.errstate(all="ignore"):
             totals = np.sqrt(np.nansum(norms.astype(np.float64) ** 2, axis=1))
             self.totals = (float(totals[Norm.GRADIENT]), float(totals[Norm.UPDATE]))
@@ -147,11 +156,14 @@ class Judge:
         self._quiet = {kind: quiet + 1 for kind, quiet in self._quiet.items()} | dict.fromkeys(kinds, 0)
         return fresh
 
-    def _judge_nonfinite(self, iteration: int, nonfinite: FloatArray | None) -> Trigger:
+    def _judge_nonfinite(
+        self, iteration: int, nonfinite: FloatArray | None, first_of: Callable[[Sequence[str]], str]
+    ) -> Trigger:
         if nonfinite is None:
             return Trigger(iteration, "nonfinite", "", (), 0.0, math.nan)
         counts = nonfinite.sum(axis=0)
-        layer = int(self._layer_of[int(np.flatnonzero(counts)[0])])
+        broken = {self._layers[layer].name: layer for layer in np.unique(self._layer_of[counts > 0]).tolist()}
+        layer = broken[first_of(list(broken))]
         return self._named(iteration, "nonfinite", layer, counts > 0, float(nonfinite[1:].sum()), math.nan)
 
     def _judge_total(self, iteration: int, kind: str, value: float) -> Trigger | None:

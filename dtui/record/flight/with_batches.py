@@ -1,11 +1,11 @@
-"""Turns the flight recorder on where the samples of batches are asked for, and nothing is said of watches."""
+"""Lets watches ride along where batches are asked for, and nobody asked for a flight recorder."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from dtui.errors import RecorderError
-from dtui.record.flight.kept_weights import MOST_BYTES
-from dtui.record.flight.plan import WatchPlan, plan_watches
-from dtui.record.network.layers import LayerProbe
+from dtui.record.flight.plan import WatchPlan
 from dtui.record.writing.warn import warn_once
 
 KEPT_AROUND = 40
@@ -13,25 +13,25 @@ KEPT_AROUND = 40
 
 
 def plan_with_batches(
-    batches: object,
-    every: int,
-    watch_every: int | None,
-    keep_around: int,
-    probes: list[LayerProbe],
-    is_first: bool,
-    keep_weights: int = MOST_BYTES,
+    plan: Callable[[int], WatchPlan | None], keep_around: int, *, is_wanted: bool, is_asked: bool
 ) -> WatchPlan | None:
-    """Return the settings of the flight recorder, None if there is none; see `plan_watches`.
+    """Return the settings of the flight recorder, None if there is none.
+
+    Args:
+        plan: Returns those for a number of watches; see `plan_watches`.
+        keep_around: Watches that were asked for.
+        is_wanted: Whether batches want watches where none were asked for.
+        is_asked: Whether something else about watches was asked for.
 
     Raises:
         RecorderError: As `plan_watches` does, about watches that were asked for.
     """
-    if batches is False or keep_around != 0 or every == 1:
-        return plan_watches(every, watch_every, keep_around, probes, is_first, keep_weights)
+    if keep_around != 0 or not is_wanted:
+        return plan(keep_around)
     try:
-        return plan_watches(every, watch_every, KEPT_AROUND, probes, is_first, keep_weights)
+        return plan(KEPT_AROUND)
     except RecorderError as error:
-        if watch_every is not None:
+        if is_asked:
             raise
         warn_once("batches", f"batches: records alone hold samples, for nothing can be watched: {error}")
         return None

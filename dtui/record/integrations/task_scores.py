@@ -61,7 +61,7 @@ def score_items(model: nn.Module, labels: Any, output: Any, first: int) -> ItemS
     logits = getattr(output, "logits", None)
     if not isinstance(logits, Tensor) or labels is None:
         return None
-    ids = torch.arange(first, first + len(logits))
+    ids = torch.arange(first, first + len(logits), device="cpu")
     if not isinstance(labels, Tensor):
         return _boxes(labels, output, ids)
     if labels.dim() == 2 and logits.dim() == 3 and not labels.is_floating_point():

@@ -42,7 +42,7 @@ def _f1(found: Mapping[str, Tensor], true: Mapping[str, Tensor], iou: float) -> 
     boxes, wanted = found["boxes"][order], true["boxes"].to(found["boxes"].device)
     total = len(boxes) + len(wanted)
     if not len(boxes) or not len(wanted):
-        return torch.full((), 0.0 if total else 1.0, device=boxes.device)
+        return torch.full((), 0.0 if total else 1.0, dtype=torch.float32, device=boxes.device)
     covered = overlap(boxes, wanted)
     if "labels" in found and "labels" in true:
         is_same = found["labels"][order][:, None] == true["labels"].to(boxes.device)[None]
@@ -53,7 +53,7 @@ def _f1(found: Mapping[str, Tensor], true: Mapping[str, Tensor], iou: float) -> 
         place = best.argmax(keepdim=True)
         is_match = best.gather(0, place) >= iou
         is_free = is_free.scatter(0, place, is_free.gather(0, place) & ~is_match)
-    return 2 * (~is_free).sum() / total
+    return (2 * (~is_free).sum() / total).float()
 
 
 def overlap(boxes: Tensor, others: Tensor) -> Tensor:
@@ -67,4 +67,4 @@ def overlap(boxes: Tensor, others: Tensor) -> Tensor:
 
 
 def _nothing() -> Tensor:
-    return torch.zeros(0)
+    return torch.zeros(0, dtype=torch.float32, device="cpu")

@@ -40,8 +40,8 @@ def trained(optimizers: Iterable[Optimizer]) -> set[int]:
 
 
 def parameters_of(module: nn.Module) -> set[int]:
-    """Return the identities of a module's parameters."""
-    return {id(parameter) for parameter in module.parameters()}
+    """Return the identities of a module's own parameters; tensors that it is given for one call are not its own."""
+    return {id(parameter) for parameter in module.parameters() if isinstance(parameter, nn.Parameter)}
 
 
 def apart(optimizers: Sequence[Optimizer]) -> list[Optimizer]:

@@ -61,7 +61,7 @@ def _of_lightning(settings: Settings, notes: Notes) -> Any:
             if self.recorder is not None and rank_here() == 0:
                 tell_begun(notes, settings, self.recorder)
 
-    callback = Launched(settings.path, batches=settings.batches, activations=settings.activations)
+    callback = Launched(settings.path, **settings.options)
     setattr(callback, _OURS, True)
     return callback
 
@@ -80,7 +80,7 @@ def _of_huggingface(settings: Settings, notes: Notes) -> Any:
             if self.recorder is not None and rank_here() == 0:
                 tell_begun(notes, settings, self.recorder)
 
-    callback = Launched(settings.path, batches=settings.batches, activations=settings.activations)
+    callback = Launched(settings.path, **settings.options)
     setattr(callback, _OURS, True)
     return callback
 

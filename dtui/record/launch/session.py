@@ -116,7 +116,7 @@ class Session:
 
     def hear_batches(self) -> None:
         """Note batches from here on, for the recorder that is not there yet, where they are asked for."""
-        if self._settings.batches and self._state is not _State.OVER:
+        if self._settings.options.get("batches") and self._state is not _State.OVER:
             listen(self._early)
 
     def begin_framework(self, trainer: Any, method: str) -> None:
@@ -203,8 +203,7 @@ class Session:
                 found.optimizers,
                 every=every,
                 classes=class_names(loader, found.model),
-                batches=self._settings.batches,
-                activations=self._settings.activations,
+                **self._settings.options,
             )
         except DtuiError as error:
             self._end(str(error))

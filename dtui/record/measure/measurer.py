@@ -78,7 +78,7 @@ class _Device:
         if self._copying is None:
             self._copying = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         training = torch.cuda.current_stream(device)
-        copy = torch.empty(buffers.memory.shape, device="cpu", pin_memory=True)
+        copy = torch.empty(buffers.memory.shape, dtype=torch.float32, device="cpu", pin_memory=True)
         self._copying.wait_stream(training)
         with torch.cuda.stream(self._copying):
             copy.copy_(buffers.memory, non_blocking=True)
@@ -251,7 +251,7 @@ class Measurer:
         previous = self._previous_rows(index, probe, rows, order)
         is_first = previous is None
         if previous is None:
-            previous = self._previous[index] = torch.empty(rows.shape, device=rows.device)
+            previous = self._previous[index] = torch.empty(rows.shape, dtype=torch.float32, device=rows.device)
             self._orders[index] = order
         start = first_row * rows.shape[1]
         positions, place = self._sampler.positions(index, start, start + rows.numel())

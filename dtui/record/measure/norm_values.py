@@ -153,7 +153,7 @@ def arriving(values: Tensor) -> Callable[[], FloatArray]:
     if values.device.type != "cuda":
         host = values.cpu()
         return lambda: host.numpy()
-    copy = torch.empty(values.shape, device="cpu", pin_memory=True)
+    copy = torch.empty(values.shape, dtype=values.dtype, device="cpu", pin_memory=True)
     copy.copy_(values, non_blocking=True)
     event = torch.cuda.current_stream(values.device).record_event()
 

@@ -30,11 +30,11 @@ class LayerSampler:
     def __init__(self, elements: Sequence[int]) -> None:
         """Draw the positions; `elements` is the number of weights of each layer, length L."""
         self.samples = samples = sample_size(elements)
-        generator = torch.Generator().manual_seed(_SEED)
+        generator = torch.Generator("cpu").manual_seed(_SEED)
         self._positions = [
-            torch.randint(0, count, (samples,), generator=generator).sort().values
+            torch.randint(0, count, (samples,), generator=generator, device="cpu").sort().values
             if count > samples
-            else torch.arange(count)
+            else torch.arange(count, device="cpu")
             for count in elements
         ]
         self._parts: dict[tuple[int, int, int], tuple[Tensor, int]] = {}
@@ -52,7 +52,7 @@ class LayerSampler:
         """
         key = (layer, start, stop)
         if key not in self._parts:
-            begin, end = torch.searchsorted(self._positions[layer], torch.tensor((start, stop))).tolist()
+            begin, end = np.searchsorted(self._positions[layer].numpy(), (start, stop)).tolist()
             self._parts[key] = self._positions[layer][begin:end] - start, begin
         return self._parts[key]
 

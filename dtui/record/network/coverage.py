@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
@@ -79,6 +80,14 @@ def try_coverage(root: nn.Module, probes: Sequence[LayerProbe], has_rows: bool =
     return coverage
 
 
+def _hidden_parts(root: nn.Module) -> list[str]:
+    """Return the names of the parts with parameters that TorchScript compiled."""
+    scripts = [name for name, part in root.named_modules() if isinstance(part, torch.jit.ScriptModule)]
+    above = {f"{name}." for name in scripts}
+    whole = [name for name in scripts if not any(name.startswith(other) for other in above)]
+    return [name for name in whole if next(root.get_submodule(name).parameters(), None) is not None]
+
+
 def _tell(root: nn.Module, coverage: Coverage, rows: int) -> None:
     """Warn once that little of a network is recorded, what is missing, and which layers cannot be recorded."""
     for name, module in walk(root):
@@ -88,6 +97,13 @@ def _tell(root: nn.Module, coverage: Coverage, rows: int) -> None:
                 f"type {name}",
                 f"layer {name or kind_of(module)}: its {kind} weights are not recorded; only real ones are",
             )
+    hidden = _hidden_parts(root)
+    if hidden:
+        warn_once(
+            "hidden",
+            f"model: TorchScript hides the layers of {', '.join(hidden)}, which are not recorded; leave torch.jit out "
+            "to record them",
+        )
     if coverage.share < LITTLE:
         warn_once(
             "coverage",

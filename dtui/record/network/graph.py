@@ -14,6 +14,7 @@ from contextlib import suppress
 from types import FrameType
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch._C import _len_torch_function_stack
 from torch.overrides import TorchFunctionMode, _pop_mode, _push_mode
@@ -42,6 +43,8 @@ class GraphTracer:
         self._trace: _Trace | None = None
         self._is_retired = False
         self.edges: tuple[Edge, ...] = ()
+        self.was_trained = False
+        """Whether the pass that was seen was one of a training."""
         self.followers = Followers()
         self._handles: list[RemovableHandle] = []
         if not any(
@@ -79,6 +82,7 @@ class GraphTracer:
             if self._trace.is_running():
                 return
             self._trace.stop()  # Ctrl-C: torch calls no hook on what is no Exception
+        self.was_trained = module.training and torch.is_grad_enabled()
         self._trace = _Trace(module)
         self._trace.start((args, kwargs), sys._getframe(2))
 

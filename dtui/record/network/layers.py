@@ -74,6 +74,11 @@ class LayerProbe:
         return self._module() is None
 
     @property
+    def is_there(self) -> bool:
+        """Whether the network has this layer in this shape, as far as is known, and its module exists."""
+        return self.present and self._module() is not None
+
+    @property
     def elements(self) -> int:
         """Number of weights in the layer."""
         return math.prod(self.shape)
@@ -100,7 +105,7 @@ class LayerProbe:
 
 def unwrap(module: nn.Module) -> nn.Module:
     """Return the network inside its wrappers: DDP, compiled, FSDP, checkpointed."""
-    while True:
+    while not isinstance(module, torch.jit.ScriptModule):
         if isinstance(module, nn.DataParallel | nn.parallel.DistributedDataParallel):
             module = module.module
             continue
@@ -110,15 +115,19 @@ def unwrap(module: nn.Module) -> nn.Module:
                 module = inner
                 break
         else:
-            return module
+            break
+    return module
 
 
 def walk(root: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """Yield every dotted name with its unwrapped module, parents first; a shared module comes once per name."""
+    """Yield every dotted name with its unwrapped module, parents first; a shared module comes once per name.
+
+    Parts that TorchScript compiled are passed over: what they are made of cannot be seen.
+    """
 
     def visit(prefix: str, module: nn.Module, above: tuple[int, ...]) -> Iterator[tuple[str, nn.Module]]:
         module = unwrap(module)
-        if id(module) in above:
+        if id(module) in above or isinstance(module, torch.jit.ScriptModule):
             return
         yield prefix, module
         for name, child in module.named_children() if not _has_twins(module) else module._modules.items():

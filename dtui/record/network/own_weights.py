@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +21,8 @@ from torch.nn.utils.weight_norm import WeightNorm
 WEIGHT = "weight"
 _ADDED = re.compile("pos|bias|embed|token|table|mask", re.IGNORECASE)
 """In the name of a parameter that is added or looked up: it multiplies nothing."""
+_NO_MATRICES_IN = nn.Embedding, nn.EmbeddingBag, torch.jit.ScriptModule
+"""What these hold is looked up, or cannot be seen."""
 _NOT_MATRICES = re.compile("Embed|(Batch|Instance|Layer|Group|RMS)Norm")
 """In the class name of a module whose parameters are looked up, or scale channels."""
 
@@ -43,7 +46,7 @@ def weight_names(module: nn.Module) -> tuple[str, ...]:
     """
     if is_layer(module):
         return (WEIGHT,)
-    if isinstance(module, nn.Embedding | nn.EmbeddingBag) or _NOT_MATRICES.search(type(module).__name__):
+    if isinstance(module, _NO_MATRICES_IN) or _NOT_MATRICES.search(type(module).__name__):
         return ()
     made = getattr(module, "parametrizations", None)
     names = [_used_name(module, name) for name in module._parameters]
@@ -69,15 +72,15 @@ def effective_weight(module: nn.Module, name: str = WEIGHT) -> Tensor:
     """Return a weight that the network uses, detached: computed, where it is parametrized."""
     if (made := _parametrization(module, name)) is not None:
         with _in_evaluation(made), torch.no_grad():
-            return torch.as_tensor(getattr(module, name)).detach()
+            return _tensor(getattr(module, name)).detach()
     for hook in module._forward_pre_hooks.values():
         if isinstance(hook, WeightNorm) and hook.name == name:
             with torch.no_grad():
-                return torch.as_tensor(hook.compute_weight(module)).detach()
+                return _tensor(hook.compute_weight(module)).detach()
         if isinstance(hook, SpectralNorm) and hook.name == name:
             with torch.no_grad():
                 return hook.compute_weight(module, do_power_iteration=False).detach()
-    return torch.as_tensor(getattr(module, name)).detach()
+    return _tensor(getattr(module, name)).detach()
 
 
 def weight_identity(module: nn.Module, name: str = WEIGHT) -> int | None:
@@ -117,3 +120,8 @@ def _in_evaluation(module: nn.Module) -> Iterator[None]:
     finally:
         for part, training in flags:
             part.training = training
+
+
+def _tensor(value: Any) -> Tensor:
+    """Return a tensor as it is; `torch.as_tensor` would move it to torch's default device."""
+    return value if isinstance(value, Tensor) else torch.as_tensor(value)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 from torch.optim import Optimizer
 
@@ -144,8 +145,14 @@ def check_whole(model: nn.Module, optimizers: Sequence[Optimizer]) -> None:
     """Refuse what keeps weights or updates in buffers of its own, where they cannot be read as weights of layers.
 
     Raises:
-        RecorderError: The model is of DeepSpeed, FSDP1 or fairscale, or the optimizer updates during backward.
+        RecorderError: The model is of TorchScript, DeepSpeed, FSDP1 or fairscale, or the optimizer updates during
+            backward.
     """
+    if isinstance(model, torch.jit.ScriptModule):
+        raise RecorderError(
+            "model: torch.jit.script and torch.jit.trace hide the layers; give the module that it was made from, which "
+            "has the same weights"
+        )
     for module in model.modules():
         names = {kind.__name__ for kind in type(module).__mro__}
         if "FullyShardedDataParallel" in names:

@@ -19,6 +19,7 @@ from torch.optim import Optimizer
 from dtui.errors import DtuiError, RecorderError, RunExistsError
 from dtui.model import Column, Layer, RunMetadata, Structure
 from dtui.model.judging import TENTH_VALIDATIONS, WORST_TENTH, logged_name
+from dtui.record.network.layers import LayerProbe, known_before
 from dtui.record.start.arguments import REFUSE, REPLACE, RESUME, check_path, run_folder
 from dtui.record.training.distributed import Elsewhere, Exchange, untold_ranks
 from dtui.record.writing.warn import warn_once
@@ -60,6 +61,11 @@ class Start:
     def has_parameters(self) -> bool:
         """Whether parameters outside the layers have a row each: a run that was begun without goes on without."""
         return self.past is None or bool(self.past.structure.parameters)
+
+    def known_of(self, probes: list[LayerProbe]) -> list[LayerProbe]:
+        """Return the layers to record: a run that an older dtui began goes on without those that it did not know."""
+        held = None if self.past is None else {layer.name for layer in self.past.structure.layers}
+        return probes if held is None else known_before(probes, held)
 
     @property
     def last_validation(self) -> int | None:

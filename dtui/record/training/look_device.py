@@ -45,7 +45,7 @@ class DeviceLook:
         self._groups = list(zip(begins, [*begins[1:], len(types)], strict=True))
         device = self._tensors[0].device
         self._zero = {kind: torch.zeros((), dtype=kind, device=device) for kind in set(types)}
-        self._poison = torch.zeros(len(entries) + 1, device=device)
+        self._poison = torch.zeros(len(entries) + 1, dtype=torch.float32, device=device)
         self._age = torch.zeros_like(self._poison)
         self._seen: list[bool] = [False] * len(entries)
         self._has_loss = False
@@ -111,7 +111,7 @@ class DeviceLook:
     def _copy(self) -> tuple[Tensor, torch.cuda.Event | None]:
         if self._age.device.type == "cpu":
             return self._age.clone(), None
-        copy = torch.empty(self._age.shape, device="cpu", pin_memory=True)
+        copy = torch.empty(self._age.shape, dtype=self._age.dtype, device="cpu", pin_memory=True)
         copy.copy_(self._age, non_blocking=True)
         event = torch.cuda.Event()  # type: ignore[no-untyped-call]
         event.record()

@@ -35,7 +35,7 @@ class Looks:
     ) -> None:
         """Look from now on: the first process, and where weights are spread over processes each at its own part."""
         self._is_spread = is_spread
-        self.notes.names = [layer.name for layer in structure.layers] + [one.name for one in structure.norms]
+        self.notes.begin(structure)
         if is_first or is_spread:
             self.gradients.bind(probes, norms)
 

@@ -5,12 +5,14 @@ Owns when a line is worth it: once each time that it begins, from the first that
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
 
-from dtui.model import LAYER_STATISTICS, SOURCES, FloatArray, IntArray, Record
+from dtui.model import LAYER_STATISTICS, SOURCES, FloatArray, IntArray, Record, Structure
 from dtui.model.findings.nonfinite import BrokenGradients, LookPlan
+from dtui.model.findings.origin import first_of, order_of, origin_of
 from dtui.record.training.seen import Seen
 
 MOST_NOTES = 64
@@ -35,6 +37,31 @@ class NonfiniteNotes:
         self._told = -1
         self._is_broken = False
         self._count = 0
+        self._found: BrokenGradients | None = None
+        self._structure: Structure | None = None
+
+    def begin(self, structure: Structure) -> None:
+        """Take the layers and normalisation layers of the run."""
+        self._structure = structure
+        self.names = [layer.name for layer in structure.layers] + [one.name for one in structure.norms]
+
+    def first_of(self, names: Sequence[str]) -> str:
+        """Return the one of the layers that hold NaN or Inf to name: where it began, as far as that is known.
+
+        Else it is the one that the forward pass comes to first.
+
+        Args:
+            names: At least one, in the order of the run.
+        """
+        structure = self._structure
+        if structure is None:
+            return names[0]
+        if self._is_broken and self._found is not None:
+            origin = origin_of(self._found, order_of(structure), structure.edges)
+            layer_of = {norm.name: norm.layer for norm in structure.norms}
+            began = [layer_of.get(name, name) for name in (origin.layers if origin is not None else ())]
+            names = [name for name in began if name in names] or names
+        return first_of(names, structure.edges)
 
     def saw(self, store: Store, seen: IntArray | None) -> None:
         """Note what looks before updates saw, as `Seen.as_array` gives it; None for nothing."""
@@ -66,7 +93,7 @@ class NonfiniteNotes:
         self._is_broken = True
 
     def _tell(self, store: Store, found: BrokenGradients) -> None:
-        self._is_broken, self._told = True, found.iteration
+        self._is_broken, self._told, self._found = True, found.iteration, found
         if self._count < MOST_NOTES:
             self._count += 1
             store.append_nonfinite(found)

@@ -218,11 +218,17 @@ def _numbers(values: Any) -> Values:
         flat = _flat("scores", values.detach())
         return flat.float().clone() if flat.dtype == torch.float32 else flat.float()
     if isinstance(values, list | tuple) and any(isinstance(one, Tensor) for one in values):
-        return _numbers(torch.stack([torch.as_tensor(one).detach().reshape(()) for one in values]))
+        return _numbers(_stacked(values))
     array = _as_array("scores", values)
     if array.dtype.kind not in "iufb":
         raise UnusableJudgementError(f"scores of type {array.dtype}; give numbers")
     return array.astype(np.float32)
+
+
+def _stacked(values: Sequence[Any]) -> Tensor:
+    """Return numbers, some of which are tensors, as one tensor where the first of these is."""
+    device = next(one.device for one in values if isinstance(one, Tensor))
+    return torch.stack([torch.as_tensor(one, device=device).detach().reshape(()) for one in values])
 
 
 def _names(what: str, values: Any) -> Values:
@@ -232,7 +238,7 @@ def _names(what: str, values: Any) -> Values:
             raise UnusableJudgementError(f"{what} of {values.dtype}; give integers or strings")
         return _flat(what, values.detach()).long().clone()
     if isinstance(values, list | tuple) and any(isinstance(one, Tensor) for one in values):
-        return _names(what, torch.stack([torch.as_tensor(one).detach().reshape(()) for one in values]))
+        return _names(what, _stacked(values))
     array = _as_array(what, values)
     if array.dtype.kind in "iu":
         return array.astype(np.int64)

@@ -168,7 +168,7 @@ def _top(values: Tensor, top: int) -> tuple[Tensor, Tensor]:
 
 
 def _nothing(values: Tensor) -> Tensor:
-    return torch.tensor([0.5, 0.5, 0.0], device=values.device)
+    return torch.tensor([0.5, 0.5, 0.0], dtype=torch.float32, device=values.device)
 
 
 def as_array(parts: Sequence[Tensor]) -> np.ndarray[Any, Any]:

@@ -127,8 +127,10 @@ class ThumbnailTaker:
     def _limits(self, values: Tensor) -> tuple[Tensor, Tensor]:
         """Return what is black and what is white, each shape (1, channels or 1, 1, 1)."""
         if self.settings.mean is not None and self.settings.std is not None:
-            mean, std = (torch.as_tensor(part).view(1, -1, 1, 1) for part in (self.settings.mean, self.settings.std))
-            mean, std = mean.to(values), std.to(values)
+            mean, std = (
+                torch.as_tensor(part, dtype=values.dtype, device=values.device).view(1, -1, 1, 1)
+                for part in (self.settings.mean, self.settings.std)
+            )
             return -mean / std, (1 - mean) / std
         if self._range is None:
             self._range = (values.amin().view(1, 1, 1, 1), values.amax().view(1, 1, 1, 1))

@@ -9,6 +9,7 @@ import json
 import math
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 
 import numpy as np
 
@@ -22,6 +23,12 @@ LONGEST_VALUES = 32 << 10
 """Characters of the values in one line; more of one iteration go to a further line."""
 LARGEST_LOGGED = 12 << 20
 """Bytes of the file that a recorder fills: readers take the first 16 MiB of a file of lines."""
+FULL = "{}: full; of what is logged from here on records alone keep the last value"
+
+
+def has_room(file: Path) -> bool:
+    """Whether a file of lines takes more; one that is not there does."""
+    return not file.exists() or file.stat().st_size <= LARGEST_LOGGED
 
 
 def logged_lines(iteration: int, values: Mapping[str, float]) -> Iterator[dict[str, object]]:

@@ -17,6 +17,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from dtui.errors import UsageError
+from dtui.model import Gap
 from dtui.store.disk.atomic_files import open_again, sync_data, sync_folder
 from dtui.store.disk.journal import encode_header
 from dtui.store.format.frames import PAYLOAD_ALIGNMENT
@@ -35,6 +36,10 @@ class SyncError(OSError):
         """Keep the text of the disk's error."""
         super().__init__(error.errno, error.strerror)
         self.stream, self.first = stream, first
+
+    def as_gap(self, last: int) -> Gap:
+        """Return the gap up to the last frame of the stream."""
+        return Gap(self.first, last, str(self.stream), f"may be lost: the disk failed to keep it, {self.strerror}")
 
 
 class JournalWriter:

@@ -38,7 +38,7 @@ from dtui.store.format.schema import (
     Sizes,
     Stream,
 )
-from dtui.store.run.logged_values import LARGEST_LOGGED, logged_lines
+from dtui.store.run.logged_values import FULL, has_room, logged_lines
 from dtui.store.run.ownership import Ownership
 from dtui.store.run.stop_request import StopWatch
 from dtui.store.write.arrange import Arrangement
@@ -206,8 +206,7 @@ class RunWriter:
 
     def append_gap(self, gap: Gap) -> None:
         """Note iterations that could not be recorded. If the disk fails now, the line is written later."""
-        values = {"first": gap.first, "last": gap.last, "stream": gap.stream, "reason": gap.reason}
-        self._lines.add(GAPS_FILE, [values])
+        self._lines.add(GAPS_FILE, [{"first": gap.first, "last": gap.last, "stream": gap.stream, "reason": gap.reason}])
 
     def append_trigger(self, trigger: Trigger) -> None:
         """Note why watches are kept. If the disk fails now, the line is written later."""
@@ -228,11 +227,8 @@ class RunWriter:
             UsageError: The file is full, or a name is too long; no more values are kept.
         """
         lines = list(logged_lines(iteration, values))
-        file = self._place.here / LOGGED_FILE
-        if self._lines.is_full or (file.exists() and file.stat().st_size > LARGEST_LOGGED):
-            raise UsageError(
-                f"{self.path / LOGGED_FILE}: full; of what is logged from here on records alone keep the last value"
-            )
+        if self._lines.is_full or not has_room(self._place.here / LOGGED_FILE):
+            raise UsageError(FULL.format(self.path / LOGGED_FILE))
         self._lines.add(LOGGED_FILE, lines)
 
     def heartbeat(self) -> None:
@@ -267,8 +263,7 @@ class RunWriter:
 
     def _note_lost(self, errors: Sequence[SyncError]) -> None:
         for error in errors:
-            reason = f"may be lost: the disk failed to keep it, {error.strerror}"
-            self.append_gap(Gap(error.first, self._last[error.stream], str(error.stream), reason))
+            self.append_gap(error.as_gap(self._last[error.stream]))
 
     def note_reason(self, reason: str) -> None:
         """Note why the run may end without being closed. The reason counts until it is closed or resumed.
@@ -327,8 +322,7 @@ class RunWriter:
     def _append(self, stream: Stream, iteration: int, source: object, scalars: Mapping[str, float]) -> None:
         if self._closed:
             raise UsageError(f"{self.path}: closed; {stream} cannot be added any more")
-        if iteration <= self._last[stream]:
-            last = self._last[stream]
+        if iteration <= (last := self._last[stream]):
             raise UsageError(f"{self.path}: iteration {iteration} of {stream} is not after the last one, {last}")
         arrays = [self._arrangement.arrange(field, field_values(source, field.name)) for field in self._fields[stream]]
         journal = self._journals[stream]

@@ -8,6 +8,7 @@ from typing import Any
 from dtui.model.findings.review import INCIDENTS
 from dtui.safe_text import safe
 from dtui.tui.panes.batch import OPENING, OPENING_STEPS
+from dtui.tui.panes.curves import reading_without_curves
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.panes.axis import AxisPicture
 from dtui.tui.renderables.panes.incident_ribbon import IncidentRibbonPicture, entry_at
@@ -16,7 +17,7 @@ from dtui.tui.renderables.panes.message import MessagePicture
 from dtui.tui.renderables.panes.ribbon import RibbonPicture, anomaly_at
 from dtui.tui.renderables.panes.top_bar import Pace, TopBarPicture
 from dtui.tui.renderables.parts.picture import Picture
-from dtui.tui.state.actions import BAR, BAR_AFTER, BAR_LAST, main_keys
+from dtui.tui.state.actions import BAR, BAR_AFTER, BAR_BETWEEN, BAR_LAST, main_keys
 from dtui.tui.state.pane import Pane, Scene, Step
 from dtui.tui.state.questions import (
     AnomaliesQuestion,
@@ -25,7 +26,7 @@ from dtui.tui.state.questions import (
     NotJudgedQuestion,
     Question,
 )
-from dtui.tui.state.review.entry_steps import select_entry, without_entries
+from dtui.tui.state.review.entry_steps import said_on_ribbon, select_entry
 from dtui.tui.state.screens.layout import RIBBON_ROWS, SMALLEST
 from dtui.tui.state.selection import Selection
 
@@ -76,12 +77,13 @@ class Ribbon(Pane):
 
     def picture(self, scene: Scene) -> Picture:
         """Return them."""
-        view, selection, nothing = scene.view, scene.selection, without_entries(scene)
+        view, selection, nothing = scene.view, scene.selection, said_on_ribbon(scene)
+        reading = reading_without_curves(scene)
         if selection.listing == INCIDENTS:
             return IncidentRibbonPicture(
-                scene.entries, selection.entry, view.classes, view.stages, nothing, view.info.judging
+                scene.entries, selection.entry, view.classes, view.stages, nothing, view.info.judging, reading
             )
-        return RibbonPicture(view.anomalies, selection.entry, view.classes, view.stages, nothing)
+        return RibbonPicture(view.anomalies, selection.entry, view.classes, view.stages, nothing, reading)
 
     def press(self, scene: Scene, frame: Frame, x: int, y: int) -> Selection | None:
         """Go to an entry."""
@@ -115,7 +117,10 @@ class KeyBar(Pane):
         """Return the keys."""
         by_id = scene.table.by_id
         after = [item for item in BAR_AFTER if scene.pane.is_searchable or item[0] != ("search",)]
-        items = (*BAR, *scene.pane.bar, *after)
+        own = scene.asked(scene.pane, lambda pane, scene: pane.keys(scene)) or ()
+        told = {id_ for ids, _ in own for id_ in ids}
+        first, between = ([item for item in part if told.isdisjoint(item[0])] for part in (BAR, BAR_BETWEEN))
+        items = (*first, *own[:1], *between, *own[1:], *after)
         keys, last = (tuple((main_keys(by_id, ids), words) for ids, words in part) for part in (items, BAR_LAST))
         return KeyBarPicture(keys, scene.message, last)
 

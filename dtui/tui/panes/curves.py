@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model import Curves as CurveValues
 from dtui.model import TimeAxis
 from dtui.query import RunQuery
 from dtui.safe_text import safe
-from dtui.tui.renderables.panes.curves import MOST_CURVES, TITLE, CursorValues, CurvesPicture
+from dtui.tui.renderables.panes.curves import MOST_CURVES, TITLE, CursorValues, CurvesPicture, leading_words
 from dtui.tui.renderables.panes.message import MessagePicture
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.actions import SHOWN, Action
@@ -77,9 +78,9 @@ class Curves(Pane):
         return scene.layout.curves
 
     def wanted(self, scene: Scene) -> Iterator[Question[Any]]:
-        """Ask for the curves, their values at the cursor first."""
+        """Ask for the values at the cursor, which the ribbon shows where curves have no room, and for the curves."""
+        yield ValuesQuestion(scene.selection.cursor)
         if self.height(scene):
-            yield ValuesQuestion(scene.selection.cursor)
             yield CurvesQuestion(scene.axis)
 
     def picture(self, scene: Scene) -> Picture:
@@ -115,10 +116,16 @@ class Curves(Pane):
             )
 
 
+def reading_without_curves(scene: Scene) -> str:
+    """Return the error at the cursor in words, or the loss, where there is no room for curves; else ""."""
+    values = scene.answers.get(ValuesQuestion)
+    return "" if scene.layout.curves or values is None else leading_words(values.values)
+
+
 def _others(scene: Scene) -> list[str]:
     """Return the names of the curves that are not drawn by default."""
-    curves = scene.answers.get(CurvesQuestion)
-    names = list(curves.series) if curves is not None else []
+    curves, values = scene.answers.get(CurvesQuestion), scene.answers.get(ValuesQuestion)
+    names = list(curves.series if curves is not None else values.values if values is not None else ())
     errors = [name for name in names if name.endswith("_error")]
     return [name for name in names if name not in (errors or ["loss"])]
 

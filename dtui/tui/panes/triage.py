@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from dtui.model import RunStatus
 from dtui.model.findings.review import INCIDENTS, Entry
+from dtui.safe_text import safe
 from dtui.tui.panes.entry_detail import EvidenceQuestion
 from dtui.tui.panes.rows import ListPane
 from dtui.tui.renderables.panes.message import MessagePicture
@@ -36,7 +38,7 @@ class Triage(ListPane):
 
     def needed(self, scene: Scene) -> int:
         """Return the rows of all entries."""
-        return 1 + len(scene.entries) + len(self._footer(scene))
+        return 1 + len(scene.entries) + self._below(scene)
 
     def wanted(self, scene: Scene) -> Iterator[Question[Any]]:
         """Ask for what shows the incidents on the screen."""
@@ -63,7 +65,18 @@ class Triage(ListPane):
             {id_: found.series[0] for id_, found in evidence.items() if found.series},
             title=self._counts(scene),
             footer=self._footer(scene),
+            reason=self._reason(scene),
         )
+
+    def _reason(self, scene: Scene) -> str:
+        """Return why the training crashed; "" if it did not, or nobody knows."""
+        info = scene.view.info
+        known = info.reason if info.status is RunStatus.CRASHED else ""
+        return f"the training crashed: {safe(known, 300)}" if known else ""
+
+    def _below(self, scene: Scene) -> int:
+        """Return the rows below the entries."""
+        return len(self._footer(scene)) + bool(self._reason(scene))
 
     def _counts(self, scene: Scene) -> str:
         entries, listing = scene.entries, scene.selection.listing
@@ -72,7 +85,8 @@ class Triage(ListPane):
             for status in ("new", "flagged", "dismissed")
             if any(entry.status == status for entry in entries)
         ]
-        return f"{len(entries):,} {listing}: {', '.join(said)}" if said else ""
+        noun = entries[0].noun if len(entries) == 1 else listing
+        return f"{len(entries):,} {noun}: {', '.join(said)}" if said else ""
 
     def _footer(self, scene: Scene) -> tuple[str, ...]:
         """Return quiet lines: what else is there, and what could not be judged."""
@@ -88,6 +102,8 @@ class Triage(ListPane):
         if info.validations:
             words += f" and {info.validations:,} validations"
         said = without_entries(scene)[0]
+        if reason := self._reason(scene):
+            words = f"{reason}. {words}"
         hint = "L lists the paper's anomalies" if listing == INCIDENTS else "[ lowers the threshold; L goes back"
         return words, hint if said == NONE_FOUND else f"{said}; {hint}"
 
@@ -99,7 +115,7 @@ class Triage(ListPane):
 
     def shown(self, scene: Scene) -> int:
         """Return the rows that are visible at once."""
-        return max(1, self.height(scene) - 1 - len(self._footer(scene)))
+        return max(1, self.height(scene) - 1 - self._below(scene))
 
     def select(self, scene: Scene, row: int) -> Selection:
         """Return the selection on an entry, with the crosshair, the layer and the class that it names."""

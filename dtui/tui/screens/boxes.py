@@ -22,8 +22,10 @@ MOUSE: Group = (
 def help_box(scene: Scene) -> HelpBox:
     """Return the keys of the pane that has the keyboard, the legend of the marks, every other key, and the mouse."""
     pane, by_id, actions = scene.pane, scene.table.by_id, scene.table.actions
-    own = dict.fromkeys([*(id_ for ids, _ in pane.bar for id_ in ids), *(action.id for action in pane.actions)])
-    groups: list[Group] = [(f"{pane.title}: the pane with the keyboard", tuple(_line(by_id[id_]) for id_ in own))]
+    own = {id_: words for ids, words in pane.keys(scene) for id_ in ids}
+    own |= {action.id: "" for action in pane.actions if action.id not in own}
+    here = tuple(_line(by_id[id_], words if id_ == "fold_toggle" else "") for id_, words in own.items())
+    groups: list[Group] = [(f"{pane.title}: the pane with the keyboard", here)]
     groups += [(heading, tuple(_mark(one, scene) for one in found)) for heading, found in LEGEND]
     groups += [(group, tuple(_line(one) for one in actions if one.group == group)) for group in GROUPS]
     groups = [group for group in [*groups, MOUSE] if group[1]]
@@ -32,8 +34,9 @@ def help_box(scene: Scene) -> HelpBox:
     return HelpBox(tuple(groups[:split]), tuple(groups[split:]))
 
 
-def _line(action: Action) -> Explained:
-    return action.shown_keys, "accent", action.help
+def _line(action: Action, here: str = "") -> Explained:
+    """Return keys and help of an action; where a pane says what it does `here`, that."""
+    return action.shown_keys, "accent", f"{here[:1].upper()}{here[1:]}." if here else action.help
 
 
 def _mark(mark: Mark, scene: Scene) -> Explained:

@@ -7,7 +7,8 @@ key bar, help screen, command palette and the README's table are made from all o
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from dtui.dataclass_on_use import dataclass
 
 KEY_NAMES = {
     "up": "↑",
@@ -155,11 +156,15 @@ BAR: tuple[BarItem, ...] = (
     (("row_down", "row_up"), "select"),
     (("column_left", "column_right"), "cursor"),
     (("entry_next", "entry_previous"), "incident"),
+)
+"""What the key bar shows first, before the pane's main key."""
+
+BAR_BETWEEN: tuple[BarItem, ...] = (
     (("flag",), "flag"),
     (("dismiss",), "dismiss"),
     (("zoom_in", "zoom_out"), "zoom"),
 )
-"""What the key bar shows first, before the keys of the pane."""
+"""What it shows before the pane's other keys."""
 
 BAR_AFTER: tuple[BarItem, ...] = (
     (("pane",), "pane"),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import field, replace
 from enum import Enum
 from functools import cached_property
 from typing import Any, ClassVar, TypeVar
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model import TimeAxis
 from dtui.model.findings.review import Entry
 from dtui.tui.renderables.canvas.frame import Frame
@@ -66,6 +67,10 @@ class Pane:
     def steps(self) -> Mapping[str, Step]:
         """Its steps, by action. The pane with the keyboard is asked first, then the others on the screen."""
         return {}
+
+    def keys(self, scene: Scene) -> Sequence[BarItem]:
+        """Return what the key bar says now: `bar`, without keys that do nothing on what is selected."""
+        return self.bar
 
     # --- what it shows
 

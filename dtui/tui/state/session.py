@@ -29,6 +29,7 @@ from dtui.tui.state.review.entry_steps import (
     next_entry,
     searched_pane,
     select_entry,
+    select_strongest,
     without_entries,
 )
 from dtui.tui.state.review.reviewing import Decision, about, decided, no_target, noted, targets, told, undoing
@@ -303,11 +304,7 @@ class Session(Going):
 
     def _select_strongest(self, selection: Selection) -> Selection:
         """Return the selection on the strongest entry of a finished run, unless the user has moved already."""
-        scene = self.scene.at(selection)
-        candidates = reviewable(scene.entries)
-        if self._touched or self.view.is_live or selection.entry or not candidates:
-            return selection
-        return select_entry(scene, max(candidates, key=lambda entry: entry.score).id)
+        return selection if self._touched else select_strongest(self.scene.at(selection))
 
     def begin_to_act(self) -> None:
         """Clear the last message. From now on the user decides what is shown."""

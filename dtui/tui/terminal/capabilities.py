@@ -73,6 +73,8 @@ def find_mode(color: str, environment: Mapping[str, str]) -> str:
         return "none" if color == "never" else color
     if environment.get("NO_COLOR"):
         return "none"
+    if environment.get("STY") and environment.get("TERM", "").lower().startswith("screen"):
+        return "256"  # GNU screen passes COLORTERM on, and makes other colours of the codes that it stands for
     if is_served(environment) or environment.get("COLORTERM", "").strip().lower() in ("truecolor", "24bit"):
         return "truecolor"
     term = environment.get("TERM", "").lower()

@@ -6,20 +6,21 @@ It lies over the panes and is no screen of its own, so that a letter repaints th
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
+from rich.cells import cell_len, set_cell_size
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Input, Static
 
-MOST_SUGGESTIONS = 8
-KEYS_WIDTH = 14
+from dtui.dataclass_on_use import dataclass
 
-Suggestion = tuple[str, str]
-"""Words, and the key or a hint behind them; both safe to show."""
+MOST_SUGGESTIONS = 8
+
+Suggestion = tuple[str, str, str]
+"""Words, its keys, and a hint behind them; all safe to show, and each begins in a column of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class Wish:
         value: What the line holds at first.
         changed: Called with the line whenever it changes; returns what is wrong with it, or "".
         suggest: Called with the line; returns suggestions, the best first. None for a line without any.
+        example: What may be typed, shown while nothing is; ours.
         done: Called once with the line and the place of the chosen suggestion (-1 for none), or with None after Esc.
     """
 
@@ -39,6 +41,7 @@ class Wish:
     done: Callable[[str | None, int], None]
     changed: Callable[[str], str] | None = None
     suggest: Callable[[str], Sequence[Suggestion]] | None = None
+    example: str = ""
 
 
 class CommandLine(Vertical):
@@ -48,7 +51,9 @@ class CommandLine(Vertical):
     CommandLine { layer: over; dock: bottom; height: 0; background: $surface; }
     CommandLine.-asking { height: auto; }
     CommandLine Horizontal { height: 1; background: $surface; }
-    CommandLine #suggestions { height: auto; width: 100%; background: $surface; padding: 0 1; display: none; }
+    CommandLine #suggestions { height: auto; width: 100%; background: $surface; padding: 0 1; display: none;
+        text-wrap: nowrap; text-overflow: ellipsis;
+    }
     CommandLine #label { width: auto; padding: 0 1; color: $accent; text-style: bold; }
     CommandLine #wrong { width: auto; padding: 0 1; color: $warning; }
     CommandLine Input, CommandLine Input:focus {
@@ -79,7 +84,9 @@ class CommandLine(Vertical):
         yield Static(id="suggestions")
         with Horizontal():
             yield Static(id="label")
-            yield Input(select_on_focus=False)
+            line = Input(select_on_focus=False)
+            line.cursor_blink = False  # a line that waits writes nothing, whatever the link
+            yield line
             yield Static(id="wrong")
 
     def ask(self, wish: Wish) -> None:
@@ -88,6 +95,7 @@ class CommandLine(Vertical):
         self.query_one("#label", Static).update(Content(wish.label))
         self.query_one("#wrong", Static).update("")
         line = self.query_one(Input)
+        line.placeholder = wish.example
         with self.prevent(Input.Changed):
             line.value = wish.value
         line.cursor_position = len(wish.value)
@@ -135,13 +143,16 @@ class CommandLine(Vertical):
     def _list(self) -> None:
         shown = self.query_one("#suggestions", Static)
         shown.display = bool(self._suggestions)
+        wide = max((cell_len(words) for words, _, _ in self._suggestions), default=0)
+        of_keys = max((cell_len(keys) for _, keys, _ in self._suggestions), default=0)
         lines = [
             Content.assemble(
                 (f"{'▌' if place == self._chosen else ' '} ", "$accent"),
-                (words, "bold $text" if place == self._chosen else "$text"),
-                (f"   {hint}" if hint else "", "$text-muted"),
+                (set_cell_size(words, wide), "bold $text" if place == self._chosen else "$text"),
+                (f"  {set_cell_size(keys, of_keys)}" if of_keys else "", "$accent"),
+                (f"  {hint}" if hint else "", "$text-muted"),
             )
-            for place, (words, hint) in enumerate(self._suggestions)
+            for place, (words, keys, hint) in enumerate(self._suggestions)
         ]
         shown.update(Content("\n").join(lines))
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from dtui.analysis.layers.origin import origin_of
 from dtui.model import Edge
 from dtui.model.findings.nonfinite import Began, BrokenGradients
+from dtui.model.findings.origin import origin_of
 
 
 def paths(name: str, flows: dict[str, list[str]]) -> Iterator[str]:

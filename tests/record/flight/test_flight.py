@@ -232,3 +232,64 @@ def test_a_run_on_disk_shows_what_fired(tmp_path: Path) -> None:
         assert (found.kind, found.layer, found.filters, found.iteration) == ("watch", "0", (2,), 43)
         query.decide(found.id, "dismissed", "on purpose")
         assert next(one for one in query.anomalies() if one.id == found.id).status == "dismissed"
+
+
+def test_sums_too_large_for_a_number_are_no_nan(record: Make) -> None:
+    """Two norms that are finite, and whose sum is not."""
+    model = nn.Sequential(nn.Linear(2, 2, bias=False), nn.Linear(2, 2, bias=False))
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.fill_(2e38)
+    recorder = record(model, every=4, keep_around=2, fused=False)
+    for _ in range(3):
+        recorder.step()
+    recorder.close()
+    assert (recorder.store.triggers, recorder.store.gaps) == ([], [])
+
+
+def test_watches_go_on_without_a_layer_that_was_replaced(record: Make) -> None:
+    """Until the next record, which looks for what took its place."""
+    model = small_net()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    recorder = record(model, optimizer, every=4, keep_around=4)
+    for iteration in range(12):
+        if iteration == 2:
+            model[4] = nn.Linear(54, 3)
+            optimizer.param_groups[0]["params"] = list(model.parameters())
+        update(model, optimizer)
+        if iteration == 9:
+            with torch.no_grad():
+                model[0].weight[1] = torch.nan
+    recorder.close()
+    assert [trigger.layer for trigger in recorder.store.triggers] == ["0"]
+    assert [gap.stream for gap in recorder.store.gaps] == []
+
+
+class Crossed(nn.Module):
+    """Holds its layers in another order than the one in which they are called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head, self.stem, self.middle = nn.Linear(4, 2), nn.Linear(3, 4), nn.Linear(4, 4)
+        self.is_broken = ""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.middle(self.stem(x))
+        if self.is_broken == "backward":
+            x = x + torch.sqrt(0 * x)
+        return self.head(x) * (math.nan if self.is_broken == "loss" else 1)
+
+
+@pytest.mark.parametrize(("broken", "first"), [("backward", "middle"), ("loss", "stem")])
+def test_what_fires_names_the_layer_where_it_began(record: Make, broken: str, first: str) -> None:
+    model = Crossed()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    recorder = record(model, optimizer, every=10, keep_around=4)
+    for iteration in range(9):
+        model.is_broken = broken if iteration == 5 else ""
+        optimizer.zero_grad()
+        model(torch.ones(2, 3)).sum().backward()
+        optimizer.step()
+    recorder.close()
+    (trigger,) = recorder.store.triggers
+    assert (trigger.iteration, trigger.kind, trigger.layer, trigger.filters) == (5, "nonfinite", first, (0, 1, 2, 3))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import statistics
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from dtui.model import Layer
 from dtui.record.flight.norm_meter import Norm
-from dtui.record.flight.triggers import CLIP, LIMITS, MEMORY, SOFTENING, WARM_UP, History, Judge
+from dtui.record.flight.triggers import CLIP, LIMITS, MEMORY, MOST_NAMED, SOFTENING, WARM_UP, History, Judge, _middle
 
 LAYERS = (
     Layer(0, "conv", "Conv2d", (8, 1, 3, 3), 0),
@@ -100,6 +101,7 @@ def test_nothing_but_nonfinite_values_fires_before_the_warm_up() -> None:
     assert training.watch(loss=100.0, gradient=100.0, update=100.0, f3=1e6) == []
     counts = np.zeros((3, FILTERS), np.float32)
     counts[Norm.GRADIENT, [9, 17]] = 4, 2
+    counts[Norm.UPDATE, 9] = 1  # what is counted is weights and gradients
     (trigger,) = training.judge.judge(7, np.ones((3, FILTERS), np.float32), counts, 1.0)
     assert (trigger.kind, trigger.layer, trigger.filters, trigger.score) == ("nonfinite", "fc", (1,), 6.0)
     (trigger,) = Judge(LAYERS, 5).judge(0, np.ones((3, FILTERS), np.float32), None, math.inf)
@@ -137,3 +139,24 @@ def test_the_history_equals_the_twin() -> None:
             rate = 1 / min(counts[series], MEMORY)
             means[series] += rate * away
             deviations[series] += rate * (abs(away) - deviations[series])
+
+
+def test_of_many_filters_the_first_are_named() -> None:
+    layers = (replace(LAYERS[0], shape=(MOST_NAMED + 6, *LAYERS[0].shape[1:])),)
+    counts = np.ones((3, MOST_NAMED + 6), np.float32)
+    (trigger,) = Judge(layers, 5).judge(0, counts, counts, 1.0)
+    assert trigger.filters == tuple(range(MOST_NAMED))
+
+
+@pytest.mark.parametrize(("quiet", "fires"), [(4, False), (5, True)])
+def test_a_kind_fires_again_after_its_rest_and_not_before(quiet: int, fires: bool) -> None:
+    judge, sound = Judge(LAYERS, 5), np.ones((3, FILTERS), np.float32)
+    assert judge.judge(0, sound, None, math.inf)
+    for iteration in range(quiet):
+        assert judge.judge(iteration + 1, sound, None, 1.0) == []
+    assert bool(judge.judge(9, sound, None, math.inf)) is fires
+
+
+def test_the_middle_of_an_even_number_is_the_lower_one() -> None:
+    values = np.array([[1.0, 4.0, 3.0, 2.0], [1.0, np.nan, 3.0, 2.0]])
+    assert _middle(values).tolist() == [[2.0], [2.0]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import re
@@ -9,15 +10,17 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
 import pytest
 
-from dtui.launch_notes import BOOTSTRAP, VARIABLE, Notes, Settings, as_variable
+from dtui.cli import main
+from dtui.launch_notes import BOOTSTRAP, VARIABLE, Notes, Settings, as_variable, read_settings
 from dtui.query import RunQuery, open_run
+from dtui.record import Recorder
 
 SCRIPTS = Path(__file__).parent / "scripts"
 PLAIN = (
@@ -33,6 +36,11 @@ PLAIN = (
     "gan",
     "own",
 )
+EVERYTHING = (
+    *("--batches", "--activations", "--norms", "channels"),
+    *("--keep-around", "4", "--top", "2", "--name", "Tried"),
+)
+"""All that `dtui run` can be asked for, but how often and where."""
 WORDS = {"imagenet": ["one"], "own": ["own-run"]}
 
 
@@ -73,7 +81,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Trained]:
     for name in (*PLAIN, "ddp"):
         (folder / f"{name}.notes").mkdir()
         words = [str(SCRIPTS / f"{name}.py"), *WORDS.get(name, ())]
-        settings = Settings(str(folder / f"{name}.dtui"), name, 1, str(folder / f"{name}.notes"), batches=True)
+        settings = Settings(str(folder / f"{name}.dtui"), name, 1, str(folder / f"{name}.notes"), {"batches": True})
         environment = {VARIABLE: as_variable(settings)}
         if name == "ddp":
             words = [str(SCRIPTS / "imagenet.py"), "launched"]
@@ -109,7 +117,7 @@ def test_a_command_is_recorded_from_its_start_to_its_exit_code(trained: Mapping[
     words = f"{sys.executable} {SCRIPTS / 'mnist.py'} --workers 1 --exit 3"
     (tmp_path / "go.sh").write_text(f"{sys.executable} -c pass; {words}; code=$?; {sys.executable} -c pass; exit $code")
     result = subprocess.run(
-        [sys.executable, "-m", "dtui", "run", "--batches", "--activations", "--", "sh", "go.sh"],
+        [sys.executable, "-m", "dtui", "run", *EVERYTHING, "--", "sh", "go.sh"],
         cwd=tmp_path,
         capture_output=True,
         text=True,
@@ -125,6 +133,38 @@ def test_a_command_is_recorded_from_its_start_to_its_exit_code(trained: Mapping[
     with open_run(tmp_path / "runs" / "go-1") as query:
         assert len(query.batch(5).batch.samples) == 8
         assert len(query.exciting_images(0, 0, 35))
+        assert query.info().name == "Tried"
+
+
+def test_what_run_takes_is_what_the_recorder_takes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Under the same names, and nothing of it where nothing was said."""
+    monkeypatch.chdir(tmp_path)
+    asked: list[Settings] = []
+
+    def child(command: Sequence[str], environment: Mapping[str, str]) -> int:
+        monkeypatch.setenv(VARIABLE, environment[VARIABLE])
+        settings = read_settings()
+        assert settings is not None
+        asked.append(settings)
+        return 0
+
+    monkeypatch.setattr("dtui.cli.launching.launch.run_child", child)
+    main(["run", *EVERYTHING, "--every", "7", "--", "python"])
+    main(["run", "--", "python"])
+    assert asked[0].every == 7
+    assert asked[0].options == {
+        **{"batches": True, "activations": True},
+        **{"norms": "channels", "keep_around": 4, "top": 2, "name": "Tried"},
+    }
+    assert asked[0].options.keys() < inspect.signature(Recorder).parameters.keys()
+    assert asked[1].options == {}
+
+
+def test_watches_between_records_that_leave_no_room_for_them_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--every", "1", "--keep-around", "4", "--", "python"]) == 2
+    assert capsys.readouterr().err == (
+        "dtui: --keep-around: with --every 1 each iteration is a record; leave one of the two out\n"
+    )
 
 
 def launch(folder: Path, name: str, *words: str) -> subprocess.Popen[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from torch.nn.utils import parametrizations
 from dtui.cli import main
 from dtui.errors import RecorderError
 from dtui.model import Coverage, Unrecorded
+from dtui.query import open_run
 from dtui.record import Recorder, RecorderWarning
 from dtui.record.network.coverage import KEPT, measure_coverage
 from dtui.record.network.layers import find_layers
@@ -153,3 +155,21 @@ def test_weights_of_every_real_type_are_recorded(tmp_path: Path, kind: torch.dty
     found = reader.read_filters("mean", slice(0, 3), slice(0, 1))[:, 0]
     reader.close()
     assert found == pytest.approx(model.weight.double().mean(1).numpy(), rel=1e-3)
+
+
+@pytest.mark.parametrize("compile_", [torch.jit.script, lambda net: torch.jit.trace(net, torch.zeros(1, 3))])
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_torchscript_is_refused_and_a_part_of_it_is_told(tmp_path: Path, compile_: Callable[..., nn.Module]) -> None:
+    with pytest.raises(RecorderError, match=r"torch.jit.script and torch.jit.trace hide the layers; give the module"):
+        Recorder(tmp_path / "run", compile_(nn.Linear(3, 2)))
+    model = nn.Sequential(compile_(nn.Sequential(nn.Linear(3, 3), nn.LayerNorm(3))), nn.Linear(3, 2))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with pytest.warns(RecorderWarning, match=r"TorchScript hides the layers of 0, which are not recorded"):
+        recorder = Recorder(tmp_path / "run", model, optimizer, every=1)
+    with recorder:
+        for _ in range(2):
+            model(torch.ones(2, 3)).sum().backward()
+            optimizer.step()
+    with open_run(recorder.path) as query:
+        assert [layer.name for layer in query.structure().layers] == ["1"]
+        assert (query.info().records, query.info().gaps) == (2, ())

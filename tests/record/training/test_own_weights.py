@@ -12,8 +12,7 @@ from torch import Tensor, nn
 
 from dtui.model import FILTER_STATISTICS
 from dtui.record import Recorder
-from dtui.record.network.layers import find_layers
-from dtui.record.recording import known_before
+from dtui.record.network.layers import find_layers, known_before
 from dtui.store import RunReader
 from tests.record.conftest import RecorderUnderTest
 

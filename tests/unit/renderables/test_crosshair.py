@@ -47,12 +47,16 @@ def test_it_is_a_rule_between_panes_a_crossing_and_a_tick_at_the_lower_edge() ->
     assert drawn(10).fg[0, 10] == DARK.crosshair
 
 
-def test_over_words_it_changes_the_ground_and_keeps_the_words() -> None:
+def test_words_and_the_colours_of_a_legend_in_a_header_stay_as_they_are() -> None:
     for x in (2, 6, 7):
-        cells = drawn(x)
+        cells, before = drawn(x), pane()
         assert to_text(cells, Output()).split("\n")[0] == "Words  x"
-        assert cells.bg[0, x] != DARK.panel
-        assert drawn(x, ColorMode.NONE).mark[0, x] == 1
+        assert (cells.bg[0] == before.bg[0]).all()
+        assert (cells.fg[0] == before.fg[0]).all()
+        assert not drawn(x, ColorMode.NONE).mark[0].any()
+    legend = pane()
+    legend.bg[0, 9:11] = DARK.incorrect
+    assert 0 not in ticks_of(legend, frame(12, 4), 10)
 
 
 def test_pixels_at_the_lower_edge_keep_their_upper_half() -> None:

@@ -100,7 +100,7 @@ def _watch_loaders(module):
 
 
 def _tell_of_loaders():
-    if _settings().get("batches"):
+    if _settings().get("options", {}).get("batches"):
         _tell("loader_iterated")
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from operator import attrgetter
 from typing import Any
 
 import numpy as np
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model import Heatmap, HeatmapRequest, TreeNode
 from dtui.model.findings.review import Entry
 from dtui.model.findings.state import Standing
@@ -20,18 +21,12 @@ from dtui.tui.panes.layers.inspected import inspecting
 from dtui.tui.panes.layers.questions import HeatmapQuestion, InitialStdQuestion, StateQuestion
 from dtui.tui.panes.layers.tree_options import TreeOptions
 from dtui.tui.panes.rows import PixelPane
-from dtui.tui.renderables.panes.layers.filters import (
-    LEAST_FOR_LIST,
-    TITLE,
-    FiltersLook,
-    FiltersPicture,
-    filter_pixels,
-    place_of,
-)
+from dtui.tui.renderables.panes.layers.filters import TITLE, FiltersPicture, filter_pixels, place_of
+from dtui.tui.renderables.panes.layers.filters_gutter import LEAST_FOR_LIST, FiltersLook
 from dtui.tui.renderables.panes.layers.tree_words import STANDING_WORDS, numbers_words, since_words
 from dtui.tui.renderables.panes.message import MessagePicture
 from dtui.tui.renderables.parts.picture import Picture
-from dtui.tui.state.actions import SHOWN, Action
+from dtui.tui.state.actions import SHOWN, Action, BarItem
 from dtui.tui.state.choice import Choice, Option
 from dtui.tui.state.key_steps import cycling, starting_on
 from dtui.tui.state.numbers import Numbers, over_time
@@ -83,6 +78,10 @@ class Filters(PixelPane):
             "statistic": _next_statistic,
             "statistic_back": partial(_next_statistic, by=-1),
         }
+
+    def keys(self, scene: Scene) -> Sequence[BarItem]:
+        """Return the keys that do something: a channel cannot be looked into."""
+        return self.bar if _norm_of(scene) is None else self.bar[1:]
 
     def choice(self, scene: Scene, action: str) -> Choice | None:
         """Return the list of statistics."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar, Generic, TypeVar
 
+from dtui.dataclass_on_use import dataclass
 from dtui.errors import DtuiError
 from dtui.model import TimeAxis
 from dtui.model.compare import Alignment, Comparison, Divergence, Measure, PairedColumns
@@ -161,7 +162,7 @@ class Comparing(Pane):
     name = "comparing"
     title = TITLE
     actions = (Action("alignment", ("d",), "align by", "Compare by iteration, epoch or share of the run.", SHOWN),)
-    bar = ((("entry_next",), "next divergence"), (("alignment",), "align by"), (("back",), "back"))
+    bar = ((("entry_next", "entry_previous"), "divergence"), (("alignment",), "align by"), (("back",), "back"))
 
     @property
     def steps(self) -> Mapping[str, Step]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model.compare import RunList, RunRow
 from dtui.query.compare.others import Others
 from dtui.safe_text import safe
@@ -19,6 +20,7 @@ from dtui.tui.state.numbers import Numbers
 from dtui.tui.state.pane import Scene, Step
 from dtui.tui.state.places.search import find_matches
 from dtui.tui.state.questions import OthersQuestion, Question
+from dtui.tui.state.review.entry_steps import select_strongest
 from dtui.tui.state.selection import Selection
 
 ERRORS = ("validation_error", "train_error", "loss")
@@ -230,7 +232,8 @@ def marked_rows(rows: Sequence[RunRow], marked: tuple[str, ...]) -> list[RunRow]
 
 def _opened_first(scene: Scene, path: str) -> Selection:
     """Return the selection with another run to be shown, on the first screen."""
-    return opened(scene.at(scene.selection.changed(screen=0, pane=0, came_from=())), path)
+    selection = opened(scene.at(scene.selection.changed(screen=0, pane=0, came_from=())), path)
+    return select_strongest(scene.at(selection)) if path == scene.view.path else selection
 
 
 def opened(scene: Scene, path: str) -> Selection:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from dtui.model import FloatArray, IntArray, TimeAxis
+from dtui.model import BoolArray, FloatArray, IntArray, TimeAxis
 from dtui.tui.renderables.canvas.cells import Cells, UintArray
 from dtui.tui.renderables.canvas.marks import FELL, ROSE
 from dtui.tui.renderables.canvas.output import ColorMode, Output
@@ -55,6 +55,30 @@ def resample(values: Numbers, old: TimeAxis, new: TimeAxis) -> Numbers:
     empty = np.nan if np.issubdtype(values.dtype, np.floating) else -1
     result = np.full((*values.shape[:-1], new.columns), empty, values.dtype)
     result[..., inside] = values[..., columns[inside]]
+    return result
+
+
+MOST_BEHIND = 4
+"""Columns that an answer may be behind a live run to be shown for its newest record."""
+
+
+def column_with_data(values: FloatArray, column: int, bad: BoolArray | None = None) -> int:
+    """Return a column of values, shape (…, columns); where none is known in it or right of it, the last that has one.
+
+    A live run has recorded more than the answer at hand: what was last known is shown until the next one arrives. Not
+    so where that is MOST_BEHIND columns ago or more, or where values are missing because they were NaN or Inf: `bad`,
+    shape (columns,), is True there.
+    """
+    known = np.flatnonzero(np.isfinite(values).reshape(-1, values.shape[-1]).any(axis=0))
+    found = min(column, int(known[-1])) if len(known) else column
+    is_none = column - found >= MOST_BEHIND or (bad is not None and bool(bad[found : column + 1].any()))
+    return column if is_none else found
+
+
+def last_known(values: FloatArray, column: int) -> FloatArray:
+    """Return the last value at or before a column of values, shape (rows, columns), for each row; NaN for none."""
+    known = np.where(np.isfinite(values[:, : column + 1]), np.arange(column + 1), -1).max(axis=1, initial=-1)
+    result: FloatArray = np.where(known >= 0, values[np.arange(len(values)), known], np.nan)
     return result
 
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model import Anomaly, ClassErrors, FloatArray, Stage
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas import marks
 from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame, Region
 from dtui.tui.renderables.canvas.palettes import ramp, to_lab
-from dtui.tui.renderables.canvas.primitives import paint_pixels, quantise, resample
+from dtui.tui.renderables.canvas.primitives import last_known, paint_pixels, quantise, resample
 from dtui.tui.renderables.parts.anomaly_marks import draw_mark, strongest_marks
 from dtui.tui.renderables.parts.chrome import (
     draw_header,
@@ -170,14 +171,15 @@ def _draw_classes_header(cells: Cells, frame: Frame, picture: ClassesPicture) ->
 
 
 def _errors_at(frame: Frame, picture: ClassesPicture, iteration: int | None) -> list[float]:
-    """Return the error of each shown row at the cursor, NaN for none."""
+    """Return the error of each shown row at the last validation up to the cursor, NaN for none."""
     column, shown, now = frame.column_of(iteration), picture.shown(frame.height), picture.errors_now
     if column is None:
         return [float("nan")] * len(shown)
-    values: list[float] = _errors_of(frame, shown, picture.errors)[:, column - frame.gutter].tolist()
+    values: list[float] = last_known(_errors_of(frame, shown, picture.errors), column - frame.gutter).tolist()
     if now is None or now.axis.first != iteration:
         return values
-    exact = dict(zip(now.groups, now.values[:, 0].tolist(), strict=True))
+    pairs = zip(now.groups, now.values[:, 0].tolist(), strict=True)
+    exact = {group: value for group, value in pairs if np.isfinite(value)}
     return [exact.get(row.labels, value) for row, value in zip(shown, values, strict=True)]
 
 

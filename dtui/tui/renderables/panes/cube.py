@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model import FloatArray, IntArray
 from dtui.model.cube import Cube, GridCell, Lit, any_of, group_of
 from dtui.model.judging import Judging, as_groups
@@ -14,7 +13,7 @@ from dtui.tui.renderables.canvas.cells import Cells, UintArray, text_width
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.canvas.marks import FELL
 from dtui.tui.renderables.canvas.palettes import band_colours, interpolate, ramp
-from dtui.tui.renderables.canvas.primitives import paint_pixels, quantise, resample
+from dtui.tui.renderables.canvas.primitives import last_known, paint_pixels, quantise, resample
 from dtui.tui.renderables.panes.correlation import GridLook
 from dtui.tui.renderables.parts.chrome import draw_header, select_gutter, write_value
 from dtui.tui.renderables.parts.grid.cells import (
@@ -205,7 +204,7 @@ def _name_classes(
         room = frame.gutter - 3 - readout
         cells.text(2, y, name, ink, bold=is_lit, limit=max(4, room))
         if column is not None:
-            error = float(errors[row, column - frame.gutter])
+            error = float(last_known(errors[row : row + 1], column - frame.gutter)[0])
             shown = "·" if np.isnan(error) else f"{100 * error:.1f}%" if frame.gutter >= 26 else f"{100 * error:.0f}%"
             write_value(cells, frame.gutter - 2, y, shown, ink, room=readout - 1)
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 import numpy as np
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model import SKIPPED_UPDATES, BoolArray, Curves, FloatArray, Stage
+from dtui.model.arrays import median_of
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.cells import Cells, text_width
 from dtui.tui.renderables.canvas.frame import Frame, Region
-from dtui.tui.renderables.canvas.primitives import resample
+from dtui.tui.renderables.canvas.primitives import column_with_data, resample
 from dtui.tui.renderables.parts.chrome import (
     NONFINITE_WORDS,
     draw_header,
@@ -131,7 +133,8 @@ def _write_values(cells: Cells, frame: Frame, curves: Curves, plotted: Sequence[
         value = np.nan
         if column is not None and frame.axis is not None:
             series = resample(curves.series[name], curves.axis, frame.axis.with_columns(frame.plot_width))
-            value = float(series[column - frame.gutter])
+            bad = _nonfinite_of(curves, name, frame)
+            value = float(series[column_with_data(series, column - frame.gutter, bad)])
         y = top + row
         if wide and name in plotted:
             cells.text(x, y, "━━", _colour(frame, name, plotted))
@@ -190,6 +193,12 @@ def _plotted(curves: Curves) -> list[str]:
     if errors:
         return errors
     return ["loss"] if "loss" in curves.series else []
+
+
+def leading_words(values: Mapping[str, float]) -> str:
+    """Return the most important of some curves' values in words, such as "val 2.1%"; "" where there is none."""
+    name = next((name for name in ("validation_error", "train_error", "loss") if name in values), None)
+    return "" if name is None else f"{_SHORT[name]} {_reading(name, values[name])}"
 
 
 def _title(curves: Curves, names: Sequence[str]) -> str:
@@ -268,7 +277,7 @@ def _two_points(curves: Curves, name: str, frame: Frame) -> FloatArray:
     extremes = resample(np.asarray(curves.extremes[name], np.float64), curves.axis, axis)
     distances = np.where(np.isfinite(extremes), np.abs(extremes - values), np.nan)
     known = np.isfinite(distances)
-    usual = float(np.median(distances[known])) if known.any() else 0.0
+    usual = median_of(distances[known]) if known.any() else 0.0
     filled = np.where(known, distances, -1.0)
     farthest = np.take_along_axis(extremes, filled.argmax(0)[None], 0)[0]
     burst = np.where(filled.max(0) > max(4 * usual, 1e-12), farthest, values)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model import ClassErrors, ImageRows, ImageVerdict, IntArray
 from dtui.model.judging import Judging
 from dtui.model.learning import TakenFor
@@ -15,7 +16,7 @@ from dtui.tui.renderables.canvas import marks
 from dtui.tui.renderables.canvas.cells import Cells, UintArray, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame, Region
 from dtui.tui.renderables.canvas.palettes import interpolate
-from dtui.tui.renderables.canvas.primitives import SHADES, paint_pixels, quantise, resample, shading_colours
+from dtui.tui.renderables.canvas.primitives import SHADES, last_known, paint_pixels, quantise, resample, shading_colours
 from dtui.tui.renderables.parts.chrome import draw_header
 from dtui.tui.renderables.parts.here_line import draw_here_line
 from dtui.tui.renderables.parts.picture import Picture
@@ -170,12 +171,14 @@ def _share_right(frame: Frame, picture: ImagesPicture, iteration: int | None) ->
     """
     now, rows = picture.errors_now, picture.images
     if now is not None and now.axis.first == iteration and rows.request.classes in now.groups:
-        return 1.0 - float(now.values[now.groups.index(rows.request.classes), 0])
+        exact = 1.0 - float(now.values[now.groups.index(rows.request.classes), 0])
+        if np.isfinite(exact):
+            return exact
     column = frame.column_of(iteration)
     if column is None or frame.axis is None or not rows.correct.size:
         return float("nan")
     axis = frame.axis.with_columns(frame.plot_width)
-    values = resample(rows.correct, rows.request.axis, axis)[:, column - frame.gutter]
+    values = last_known(resample(rows.correct, rows.request.axis, axis), column - frame.gutter)
     known = np.isfinite(values)
     return float(values[known].mean()) if known.any() else float("nan")
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model import Stage
 from dtui.model.findings.review import Entry
 from dtui.model.judging import Judging, as_groups
@@ -13,6 +13,7 @@ from dtui.tui.renderables.canvas import marks
 from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.canvas.theme import Theme
+from dtui.tui.renderables.panes.ribbon import write_reading
 from dtui.tui.renderables.parts.chrome import draw_header, draw_stages
 from dtui.tui.renderables.parts.picture import Picture
 
@@ -50,6 +51,7 @@ class IncidentRibbonPicture(Picture):
         stages: Learning-rate stages, dashed verticals.
         nothing: Texts for a ribbon without entries, the longest first; the first that fits is shown.
         judging: What decides what is right; None where class scores do.
+        reading: The error at the crosshair in words, where nothing else on the screen says it.
     """
 
     entries: tuple[Entry, ...]
@@ -58,6 +60,7 @@ class IncidentRibbonPicture(Picture):
     stages: tuple[Stage, ...] = ()
     nothing: tuple[str, ...] = ("none found",)
     judging: Judging | None = None
+    reading: str = ""
     crosshair = True
 
     def draw(self, frame: Frame, iteration: int | None = None) -> Cells:
@@ -81,13 +84,16 @@ class IncidentRibbonPicture(Picture):
         if not self.entries:
             room = max(0, frame.width - 3)
             words = next((text for text in self.nothing if text_width(text) <= room), self.nothing[-1])
-            cells.text(2, 1, words, theme.muted, limit=room)
+            write_reading(
+                cells, frame, self.reading, cells.text(2, 1, words, theme.muted, limit=room), has_legend=False
+            )
             return
         room = max(0, frame.gutter - 3)
         new = sum(entry.status == "new" for entry in self.entries)
         words = f"{new:,}/{len(self.entries):,}"
         words += next((more for more in (" to review", " new") if text_width(words + more) <= room), "")
-        cells.text(2, 1, words, theme.muted, limit=room)
+        end = cells.text(2, 1, words, theme.muted, limit=room)
+        write_reading(cells, frame, self.reading, end, has_legend=frame.gutter >= 30)
         if frame.gutter >= 30:
             x = 2
             for mark, word in LEGEND:

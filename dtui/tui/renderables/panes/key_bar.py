@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from dtui.dataclass_on_use import dataclass
 from dtui.tui.renderables.canvas.cells import Cells, text_width
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.parts.picture import Picture
+
+IN_ASCII = {0x2190: "left", 0x2192: "right", 0x2191: "up", 0x2193: "down", 0x21E7: "shift+", 0x2212: "-"}
+"""Keys that letters cannot draw, in words: < and > are keys too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,8 @@ class KeyBarPicture(Picture):
             cells.text(x, 0, self.message, theme.flag, limit=frame.width - 2)
             return cells
         end = frame.width - 1 - sum(_width(item) + 2 for item in self.last)
-        for item in self.keys:
+        for keys, words in self.keys:
+            item = keys.translate(IN_ASCII) if frame.output.ascii else keys, words
             if x + _width(item) > end:
                 break
             x = _write(cells, x, item)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model import Anomaly, Stage
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas import marks
@@ -29,6 +29,7 @@ class RibbonPicture(Picture):
         classes: Names by label; data from outside.
         stages: Learning-rate stages, dashed verticals.
         nothing: Texts for a ribbon without anomalies, the longest first; the first that fits is shown.
+        reading: The error at the crosshair in words, where nothing else on the screen says it.
     """
 
     anomalies: tuple[Anomaly, ...]
@@ -36,6 +37,7 @@ class RibbonPicture(Picture):
     classes: tuple[str, ...]
     stages: tuple[Stage, ...] = ()
     nothing: tuple[str, ...] = ("none found",)
+    reading: str = ""
     crosshair = True
 
     def draw(self, frame: Frame, iteration: int | None = None) -> Cells:
@@ -51,7 +53,8 @@ class RibbonPicture(Picture):
             count = next((words for words in self.nothing if text_width(words) <= room), self.nothing[-1])
         if anomalies:
             count += next((words for words in (" to review", " new") if text_width(count + words) <= room), "")
-        cells.text(2, 1, count, theme.muted, limit=room)
+        end = cells.text(2, 1, count, theme.muted, limit=room)
+        write_reading(cells, frame, self.reading, end, has_legend=frame.gutter >= 26)
         if frame.gutter >= 26:
             x = cells.text(2, 2, marks.LOST.glyph, marks.LOST.of(theme))
             x = cells.text(x + 1, 2, "lost", theme.muted)
@@ -64,6 +67,15 @@ class RibbonPicture(Picture):
         if chosen is not None:
             _draw_label(cells, frame, chosen, self.classes)
         return cells
+
+
+def write_reading(cells: Cells, frame: Frame, reading: str, end: int, has_legend: bool) -> None:
+    """Write the error at the crosshair into the gutter of a ribbon: behind the counts, which `end` there, or below."""
+    if end + 3 + text_width(reading) < frame.gutter:
+        end = cells.text(end, 1, " · " if reading else "", frame.theme.faint)
+        cells.text(end, 1, reading, frame.theme.bright, bold=True)
+    elif not has_legend:
+        cells.text(2, 2, reading, frame.theme.bright, bold=True, limit=max(0, frame.gutter - 3))
 
 
 def anomaly_at(frame: Frame, anomalies: Sequence[Anomaly], x: int, y: int) -> str | None:

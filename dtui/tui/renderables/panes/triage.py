@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model.findings.review import Entry
 from dtui.model.findings.telling import Telling
 from dtui.safe_text import safe
@@ -36,6 +37,7 @@ class TriagePicture(Picture):
         evidence: By id: the telling series around the entry.
         title: Words beside the pane's name.
         footer: Lines below the entries, in quiet letters.
+        reason: Why the training ended as it should not have, above them; data from outside, "" for nothing.
     """
 
     entries: Sequence[Entry]
@@ -46,6 +48,7 @@ class TriagePicture(Picture):
     evidence: Mapping[str, Telling] = field(default_factory=dict)
     title: str = ""
     footer: tuple[str, ...] = ()
+    reason: str = ""
 
     def draw(self, frame: Frame, iteration: int | None = None) -> Cells:
         """Draw header, rows and footer."""
@@ -53,12 +56,16 @@ class TriagePicture(Picture):
         cells = Cells(frame.width, frame.height, theme)
         x = draw_header(cells, frame, TITLE, max(0, frame.width - 1))
         cells.text(x + 2, 0, self.title, theme.muted, limit=max(0, frame.width - x - 3))
-        shown = self.entries[self.top : self.top + max(0, frame.height - 1 - len(self.footer))]
+        if frame.width >= WIDE and self.evidence:
+            cells.text(frame.width - 2 - EVIDENCE_WIDTH, 0, "evidence, ±20 records", theme.muted)
+        reason = [(self.reason, theme.crashed)] if self.reason else []
+        footer = [*reason, *((line, theme.muted) for line in self.footer)]
+        shown = self.entries[self.top : self.top + max(0, frame.height - 1 - len(footer))]
         at_width = max((text_width(_at(entry)) for entry in self.entries), default=0)
         for y, entry in enumerate(shown, 1):
             self._draw_row(cells, frame, entry, y, at_width)
-        for y, line in enumerate(self.footer, 1 + len(shown)):
-            cells.text(3, y, line, theme.muted, limit=max(0, frame.width - 4))
+        for y, (line, colour) in enumerate(footer, 1 + len(shown)):
+            cells.text(3, y, line, colour, limit=max(0, frame.width - 4))
         draw_thumb(cells, frame, self.top, len(shown), len(self.entries), column=frame.width - 1)
         return cells
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from dtui.dataclass_on_use import dataclass
 from dtui.tui.renderables.canvas.cells import Cells
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.canvas.primitives import UPPER_HALF
@@ -22,13 +22,12 @@ class Tick:
     ch: int | None = None
     fg: int | None = None
     bg: int | None = None
-    mark: bool = False
 
 
 def ticks_of(cells: Cells, frame: Frame, x: int | None) -> Mapping[int, Tick]:
     """Return what the crosshair at column `x` shows, by row of a pane; empty if it is not on it.
 
-    The first row is the header, which separates panes: it gets the rule, or if words stand there, another ground. The
+    The first row is the header, which separates panes: it gets the rule, unless words or a legend stand there. The
     last row gets a tick at its lower edge. Other rows hold values and get nothing, unless they are a rule themselves.
 
     Args:
@@ -43,7 +42,9 @@ def ticks_of(cells: Cells, frame: Frame, x: int | None) -> Mapping[int, Tick]:
         if ch in QUIET:
             found[y] = Tick(CROSSING if ch == ord("─") else RULE, theme.muted)
     if cells.height > 0:
-        found[0] = _in_header(cells, frame, x)
+        found.pop(0, None)
+        if (first := _in_header(cells, frame, x)) is not None:
+            found[0] = first
     if cells.height > 1 and (last := _at_lower_edge(cells, frame, x)) is not None:
         found[cells.height - 1] = last
     return found
@@ -57,18 +58,13 @@ def put_ticks(cells: Cells, x: int | None, top: int, ticks: Mapping[int, Tick]) 
         for array, value in ((cells.ch, tick.ch), (cells.fg, tick.fg), (cells.bg, tick.bg)):
             if value is not None:
                 array[y, x] = value
-        if tick.mark:
-            cells.mark[y, x] ^= 1
 
 
-def _in_header(cells: Cells, frame: Frame, x: int) -> Tick:
-    """Return the rule, where it separates no word from the next; else a ground behind the glyph."""
-    near = cells.ch[0, max(0, x - 1) : x + 2]
-    if int(cells.ch[0, x]) in QUIET:
-        return Tick(RULE, frame.theme.crosshair)
-    if bool((near == BLANK).all()) and bool((cells.bg[0, max(0, x - 1) : x + 2] == cells.bg[0, x]).all()):
-        return Tick(RULE, frame.theme.crosshair)
-    return Tick(fg=frame.theme.panel, bg=frame.theme.muted, mark=True)
+def _in_header(cells: Cells, frame: Frame, x: int) -> Tick | None:
+    """Return the rule, where it separates no word from the next and stands in no legend; else None."""
+    near = slice(max(0, x - 1), x + 2)
+    is_free = bool((cells.ch[0, near] == BLANK).all()) and bool((cells.bg[0, near] == cells.bg[0, x]).all())
+    return Tick(RULE, frame.theme.crosshair) if is_free or int(cells.ch[0, x]) in QUIET else None
 
 
 def _at_lower_edge(cells: Cells, frame: Frame, x: int) -> Tick | None:

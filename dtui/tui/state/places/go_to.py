@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
+from dtui.dataclass_on_use import dataclass
 from dtui.safe_text import safe
 from dtui.tui.state.navigate import shown
 from dtui.tui.state.pane import Pane, Scene, Shows, Step
@@ -24,10 +24,11 @@ class Place:
 
     Attributes:
         words: What it is; safe to show.
-        hint: Its key, or what it does.
+        hint: What it does.
         action: Id of an action; None for a step.
         step: Where it leads; None for an action.
         pane: The pane whose step it is; None for a step of every screen.
+        keys: What it can be had by too, as written on the screen.
     """
 
     words: str
@@ -35,10 +36,11 @@ class Place:
     action: str | None = None
     step: Step | None = None
     pane: Pane | None = None
+    keys: str = ""
 
 
 def places(scene: Scene, line: str, most: int) -> list[Place]:
-    """Return what a line may mean, the best first, at most `most`; of an empty line, the actions."""
+    """Return what a line may mean, the best first, at most `most`; of an empty line, actions, the pane's first."""
     line = line.strip()
     found = [*_iterations(scene, line), *_filters(scene, line)]
     wanted = line.casefold().split()
@@ -61,8 +63,11 @@ def _rank(words: str, line: str) -> int:
 
 
 def _every(scene: Scene) -> Iterator[Place]:
-    for action in scene.table.actions:
-        yield Place(action.words, f"{action.shown_keys}   {action.help}", action=action.id)
+    here = {id_: words for ids, words in scene.pane.keys(scene) for id_ in ids}
+    own = [scene.table.by_id[id_] for id_ in here]
+    for action in dict.fromkeys((*own, *scene.pane.actions, *scene.table.actions)):
+        enters = here.get(action.id) if action.id == "fold_toggle" else None
+        yield Place(enters or action.words, action.help, action=action.id, keys=action.shown_keys)
     for pane in scene.table.panes:
         for words, help_, step in scene.asked(pane, lambda pane, scene: tuple(pane.choices(scene))) or ():
             yield Place(words, help_, step=step, pane=pane)
@@ -106,6 +111,6 @@ def _to_row(scene: Scene, pane: Pane, row: int) -> Selection:
     return pane.select(scene, row)
 
 
-def hints(found: Sequence[Place]) -> list[tuple[str, str]]:
+def hints(found: Sequence[Place]) -> list[tuple[str, str, str]]:
     """Return places as suggestions for the command line."""
-    return [(place.words, place.hint) for place in found]
+    return [(place.words, place.keys, place.hint) for place in found]

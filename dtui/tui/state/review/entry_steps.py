@@ -30,6 +30,15 @@ def without_entries(scene: Scene) -> tuple[str, ...]:
     return ("; ".join(said), f"{said[0]}, and {len(said) - 1} more", said[0]) if len(said) > 1 else (said[0],)
 
 
+def said_on_ribbon(scene: Scene) -> tuple[str, ...]:
+    """Return messages for a ribbon without entries, the longest first: that there is none, then what detectors lack."""
+    said = without_entries(scene)
+    if is_searching(scene) or said == (NONE_FOUND,):
+        return said
+    none = "no incident" if scene.selection.listing == INCIDENTS else "no anomaly"
+    return (*(f"{none}; {words}" for words in said), f"{none}; not all could be judged", none)
+
+
 def searched_pane(scene: Scene) -> Pane | None:
     """Return the pane of the screen whose search is on; None for none."""
     panes = (scene.pane, *scene.screen.panes)
@@ -75,6 +84,14 @@ def select_entry(scene: Scene, entry: str) -> Selection:
         return scene.selection
     scene = scene.at(scene.selection.changed(entry=found.id).with_cursor(found.iteration))
     return shown(scene.through(lambda pane, scene: pane.show(scene, found)), scene)
+
+
+def select_strongest(scene: Scene) -> Selection:
+    """Return the selection on the strongest entry of a finished run, unless one is selected."""
+    candidates = reviewable(scene.entries)
+    if scene.view.is_live or scene.selection.entry or not candidates:
+        return scene.selection
+    return select_entry(scene, max(candidates, key=lambda entry: entry.score).id)
 
 
 def switch_listing(scene: Scene) -> Selection:

@@ -5,10 +5,11 @@ Owns their places.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model import FloatArray, TreeNode
 from dtui.model.layers import HEALTHY_RATIOS, NormSeries
 from dtui.safe_text import safe
@@ -135,11 +136,12 @@ def draw_name(cells: Cells, frame: Frame, row: TreeRow, y: int, is_selected: boo
     """Write mark and name of a row, behind it its detail, and marks for dead and moving filters without a column."""
     theme, ends = frame.theme, columns(frame, is_ratio=False)
     end = ends["name"] if frame.gutter >= VALUE else frame.gutter - 2
-    if "dead" not in ends:
-        for mark, count in ((marks.MOVING, row.moving), (marks.DEAD, row.dead)):
-            if count:
-                end -= 1 + len(words := f"{mark.glyph}{count:,}")
-                cells.text(end + 1, y, words, mark.of(theme))
+    counts = [(mark, f"{mark.glyph}{count:,}") for mark, count in _counted(row)] if "dead" not in ends else []
+    while counts and 3 + min(row.indent, 4) + text_width(safe(row.name)) > end - _width_of(counts):
+        counts.pop(0)  # the name comes first
+    for mark, words in counts:
+        end -= 1 + len(words)
+        cells.text(end + 1, y, words, mark.of(theme))
     x = 1 + min(row.indent, max(0, end - 12))
     glyph, colour = _mark_of(row, frame, is_selected)
     cells.text(x, y, glyph, colour)
@@ -151,6 +153,15 @@ def draw_name(cells: Cells, frame: Frame, row: TreeRow, y: int, is_selected: boo
         x = cells.text(x + 1, y, words, theme.warning)
     if detail and end - x - 1 >= min(4, text_width(detail)):
         cells.text(x + 1, y, shorten(detail, end - x - 1), theme.text if is_selected else theme.muted)
+
+
+def _counted(row: TreeRow) -> list[tuple[Mark, int]]:
+    """Return the counts that have marks, the least important first."""
+    return [(mark, count) for mark, count in ((marks.MOVING, row.moving), (marks.DEAD, row.dead)) if count]
+
+
+def _width_of(counts: Sequence[tuple[Mark, str]]) -> int:
+    return sum(1 + len(words) for _, words in counts)
 
 
 def _mark_of(row: TreeRow, frame: Frame, is_selected: bool) -> tuple[str, int]:

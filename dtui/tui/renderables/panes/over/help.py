@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import zip_longest
 
+from dtui.dataclass_on_use import dataclass
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.canvas.marks import Mark
+from dtui.tui.renderables.panes.key_bar import IN_ASCII
 from dtui.tui.renderables.panes.over.box import EDGES, Box, Line, line_width, rows_inside
 
 KEYS_WIDTH, MARKS_WIDTH = 14, 3
@@ -55,8 +56,7 @@ def _column(groups: Sequence[Group], frame: Frame) -> list[Line]:
     for heading, explained in groups:
         wide = MARKS_WIDTH if isinstance(explained[0], Mark) else KEYS_WIDTH
         lines += [*([()] if lines else []), ((heading, frame.theme.text, True),)]
-        lines += [
-            ((f"  {sign:<{wide}}", getattr(frame.theme, colour), False), (words, frame.theme.text, False))
-            for sign, colour, words in explained
-        ]
+        for sign, colour, words in explained:
+            sign = sign.translate(IN_ASCII) if frame.output.ascii and wide == KEYS_WIDTH else sign
+            lines.append(((f"  {sign:<{wide}}", getattr(frame.theme, colour), False), (words, frame.theme.text, False)))
     return lines

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import PurePath
 
 import numpy as np
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model import RunStatus
 from dtui.model.compare import RunList, RunRow, value_in_words
 from dtui.run_path import SUFFIX
@@ -16,13 +16,14 @@ from dtui.tui.renderables.canvas import marks
 from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.canvas.theme import Theme
+from dtui.tui.renderables.panes.message import wrap
 from dtui.tui.renderables.parts.chrome import draw_header, draw_thumb
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.renderables.parts.sparkline import sparkline
 
 TITLE = "Runs"
 FOOTER = 2
-"""Rows below the list, on the selected run."""
+"""Fewest rows below the list, on the selected run; it takes what the list leaves."""
 WIDE = 110
 STATUS_MARKS = {
     RunStatus.LIVE: marks.LIVE,
@@ -56,11 +57,11 @@ class RunsPicture(Picture):
         cells = Cells(frame.width, frame.height, theme)
         columns = columns_for(frame.width, rows)
         self._draw_header(cells, frame, columns)
-        footer = self._footer(frame.width)
         shown = rows[self.top : self.top + max(0, frame.height - 1 - FOOTER)]
         for y, row in enumerate(shown, 1):
             self._draw_row(cells, frame, row, y, columns)
-        for y, (line, colour) in enumerate(footer, frame.height - FOOTER):
+        footer = self._footer(max(1, frame.width - 3), max(FOOTER, frame.height - 2 - len(shown)))
+        for y, (line, colour) in enumerate(footer, frame.height - max(FOOTER, len(footer))):
             if y > 0:
                 cells.text(2, y, line, {"warn": theme.warning}.get(colour, theme.muted), limit=max(0, frame.width - 3))
         draw_thumb(cells, frame, self.top, len(shown), len(rows))
@@ -129,8 +130,8 @@ class RunsPicture(Picture):
         """Return what is set in a run and not in all, such as "lr 0.1 · batch 64"; safe to show."""
         return " · ".join(f"{safe(name, 40)} {safe(value, 60)}" for name, value in self.runs.differing(row.path))
 
-    def _footer(self, width: int) -> list[tuple[str, str]]:
-        """Return two lines on the selected run: where it is and what is wrong; all that differs."""
+    def _footer(self, room: int, most: int) -> list[tuple[str, str]]:
+        """Return lines on the selected run, at most `most`: where it is and what is wrong; all that differs."""
         if not 0 <= self.selected < len(self.runs.rows):
             return []
         row = self.runs.rows[self.selected]
@@ -139,12 +140,23 @@ class RunsPicture(Picture):
             first, colour = f"{name_of(row)}: {safe(row.error, 400)}", "warn"
         elif row.info is not None and row.info.reason:
             first, colour = f"{name_of(row)} {row.info.status}: {safe(row.info.reason, 400)}", "warn"
-        told = self.differing(row)
-        alone = "settings: the same in all" if self.runs.compared and not self.runs.differences else ""
-        second = f"differs: {told}" if told else alone
+        return [(shorten(first, room), colour), *((line, "") for line in self._settings(row, room, most - 1))]
+
+    def _settings(self, row: RunRow, room: int, most: int) -> list[str]:
+        """Return what is set in a run and not in all: a line each, or where there are fewer, all in a row."""
         if self.runs.ready < len(self.runs.rows):
-            second = f"reading {self.runs.ready:,} of {len(self.runs.rows):,} …"
-        return [(shorten(first, max(0, width - 3)), colour), (shorten(second, max(0, width - 3)), "")]
+            return [f"reading {self.runs.ready:,} of {len(self.runs.rows):,} …"]
+        told = self.differing(row)
+        if not told:
+            is_same = len(self.runs.rows) > 1 and self.runs.compared and not self.runs.differences
+            return ["settings: the same in all"] if is_same else []
+        pairs = [(safe(name, 40), safe(value, 200)) for name, value in self.runs.differing(row.path)]
+        wide = max(text_width(name) for name, _ in pairs)
+        if len(pairs) < most and text_width(f"differs: {told}") > room:
+            return ["differs:", *(f"  {name}{' ' * (wide - text_width(name))}  {value}" for name, value in pairs)]
+        lines = wrap(f"differs: {told}", room)
+        rest = " ".join(lines[most - 1 :])
+        return [*lines[: most - 1], *([shorten(rest, room)] if rest else [])]
 
 
 @dataclass(frozen=True, slots=True)

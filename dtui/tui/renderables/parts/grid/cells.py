@@ -6,11 +6,11 @@ Owns the names of rows and the columns that layers take.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model import BoolArray, IntArray
 from dtui.model.cube import GridRow, IncidentGrid, RowKind, module_groups, neighbours
 from dtui.model.judging import Judging, as_groups
@@ -157,10 +157,10 @@ def draw_cells(
             cells, frame, (x, y, width, height), int(steps[row, group]), words, middle, is_faded=not shown[row, group]
         )
     if picked[0] in place.rows and (left := columns.x_of(picked[1])) is not None:
-        group, y = (left - columns.left) // columns.cell, place.top + place.rows.index(picked[0]) * tall + middle
+        group, y = (left - columns.left) // columns.cell, place.top + place.rows.index(picked[0]) * tall
         count = int(counts[picked[0], group])
         words = cell_words(count, bool(named[picked[0], group]), width) or ("" if count else "0")
-        paint_pick(cells, frame, left, y, width, words)
+        paint_pick(cells, frame, (left, y, width, height), words, middle)
 
 
 def cell_words(count: int, is_named: bool, width: int) -> str:
@@ -216,12 +216,12 @@ def _differ(ground: int, panel: int) -> bool:
     return abs(lightness[0] - lightness[1]) > 45
 
 
-def paint_pick(cells: Cells, frame: Frame, x: int, y: int, width: int, words: str) -> None:
-    """Paint the picked cell as a badge."""
-    for column in range(x, min(x + width, cells.width)):
-        if 0 <= y < cells.height:
-            cells.bg[y, column], cells.mark[y, column], cells.ch[y, column] = frame.theme.badge, 1, 32
-    cells.text(x + (width - text_width(words)) // 2, y, words, frame.theme.badge_text, bold=True)
+def paint_pick(cells: Cells, frame: Frame, place: tuple[int, int, int, int], words: str, line: int = 0) -> None:
+    """Paint the picked cell, at x, y of a width and height, as a badge with words in one of its rows."""
+    x, y, width, height = place
+    area = (slice(max(0, y), min(y + height, cells.height)), slice(x, min(x + width, cells.width)))
+    cells.bg[area], cells.mark[area], cells.ch[area] = frame.theme.badge, 1, 32
+    cells.text(x + (width - text_width(words)) // 2, y + line, words, frame.theme.badge_text, bold=True)
 
 
 def draw_brackets(cells: Cells, frame: Frame, y: int, names: Sequence[str], spans: Sequence[tuple[int, int]]) -> None:

@@ -68,8 +68,8 @@ def cell_lines(
     others = [(int(count), at) for at, count in enumerate(grid.counts[row].tolist()) if count and at != layer]
     if others and room > len(lines):
         first = sorted(others, key=lambda one: (-one[0], one[1]))[:MOST_OTHERS]
-        said = " · ".join(f"{safe(layers[at], 30)} {number}" for number, at in first)
-        lines.append((("also in ", "muted"), (said, "text")))
+        said = " · ".join(f"{safe(layers[at], 30)}:{TIED}{number}" for number, at in first)
+        lines.append((("also in ", "muted"), (f"{said} filters", "text")))
     return tuple(lines)
 
 
@@ -100,7 +100,7 @@ def _change(one: CellFilter) -> tuple[str, str]:
 
 def draw_lines(cells: Cells, frame: Frame, x: int, y: int, width: int, height: int, lines: Sequence[Line]) -> None:
     """Write lines of words into a rectangle, wrapped between words; what does not fit is cut with an ellipsis."""
-    bottom = min(cells.height, y + height)
+    bottom, end = min(cells.height, y + height), x
     for line in lines:
         at = x
         for text, colour in line:
@@ -109,9 +109,10 @@ def draw_lines(cells: Cells, frame: Frame, x: int, y: int, width: int, height: i
                 if at > x and at + wide > x + width and word:
                     y, at = y + 1, x + (2 if wide + 2 <= width else 0)
                 if y >= bottom:
-                    cells.text(x + width - 1, bottom - 1, "…", frame.theme.muted)
+                    cells.text(min(end, x + width - 1), bottom - 1, "…", frame.theme.muted)
                     return
-                at = cells.text(at, y, word.replace(TIED, " "), _ink(frame, colour), limit=max(0, x + width - at)) + 1
+                end = cells.text(at, y, word.replace(TIED, " "), _ink(frame, colour), limit=max(0, x + width - at))
+                at = end + 1
             at -= 1
         y += 1
         if y >= bottom:

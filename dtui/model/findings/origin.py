@@ -8,10 +8,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from dtui.model import Edge
 from dtui.model.findings.nonfinite import Began, BrokenGradients, Origin
+from dtui.model.structure import Edge, Structure
 
 MOST_NAMED = 3
+
+
+def order_of(structure: Structure) -> list[str]:
+    """Return the names of layers, each followed by those of its normalisation layers."""
+    norms: dict[str, list[str]] = {}
+    for norm in structure.norms:
+        norms.setdefault(norm.layer, []).append(norm.name)
+    return norms.get("", []) + [name for layer in structure.layers for name in (layer.name, *norms.get(layer.name, ()))]
+
+
+def first_of(names: Sequence[str], edges: Sequence[Edge]) -> str:
+    """Return the one of some layers that the forward pass comes to first; of several, the first that is given.
+
+    Args:
+        names: At least one, roughly in that order.
+        edges: As of `origin_of`.
+    """
+    after = _followers(names, edges)
+    return next((name for name in names if not any(name in after[other] for other in names)), names[0])
 
 
 def origin_of(seen: BrokenGradients, order: Sequence[str], edges: Sequence[Edge]) -> Origin | None:

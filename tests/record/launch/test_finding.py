@@ -1,0 +1,20 @@
+"""What `dtui run` takes for the model of an optimizer."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from dtui.record.launch.finding import has_all
+
+
+def test_tensors_that_a_module_is_given_for_one_call_are_not_what_it_trains() -> None:
+    """As in `torch.func.functional_call`: the module's own weights never change."""
+    model = nn.Linear(3, 2)
+    weights = {name: own.detach().clone().requires_grad_() for name, own in model.named_parameters()}
+    given, own = torch.optim.SGD(weights.values(), 0.1), torch.optim.SGD(model.parameters(), 0.1)
+    found: list[tuple[bool, bool]] = []
+    model.register_forward_pre_hook(lambda module, _: found.append((has_all(module, [given]), has_all(module, [own]))))
+    torch.func.functional_call(model, weights, (torch.ones(1, 3),))
+    model(torch.ones(1, 3))
+    assert found == [(False, False), (False, True)]

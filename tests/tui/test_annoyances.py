@@ -1,0 +1,178 @@
+"""What annoyed people who used it for an hour, each as what they look for on the screen instead."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+from textual.widgets import Input
+
+from dtui.model import RunStatus, TreeNode
+from dtui.model.findings.incidents import Cause
+from dtui.model.findings.review import of_incident
+from dtui.query import RunQuery
+from dtui.tui.panes.runs.run_list import _opened_first
+from dtui.tui.renderables.canvas.cells import Cells
+from dtui.tui.renderables.canvas.output import Output
+from dtui.tui.renderables.canvas.sgr import to_text
+from dtui.tui.renderables.canvas.theme import DARK
+from dtui.tui.renderables.panes.key_bar import KeyBarPicture
+from dtui.tui.renderables.panes.layers.tree_gutter import TreeRow, draw_name
+from dtui.tui.renderables.panes.over.help import HelpBox
+from dtui.tui.renderables.panes.triage import TriagePicture
+from dtui.tui.screens.boxes import help_box
+from tests.tui.conftest import SAMPLES
+from tests.tui.desk import Desk
+from tests.tui.driving import running, screen_text, until
+from tests.tui.test_triage import frame, incident, lines
+
+
+@pytest.fixture(scope="module")
+def faults() -> RunQuery:
+    return RunQuery(SAMPLES / "mnist-faults.dtui")
+
+
+def test_the_error_at_the_crosshair_stands_on_small_screens_too(faults: RunQuery) -> None:
+    small = Desk(faults, (80, 24))
+    assert "val 2.4%" in small.go(2390).panes()["ribbon"]
+    assert "val 89.1%" in small.go(750).panes()["ribbon"]
+    assert "val 89.1%" in small.press("L").panes()["ribbon"]
+    assert "val 89.1%" in small.press("z").panes()["ribbon"]
+    large = Desk(faults, (150, 50))
+    assert "val" not in large.panes()["ribbon"]
+    assert "5/5 to review · val" in large.press("2", "z").panes()["ribbon"]
+
+
+def test_the_key_bar_tells_the_main_key_of_every_screen_in_80_columns(faults: RunQuery) -> None:
+    desk = Desk(faults, (80, 24))
+    for key, words in (("1", "Enter go there"), ("2", "s statistic"), ("3", "Enter its images"), ("6", "Enter open")):
+        bar = desk.press(key).panes()["bar"]
+        assert words in bar
+        assert "n/N incident" in bar
+
+
+def test_the_help_says_what_enter_does_on_this_pane(faults: RunQuery) -> None:
+    _, explained = help_box(Desk(faults).session.scene).left[0]
+    assert ("Enter", "accent", "Go there.") in explained
+
+
+def test_evidence_has_a_heading(faults: RunQuery) -> None:
+    triage = Desk(faults).panes()["triage"].splitlines()
+    assert triage[0].rstrip().endswith("evidence, ±20 records")
+    assert triage[0].index("evidence") == min(triage[1].index(bar) for bar in "▁▂▇█" if bar in triage[1])
+
+
+def test_curves_that_a_low_screen_hides_can_be_chosen_and_are_told(faults: RunQuery) -> None:
+    desk = Desk(faults, (80, 24))
+    assert "curves: loss" in desk.press("e").panes()["bar"]
+
+
+def test_what_hits_the_whole_network_is_not_called_by_its_first_class() -> None:
+    entry = of_incident(incident(750, Cause.UPDATE, classes=(1, 2), layers=()))
+    assert entry.incident is not None
+    assert entry.incident.scope == "network"
+    assert entry.place(("a", "b", "c")) == "whole network"
+    one = of_incident(incident(430, Cause.CLASS, classes=(1,), layers=()))
+    assert one.place(("a", "b", "c")) == "class b"
+
+
+def test_a_ribbon_without_incidents_says_so_before_what_could_not_be_judged() -> None:
+    ribbon = Desk(RunQuery(SAMPLES / "mnist-healthy.dtui")).panes()["ribbon"]
+    assert "no incident; shifts of normalisation layers could not be judged" in ribbon
+
+
+def test_the_name_of_a_module_comes_before_the_marks_of_its_filters() -> None:
+    node = TreeNode(0, "layer2", "layer2", 0, -1, None, 0, (0,), "Sequential", "", 512, 0)
+    where = frame(80, 3, 18)
+    for name, shown in (("layer2", "layer2"), ("conv1", "conv1")):
+        cells = Cells(80, 3, DARK)
+        row = TreeRow(node, False, True, name, indent=1, dead=64, moving=11)
+        draw_name(cells, where, row, 1, False)
+        assert shown in to_text(cells, Output())
+        assert "×64" in to_text(cells, Output())
+
+
+def test_the_first_screen_says_why_a_training_crashed(faults: RunQuery) -> None:
+    picture = TriagePicture((of_incident(incident(430)),), 0, 0, frozenset(), ("a",), footer=("more",), reason="why")
+    assert [line.strip() for line in lines(picture, frame())[2:4]] == ["why", "more"]
+    desk = Desk(faults)
+    assert "crashed" not in desk.panes()["triage"]
+    info = replace(desk.session.view.info, status=RunStatus.CRASHED, reason="RuntimeError: CUDA out of memory")
+    desk.session.view = replace(desk.session.view, info=info)
+    triage = desk.panes()["triage"].splitlines()
+    assert triage[-3].strip() == "the training crashed: RuntimeError: CUDA out of memory"
+
+
+def test_one_incident_is_not_incidents() -> None:
+    desk = Desk(RunQuery(SAMPLES / "mnist-resumed.dtui"))
+    assert "1 incident: 1 new" in desk.panes()["triage"]
+
+
+def test_opening_the_open_run_from_the_list_selects_its_strongest_incident(faults: RunQuery) -> None:
+    desk = Desk(faults)
+    desk.session.choose(desk.session.selection.changed(entry=None))
+    assert "j and k select" in desk.panes()["detail"]
+    desk.press("6")
+    desk.session.choose(_opened_first(desk.session.scene, desk.session.view.path))
+    assert desk.screen == "Triage"
+    assert "filter 17 of layer3.0.conv1" in desk.panes()["detail"]
+
+
+async def test_the_palette_begins_with_the_keys_of_the_pane_and_says_what_may_be_typed() -> None:
+    async with running(screen="1") as (app, pilot, _):
+        await pilot.press("colon")
+        await until(pilot, lambda: "Write a note" in screen_text(app))
+        shown = screen_text(app).splitlines()
+        assert "1003, class 4, f17" in shown[-1]
+        assert not app.screen.command_line.query_one(Input).cursor_blink
+        first, second = shown[-9], shown[-8]
+        assert re.search("go there +Enter", first)
+        assert second.index("Write a note") == first.index("Open or close")
+        await pilot.press(*"shift")
+        await until(pilot, lambda: "1003, class 4" not in screen_text(app))
+
+
+async def test_a_suggestion_that_is_too_long_is_cut_and_takes_one_row() -> None:
+    async with running(size=(80, 24), screen="1") as (app, pilot, _):
+        await pilot.press("colon", *"last")
+        await until(pilot, lambda: "last row, follow" in screen_text(app))
+        rows = screen_text(app).splitlines()
+        at = next(y for y, row in enumerate(rows) if "last row, follow" in row)
+        assert rows[at].rstrip().endswith("…")
+        assert "newest" not in rows[at + 1]
+
+
+def test_a_live_run_shows_what_was_last_known_until_the_next_answer(faults: RunQuery) -> None:
+    """Where an answer is a record behind, its last values stand there, and no dot that comes and goes."""
+    desk = Desk(faults)
+    scene = desk.session.scene
+    pictures, _ = desk.press("2").session.look()
+    heat = next(picture for pane, picture in pictures.items() if pane.name == "filters")
+    curves = next(picture for pane, picture in pictures.items() if pane.name == "curves")
+    scene, last = desk.session.scene, 2400
+    for picture, word in ((heat, r"value +[0-9]"), (replace(curves, values=None), r"loss +[0-9]")):
+        pane = next(pane for pane in pictures if pane.name == ("filters" if picture is heat else "curves"))
+        frame = scene.frame_of(pane, DARK, Output())
+        assert frame.axis is not None
+        grown = replace(frame, axis=replace(frame.axis, stop=frame.axis.stop * 1.01))
+        assert re.search(word, to_text(picture.draw(grown, last))), word
+        far = replace(frame, axis=replace(frame.axis, stop=frame.axis.stop * 2))
+        assert not re.search(word, to_text(picture.draw(far, 2 * last - 20))), word
+
+
+def test_arrow_keys_have_names_where_letters_cannot_draw_them() -> None:
+    """< and > are keys of their own: they must not stand for the arrows."""
+    keys = KeyBarPicture((("←/→", "cursor"), ("</>", "importance")))
+    plain = replace(frame(60, 1), output=Output(ascii=True))
+    assert to_text(keys.draw(plain), plain.output).split("  ")[:2] == [" left/right cursor", "</> importance"]
+    box = HelpBox(((("Move", (("⇧←", "accent", "Ten left."),))),), ())
+    assert any("shift+left" in text for line in box.lines(plain) for text, *_ in line)
+
+
+def test_a_key_that_a_pane_uses_for_itself_is_told_once_and_as_the_pane_means_it(faults: RunQuery) -> None:
+    desk = Desk(faults)
+    desk.session.choose(desk.session.scene.opened("Compare"))
+    bar = desk.panes()["bar"]
+    assert "n/N divergence" in bar
+    assert "incident" not in bar
