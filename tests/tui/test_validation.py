@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.cells import cell_len
 
 from dtui.model.learning import TURNED_WRONG, GalleryRequest
 from dtui.query import RunQuery, open_run
@@ -272,4 +273,4 @@ def test_names_from_outside_stay_text_on_every_inner_screen(size):
         text = desk.press(*keys).text()
         assert not any(ord(glyph) < 32 and glyph != "\n" for glyph in text), keys
         assert not any(glyph in text for glyph in "\u202e\u200b\x9b\ud800"), keys
-        assert {len(line) <= size[0] for line in text.split("\n")} == {True}
+        assert {cell_len(line) <= size[0] for line in text.split("\n")} == {True}
