@@ -66,7 +66,7 @@ def tui_tenfold() -> list[Measurement]:
     runs = {"paper": invented("paper"), "tenfold": invented("tenfold")}
     found = _starts(runs)
     with ExitStack() as stack:
-        short, long = (stack.enter_context(opened(stack.enter_context(alone(run)))) for run in runs.values())
+        short, long = (stack.enter_context(opened(run)) for run in runs.values())  # where answers are kept
         for name, (opening, keys) in KINDS.items():
             for terminal in (short, long):
                 tap(terminal, opening)
