@@ -94,6 +94,16 @@ def records_of_columns(axis: TimeAxis, iterations: IntArray, interval: float) ->
     return ColumnRecords(starts.astype(np.int64), stops.astype(np.int64))
 
 
+def column_batches(held: ColumnRecords, records: int) -> list[IntArray]:
+    """Split the columns with a value into batches, each of one column or of about that many records.
+
+    Source: dtui.
+    """
+    shown = np.flatnonzero(held.has_value)
+    used = np.cumsum(held.stops[shown] - held.starts[shown]) - 1
+    return [shown[used // records == batch] for batch in np.unique(used // records)]
+
+
 def _pool(values: FloatArray, held: ColumnRecords, function: np.ufunc) -> FloatArray:
     """Reduce each column's records with a ufunc along the last axis; NaN where a column has no value."""
     pooled = np.full((*values.shape[:-1], held.columns), np.nan, dtype=np.result_type(values.dtype, np.float32))

@@ -67,7 +67,7 @@ class RunData(ValidationData):
                 # the same iterations anew: nothing stands where it stood.
                 self._growing.clear()
                 self._windows.clear()
-                self._label_windows.clear()
+                self._labels_around.clear()
                 self.generation += 1
                 self.forget_judgements()
             self._seen, self._joins = now, joins

@@ -21,6 +21,7 @@ from dtui.model import (
     was_logged,
 )
 from dtui.model.statistics import Rows
+from dtui.query.classes import images_judged
 from dtui.query.data import RunData
 from dtui.query.detecting import found_by
 from dtui.query.incidents.origin import origins, told
@@ -138,7 +139,7 @@ def _kind(values: FloatArray, bad: BoolArray) -> str:
 
 def _judged(data: RunData) -> list[str]:
     """Return a line on the validations in which images have no label."""
-    images, judged = data.layout.total_images, data.judged().sum(axis=0)
+    images, judged = data.layout.total_images, images_judged(data)
     partial = np.flatnonzero(judged < images)
     if not len(partial):
         return []

@@ -53,6 +53,10 @@ class RecentArrays:
         self._bytes -= 0 if array is None else array.nbytes
         return array, number
 
+    def size_of(self, key: Hashable) -> int:
+        """Return the bytes of an array; 0 if it is not kept."""
+        return self._kept[key][0].nbytes if key in self._kept else 0
+
     def keep(self, key: Hashable, array: FloatArray, number: int) -> None:
         """Keep an array, unless it is too large. The least recently used arrays are dropped first."""
         self.take(key)

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from dtui.analysis.correctness import PackedLayout, WordArray
-from dtui.analysis.downsample import ColumnRecords, pool_mean, records_of_columns, row_edges
+from dtui.analysis.downsample import ColumnRecords, column_batches, pool_mean, records_of_columns, row_edges
 from dtui.analysis.ordering import by_largest_first, by_peak, by_similarity
 from dtui.analysis.relations.confusion import LABELS
 from dtui.analysis.thumbnails import decode_thumbnail
@@ -69,6 +69,12 @@ def image_rows(data: RunData, request: ImagesRequest) -> ImageRows:
         images=len(images),
         always_wrong=read_only(always[order]),
     )
+
+
+def prepare_images(data: RunData, classes: tuple[int, ...], seconds: float) -> bool:
+    """Answer `RunQuery.prepare_images`."""
+    check_labels(data, classes)
+    return data.prepare_judgements_of(classes, seconds)
 
 
 def images_of(data: RunData, classes: tuple[int, ...]) -> IntArray:
@@ -163,7 +169,7 @@ def wrong_labels(data: RunData, images: IntArray, held: ColumnRecords, pixels: i
     edges = np.append(row_edges(len(images), pixels), len(images))
     result = np.full((len(edges) - 1, held.columns), NO_LABEL, dtype=np.int32)
     low, high = int(images.min()), int(images.max()) + 1
-    for columns in _column_batches(held, max(1, AT_ONCE // (high - low))):
+    for columns in column_batches(held, max(1, AT_ONCE // (high - low))):
         starts, stops = held.starts[columns], held.stops[columns]
         window = slice(int(starts.min()), int(stops.max()))
         labels = data.labels(slice(low, high), window)
@@ -177,13 +183,6 @@ def wrong_labels(data: RunData, images: IntArray, held: ColumnRecords, pixels: i
             judged = labels[shown - low][:, positions]
             result[pixel, columns] = _most_frequent_wrong(judged, targets[shown], column, len(columns))
     return result
-
-
-def _column_batches(held: ColumnRecords, validations: int) -> list[IntArray]:
-    """Split the columns with a value into batches, each of one column or of about that many validations."""
-    shown = np.flatnonzero(held.has_value)
-    used = np.cumsum(held.stops[shown] - held.starts[shown]) - 1
-    return [shown[used // validations == batch] for batch in np.unique(used // validations)]
 
 
 def _most_frequent_wrong(judged: IntArray, targets: LabelArray, column: IntArray, columns: int) -> IntArray:
@@ -231,8 +230,7 @@ def labels_at(data: RunData, images: IntArray, position: int) -> IntArray:
     """Return the predicted labels of some images at a validation, shape (images,); NO_VALUE before the first (-1)."""
     if position < 0 or not len(images):
         return np.full(len(images), NO_VALUE, dtype=np.int32)
-    low, high = int(images.min()), int(images.max()) + 1
-    return data.labels_around(slice(low, high), position)[images - low]
+    return data.labels_around(images, position)
 
 
 def taken_for(data: RunData, classes: tuple[int, ...], iteration: int) -> TakenFor:

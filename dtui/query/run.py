@@ -84,6 +84,10 @@ class RunQuery(LayerQuestions, CompareQuestions):
         """Look for newly recorded data; return True if anything that a view shows has changed."""
         return self._data.refresh()
 
+    def tidy(self) -> None:
+        """Free what takes much room, was only needed for the last answers, and can be read again."""
+        self._data.tidy()
+
     def settle(self) -> None:
         """Wait some seconds to find out whether another host still records; for callers that ask only once."""
         self._reader.settle()

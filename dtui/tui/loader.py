@@ -209,6 +209,7 @@ class Loader:
         answered = first_look(session, self._opened(), self._value)
         with self._lock:
             self._asked.update({type(question): (view.revision, question) for question in answered})
+        self._opened().tidy()
         return session
 
     def _switch(self, path: Path) -> None:
@@ -294,10 +295,11 @@ class Loader:
         """
         with self._lock:
             kind = next(iter(sorted(self._wanted, key=lambda kind: kind.is_slow)), None)
-            if kind is None:
-                self._draining = False
-                return
-            ticket = self._wanted.pop(kind)
+            self._draining = kind is not None
+            ticket = None if kind is None else self._wanted.pop(kind)
+        if kind is None or ticket is None:
+            self._opened().tidy()
+            return
         self._guard(lambda: self._answer(ticket), kind.about)
         self._submit(self._answer_next, "")
 

@@ -14,6 +14,7 @@ from statistics import median
 from tests.tui.terminal import Terminal
 
 PATIENCE_SECONDS = 10.0
+TAP_SECONDS = 30.0
 KEY_RATE = 60
 """Keys in a second while one is held."""
 
@@ -82,11 +83,16 @@ def press(terminal: Terminal, key: str) -> Cost:
 
 
 def tap(terminal: Terminal, key: str) -> None:
-    """Press a key and wait until the program has taken it; one that changes nothing, and writes nothing, too."""
+    """Press a key and wait until the program has taken it; one that changes nothing, and writes nothing, too.
+
+    A program that is never quiet, for a run beside it grows, is waited for no longer than TAP_SECONDS.
+    """
     terminal.send(key)
-    spent = -IDLE_MS
-    while terminal.until_quiet() or processor_ms(terminal.pid) - spent >= IDLE_MS:
+    spent, until = -IDLE_MS, time.monotonic() + TAP_SECONDS
+    while terminal.until_quiet(until) or processor_ms(terminal.pid) - spent >= IDLE_MS:
         spent = processor_ms(terminal.pid)
+        if time.monotonic() >= until:
+            return
 
 
 def middle(costs: list[Cost]) -> Cost:

@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -43,6 +45,18 @@ def invented(preset: str) -> Path:
             time.sleep(1)  # until what the last part replaced is removed, which takes a grace period
         made.rename(path)
     return path
+
+
+@contextmanager
+def alone(run: Path) -> Iterator[Path]:
+    """Lend an invented run in a folder of its own: the screen of runs reads all that lie beside it, and goes on if one
+    grows. Its parts are not copied."""
+
+    def link(source: str, target: str) -> None:
+        (os.link if source.endswith(".h5") and "parts" in source else shutil.copyfile)(source, target)
+
+    with tempfile.TemporaryDirectory(dir=run.parent.parent) as folder:
+        yield Path(shutil.copytree(run, Path(folder) / run.name, copy_function=link))
 
 
 def widest_layer(reader: RunReader) -> slice:

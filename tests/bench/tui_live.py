@@ -29,7 +29,7 @@ from dtui.tui.state.session import Session
 from tests.bench.registry import Measurement, benchmark
 from tests.bench.store_runs import invented
 
-RECORDS, AT_ONCE, BEFORE = 8_000, 100, 1_000
+RECORDS, AT_ONCE, BEFORE = 4_000, 100, 1_000
 IMAGES, CLASSES = 1_000, 10
 IDLE_SECONDS = 0.15
 """Without an event for so long everything is answered."""
@@ -93,7 +93,7 @@ def resident() -> float:
 
 @benchmark
 def tui_hours() -> list[Measurement]:
-    """Memory of the TUI after 8,000 appended records on every screen, beside that after the first thousand; MB."""
+    """Memory of the TUI after 4,000 appended records on every screen, beside that after the first thousand; MB."""
     structure = resnet20()
     training = Training(structure, plant_events(structure, 1000, 1000, 0), 1000, 0)
     records = [training.record(position, 100, 0.5) for position in range(8)]
@@ -102,7 +102,7 @@ def tui_hours() -> list[Measurement]:
     with tempfile.TemporaryDirectory() as folder:
         writer = RunWriter(Path(folder) / "run", structure, RunMetadata("live", "2026-01-01T00:00:00+00:00", 1))
         writer.set_images(ImageSet(names, targets, tuple(map(str, range(IMAGES)))))
-        viewer, sizes = None, []
+        viewer, sizes, begin = None, [], resident()
         for count in range(RECORDS):
             scalars = {"loss": float(rng.random()), "learning_rate": 0.1}
             writer.append_record(replace(records[count % 8], iteration=count, scalars=scalars))
@@ -126,6 +126,7 @@ def tui_hours() -> list[Measurement]:
         Measurement(
             f"TUI after {RECORDS:,} records", sizes[-1], f"after {BEFORE:,}", sizes[0], "MB", sizes[-1] / sizes[0]
         ),
+        Measurement("TUI and its writer", sizes[-1], "before the first record", begin, "MB", sizes[-1] / begin),
         Measurement("TUI growth in 1,000 records", growth, f"after {BEFORE:,}", sizes[0], "MB", growth / sizes[0]),
     ]
 

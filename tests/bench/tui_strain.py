@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 
 from tests.bench.pressing import KEY_RATE, bare, hold, middle, opened, press, resident_mb, tap
 from tests.bench.registry import Measurement, benchmark
-from tests.bench.store_runs import invented
+from tests.bench.store_runs import alone, invented
 from tests.bench.tui_pty import start_of
 
 LEFT, RIGHT = "\x1b[D", "\x1b[C"
@@ -20,7 +21,7 @@ BARE = "bare Textual app"
 SCREENS = {"Triage": "1", "Layers": "2", "Validation": "3", "Cube": "5"}
 WALK = ["1?", "\x1b", "nn", "2jjs", "\x1b", "\t3i", "\x1b", "4b", "5v", "6T", "\x1b", "1"]
 """Every screen, with what opens there; keys that are pressed one after the other before anything is waited for."""
-WALKS = 4
+WALKS = 3
 
 
 @benchmark
@@ -64,7 +65,8 @@ def tui_tenfold() -> list[Measurement]:
     """
     runs = {"paper": invented("paper"), "tenfold": invented("tenfold")}
     found = _starts(runs)
-    with opened(runs["paper"]) as short, opened(runs["tenfold"]) as long:
+    with ExitStack() as stack:
+        short, long = (stack.enter_context(opened(run)) for run in runs.values())  # where answers are kept
         for name, (opening, keys) in KINDS.items():
             for terminal in (short, long):
                 tap(terminal, opening)
@@ -91,11 +93,11 @@ def _starts(runs: dict[str, Path]) -> list[Measurement]:
 
 @benchmark
 def tui_memory() -> list[Measurement]:
-    """Memory after four walks over all screens at the paper's scale, beside one walk and a bare Textual app; MB."""
+    """Memory after some walks over all screens at the paper's scale, beside one walk and a bare Textual app; MB."""
     with bare() as terminal:
         floor = resident_mb(terminal.pid)
     sizes = []
-    with opened(invented("paper")) as terminal:
+    with alone(invented("paper")) as run, opened(run) as terminal:
         for _ in range(WALKS):
             for keys in WALK:
                 tap(terminal, keys)

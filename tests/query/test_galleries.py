@@ -50,6 +50,7 @@ def test_what_classes_are_taken_for_is_counted(query, reader, iteration, at, cla
 
 
 def test_a_step_of_the_crosshair_reads_the_labels_of_the_next_steps_too(query, reader, monkeypatch):
+    monkeypatch.setattr("dtui.query.labels.labels_around.TOGETHER", 16)
     reads, read = [], type(reader).read_labels
     monkeypatch.setattr(type(reader), "read_labels", lambda self, *where: reads.append(where) or read(self, *where))
     for at in range(16, 32):
@@ -59,8 +60,9 @@ def test_a_step_of_the_crosshair_reads_the_labels_of_the_next_steps_too(query, r
     assert len(reads) == 2
 
 
-def test_labels_of_very_many_images_are_read_for_one_validation(query, reader, monkeypatch):
+def test_labels_of_very_many_images_are_read_for_one_validation(reader, monkeypatch):
     monkeypatch.setattr("dtui.query.labels.validation_data.LABELS_AROUND", 8)
+    query = query_of(reader)
     reads, read = [], type(reader).read_labels
     monkeypatch.setattr(type(reader), "read_labels", lambda self, *where: reads.append(where) or read(self, *where))
     query.taken_for((0, 1), FIRST + 17 * EVERY)

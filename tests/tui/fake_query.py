@@ -115,6 +115,12 @@ class FakeQuery(FakeLayers, FakeValidation):
     def prepare_incidents(self, seconds):
         return True
 
+    def prepare_images(self, classes, seconds):
+        return True
+
+    def tidy(self):
+        pass
+
     def prepare_anomalies(self, settings, seconds):
         return True
 

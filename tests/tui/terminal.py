@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import math
 import os
 import pty
 import re
@@ -70,10 +71,10 @@ class Terminal:
             self._read(0.05)
         return self.written[start:]
 
-    def until_quiet(self) -> bytes:
-        """Read until nothing has come for a while; return what came."""
+    def until_quiet(self, until: float = math.inf) -> bytes:
+        """Read until nothing has come for a while, or until a time of the monotonic clock; return what came."""
         start = len(self.written)
-        while self._read(QUIET_SECONDS):
+        while self._read(QUIET_SECONDS) and time.monotonic() < until:
             pass
         return self.written[start:]
 

@@ -53,6 +53,14 @@ def hold(query: FakeQuery, name: str) -> tuple[threading.Event, threading.Event]
     return began, go
 
 
+def test_what_answers_needed_is_freed_when_nothing_more_is_asked(desk):
+    freed = threading.Event()
+    desk.query.tidy = lambda: freed.set() if desk.events.qsize() else None  # behind the answer
+    desk.loader.ask([ClustersQuestion(2)], 0)
+    assert freed.wait(PATIENCE_SECONDS)
+    assert isinstance(desk.next(), Answered)
+
+
 def test_only_the_newest_of_many_requests_is_answered(desk):
     began, go = hold(desk.query, "clusters")
     for count in range(2, 9):

@@ -71,7 +71,7 @@ def _became(
     validations = data.validations
     first = int(np.searchsorted(validations, incident.first))
     stop = max(first + 1, int(np.searchsorted(validations, incident.last, side="right")))
-    errors = data.class_errors()[label, first:stop]
+    errors = data.errors_within(slice(first, min(stop, len(validations))))[label]
     if not np.isfinite(errors).any():
         return None, (), 0, ()
     at = first + int(np.nanargmax(errors))

@@ -92,18 +92,23 @@ def _is_off(norms: FloatArray, incident: Incident, data: RunData) -> bool:
     return bool(len(before) and _ratio(norms[regular][-1:], before[-1:])[0] > OFF)
 
 
+def _last(data: RunData) -> slice:
+    """Return the last validations."""
+    return slice(max(0, len(data.validations) - LAST), len(data.validations))
+
+
 def _class(incident: Incident, data: RunData) -> bool | None:
     drop = _first(incident, "class")
     if drop is None or drop.amount is None or drop.usual is None:
         return None
-    return _is_high(data.class_errors()[drop.classes[0], -LAST:], drop)
+    return _is_high(data.errors_within(_last(data))[drop.classes[0]], drop)
 
 
 def _network(incident: Incident, data: RunData) -> bool | None:
     rise = _first(incident, "network")
     if rise is None or rise.amount is None or rise.usual is None:
         return None
-    errors = data.class_errors()[:, -LAST:]
+    errors = data.errors_within(_last(data))
     known = np.isfinite(errors)
     if not known.any(axis=0).all():
         return None

@@ -211,7 +211,7 @@ def _class(data: RunData, one: Evidence, incident: Incident) -> Series | None:
     if label is None or label >= len(data.class_sizes):
         return None
     validations = _validations(data, incident.first)
-    errors = data.class_errors()[label, validations]
+    errors = data.errors_within(validations)[label]
     every = error_of_all(data)[validations]
     names = data.reader.classes
     name = names[label] if label < len(names) else str(label)

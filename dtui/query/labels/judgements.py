@@ -64,6 +64,7 @@ class Judgements:
         until = time.monotonic() + seconds
         at_once = max(1, min(LONGEST, LABELS_AT_ONCE // max(1, len(targets))))
         at_once -= at_once % TOGETHER if at_once > TOGETHER else 0
+        at_once = min(at_once, TOGETHER) if seconds < math.inf else at_once  # others wait
         right, lost = [self.right], {}
         first = len(self.right)
         try:

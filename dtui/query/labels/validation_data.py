@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
@@ -15,11 +14,13 @@ from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 import numpy as np
 
 from dtui.analysis.correctness import PackedLayout
-from dtui.model import FloatArray, ImageSet, IntArray
+from dtui.model import FloatArray, ImageSet, IntArray, RunStatus
 from dtui.model.judging import Judging
-from dtui.query.growing import GrowingArrays, Windows
+from dtui.query.growing import GrowingArrays
+from dtui.query.labels.error_columns import ErrorColumns
+from dtui.query.labels.judged_classes import CLASSES_ALONE, JudgedClasses
 from dtui.query.labels.judgements import Judgements
-from dtui.query.labels.partial import read_errors
+from dtui.query.labels.labels_around import LabelsAround
 
 if TYPE_CHECKING:
     from dtui.store import RunReader
@@ -27,13 +28,11 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 LABELS_KEPT = 24_000_000
 """Wrong labels that are kept at most, two bytes each; a run of 1,000 validations of 50,000 images has 16 million."""
-LABELS_AROUND, VALIDATIONS_AROUND = 8 << 20, 16
-"""Bytes of labels that are kept around the last validations that were asked for, and how many are read together: a
-chunk of the store holds more, and decoding it takes as long for one."""
-
-
-CLASSES_ALONE, CLASSES_KEPT = 16, 64
-"""Classes up to which their labels are read alone, and classes of which right or wrong is kept so."""
+LABELS_AROUND = 16 << 20
+"""Bytes of labels that are kept around the last validations that were asked for: the next step asks for them."""
+BITS_KEPT = 32 << 20
+"""Bytes of right or wrong of all images: of a run with more, only that of the classes asked for is read and kept.
+50,000 images at 1,000 validations are 8 MB."""
 FindRows = Callable[[list[int]], dict[int, IntArray]]
 """Returns rows of numbers for each of some things, shape (n, columns) each."""
 IsPossible = Callable[[int, IntArray], bool]
@@ -67,14 +66,11 @@ class ValidationData:
         """Take over a reader; nothing is read before the first question."""
         self.reader = reader
         self._growing = GrowingArrays()
-        self._errors = GrowingArrays()
-        """Of classes, apart from all else: every screen asks for them, while other arrays come and go."""
-        self._label_windows = Windows(LABELS_AROUND, LABELS_AROUND, VALIDATIONS_AROUND)
+        self._errors = ErrorColumns(reader)
+        self._labels_around = LabelsAround(LABELS_AROUND)
         self._memory: dict[Hashable, object] = {}
         self._judgements: Judgements | None = None
-        self._of_classes: OrderedDict[int, Judgements] = OrderedDict()
-        self._partly_judged: dict[int, FloatArray] = {}
-        """Judged images of each class at validations that did not judge all, by position; of those that were read."""
+        self._of_classes: JudgedClasses | None = None
         self._keeps_labels = False
         self.answers: Answers | None = None
         """Those of a run that has ended, within `RunQuery.keeping_labels`."""
@@ -103,31 +99,30 @@ class ValidationData:
 
     # --- errors
     def class_errors(self) -> FloatArray:
-        """Return, for each class, the wrong images as a share of the judged ones, shape (C, m)."""
+        """Return, for each class, the wrong images as a share of the judged ones, shape (C, m).
+
+        Of a long run that is much: `errors_within` is for those who need only some validations.
+        """
         if not len(self.validations):  # the reader may not know the images yet, nor how many rows there will be
             return np.zeros((len(self.layout.images), 0))
+        return self._errors.whole(self.layout.images, len(self.validations))
 
-        def read(some: slice) -> FloatArray:
-            errors, partly = read_errors(self.reader, self.layout.images, some)
-            self._partly_judged.update(partly)
-            return errors
+    def errors_within(self, validations: slice) -> FloatArray:
+        """Return the same at some validations, step 1, shape (C, validations)."""
+        if not len(self.validations):
+            return self.class_errors()
+        return self._errors.within(self.layout.images, validations, len(self.validations))
 
-        return self._errors.columns("class errors", len(self.validations), read)
+    def judged_within(self, validations: slice) -> FloatArray:
+        """Return the judged images of each class, shape (C, validations); all images where labels are lost."""
+        if not len(self.validations):
+            return self.class_errors()
+        return self._errors.judged_within(self.layout.images, validations, len(self.validations))
 
-    def judged(self) -> FloatArray:
-        """Return the number of judged images of each class, shape (C, m); all images where labels are lost."""
-        shape = self.class_errors().shape
-        sizes = self.layout.images[: shape[0], None].astype(np.float32)
-        if not self._partly_judged:
-            return np.broadcast_to(sizes, shape)  # which takes no room, where these are a million equal numbers
-
-        def fill() -> FloatArray:
-            judged = np.repeat(sizes, shape[1], axis=1)
-            for position, counts in self._partly_judged.items():
-                judged[:, position] = counts
-            return judged
-
-        return self.remembered("judged", fill)
+    def tidy(self) -> None:
+        """Free what takes much room, was only needed for the last answers, and can be read again."""
+        if self.reader.status() is not RunStatus.LIVE:  # else the next record needs it
+            self._errors.drop_whole()
 
     # --- what decides what is right
     @property
@@ -187,26 +182,17 @@ class ValidationData:
                 return kept
         return self.reader.read_labels(images, validations)
 
-    def labels_around(self, images: slice, position: int) -> IntArray:
+    def labels_around(self, images: IntArray, position: int) -> IntArray:
         """Return predicted labels at a validation, of which the neighbours are read too: the next step asks for them.
 
         Args:
-            images: Step 1, within the images.
+            images: Not empty, within the images.
             position: Of the validation.
 
         Returns:
             Shape (images,), int32, as `labels`.
         """
-        if (images.stop - images.start) * VALIDATIONS_AROUND * 4 > LABELS_AROUND:  # it would be read anew each time
-            return self.labels(images, slice(position, position + 1))[:, 0]
-        around, first = self._label_windows.columns(
-            (images.start, images.stop),
-            slice(position, position + 1),
-            len(self.validations),
-            lambda wanted: self.labels(images, wanted),
-        )
-        column: IntArray = around[:, position - first]
-        return column
+        return self._labels_around.at(images, position, len(self.validations), self.labels)
 
     # --- correctness
     @property
@@ -248,33 +234,37 @@ class ValidationData:
         """Read labels, and errors of classes, anew with the next question."""
         self._judgements = None
         self._errors.clear()
-        self._partly_judged.clear()
-        self._of_classes.clear()
+        self._of_classes = None
 
     def judgements_of(self, classes: tuple[int, ...]) -> Judgements:
-        """Return right or wrong of the images of some classes, whose labels alone are read if they are few.
+        """Return right or wrong of the images of some classes, whose labels alone are read if all are too many.
 
         Its layout has these classes, in their order; so have its counts of images.
         """
-        if len(classes) > CLASSES_ALONE or self.images is None:
-            self.judgements()
-        return Judgements.beside([self._of_class(label) for label in classes], len(self.validations))
+        few = self._alone(classes)
+        some = [self.judgements().of_class(label) for label in classes] if few is None else few.of(classes, self._count)
+        return Judgements.beside(some, self._count)
 
-    def _of_class(self, label: int) -> Judgements:
-        """Return right or wrong of the images of one class."""
-        first, count = int(self.layout.first_image[label]), int(self.layout.images[label])
-        if self.has_judgements or self.images is None:
-            return self.judgements().of_class(label)
-        judged = self._of_classes.pop(label, None) or Judgements(PackedLayout.of(np.zeros(count, np.uint16), 1))
+    def prepare_judgements_of(self, classes: tuple[int, ...], seconds: float) -> bool:
+        """Read what `judgements_of` needs for about so long; return whether it needs no more."""
+        few = self._alone(classes)
+        if few is not None:
+            return few.prepare(classes, self._count, seconds)
+        return self.images is None or len(self.judgements(seconds).right) == self._count
 
-        def read(some: slice, part: slice) -> IntArray:
-            return self.reader.read_labels(slice(first + some.start, first + some.stop), part)
+    @property
+    def _count(self) -> int:
+        return len(self.validations)
 
-        judged.extend(len(self.validations), self.images.targets[first : first + count], read)
-        self._of_classes[label] = judged
-        while len(self._of_classes) > CLASSES_KEPT:
-            self._of_classes.popitem(last=False)
-        return judged
+    def _alone(self, classes: tuple[int, ...]) -> JudgedClasses | None:
+        """Return what reads the labels of some classes alone; None where those of all are read, or were."""
+        layout, images = self.layout, self.images
+        is_much = 8 * layout.total_words * self._count > BITS_KEPT
+        if self.has_judgements or images is None or not (is_much or len(classes) <= CLASSES_ALONE):
+            return None
+        if self._of_classes is None:
+            self._of_classes = JudgedClasses(layout, images.targets, self.reader.read_labels)
+        return self._of_classes
 
     def judge(self, validations: slice) -> Judgements:
         """Return right or wrong of every image at some validations, step 1, read anew; nothing of it is kept."""

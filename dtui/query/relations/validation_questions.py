@@ -94,6 +94,14 @@ class ValidationQuestions:
         """
         return images.image_rows(self._data, request)
 
+    def prepare_images(self, classes: tuple[int, ...], seconds: float) -> bool:
+        """Read what `image_rows` needs of some classes for about so long; return whether it needs no more.
+
+        Raises:
+            UsageError: An unknown class.
+        """
+        return images.prepare_images(self._data, classes, seconds)
+
     def image_verdict(self, image: int, iteration: int) -> ImageVerdict:
         """Return how one image was judged at the last validation at or before an iteration.
 

@@ -39,6 +39,11 @@ class ImagesQuestion(Question[ImageRows]):
 
     request: ImagesRequest
     about = "images"
+    is_slow = True
+
+    def prepare(self, query: RunQuery, seconds: float) -> bool:
+        """Read labels."""
+        return query.prepare_images(self.request.classes, seconds)
 
     def ask(self, query: RunQuery) -> ImageRows:
         """Return it."""
