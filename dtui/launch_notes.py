@@ -10,10 +10,11 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, field, fields
 from pathlib import Path
 from typing import Any
 
+from dtui.dataclass_on_use import dataclass
 from dtui.run_path import SUFFIX
 
 VARIABLE = "DTUI_RUN"

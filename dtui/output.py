@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from dtui.dataclass_on_use import dataclass
 from dtui.errors import OutputError
 
 STANDARD_OUTPUT = "-"
@@ -59,6 +58,8 @@ class OutputTarget:
             OutputError: It cannot be written, or `source` cannot be read.
         """
         with source.open("rb") as file, self._opened() as output:
+            import shutil
+
             shutil.copyfileobj(file, output, 1 << 20)
 
     @contextmanager

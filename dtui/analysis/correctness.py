@@ -5,11 +5,10 @@ Owns the packed layout: images sorted by class, each class padded to whole 64-bi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model import BoolArray, IntArray, LabelArray
 
 WordArray = NDArray[np.uint64]

@@ -5,11 +5,11 @@ Owns pooling along time and along rows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model import BoolArray, FloatArray, IntArray, TimeAxis
 
 

@@ -7,12 +7,12 @@ from those.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
 from dtui.analysis.correctness import PackedLayout, WordArray
 from dtui.analysis.flips import find_flips, looks_at
+from dtui.dataclass_on_use import dataclass
 from dtui.model import DEFAULT_WINDOW, AnomalySettings, FloatArray, IntArray
 
 RULES = ("left", "right")

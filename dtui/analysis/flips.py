@@ -5,12 +5,12 @@ Owns the left and the right rule. Both report the validation of the flip itself.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 
 from dtui.analysis.correctness import WordArray
+from dtui.dataclass_on_use import dataclass
 from dtui.model import BoolArray
 
 WORDS_AT_ONCE = 64

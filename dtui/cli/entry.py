@@ -1,13 +1,13 @@
-"""Runs a command line: picks the command, prints its outcome, turns every failure into one line and an exit code."""
+"""Runs a command line: picks the command, prints its outcome, turns every failure into one line and an exit code.
+
+What only a failure needs is imported there: every command waits for an import at the head of this module.
+"""
 
 from __future__ import annotations
 
 import argparse
-import difflib
 import os
 import sys
-import tempfile
-import traceback
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
@@ -83,6 +83,8 @@ def _is_there(path: str) -> bool:
 
 
 def _nearest(word: str) -> str | None:
+    import difflib
+
     close = difflib.get_close_matches(word, [command.name for command in COMMANDS], n=1)
     return close[0] if close else None
 
@@ -125,6 +127,9 @@ def _describe(error: BaseException) -> str:
 
 def _keep_traceback() -> str:
     """Write the current traceback to a file and say where."""
+    import tempfile
+    import traceback
+
     state = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
     for folder in (Path(state) / "dtui", Path(tempfile.gettempdir())):
         try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dtui.cli.command import Command, add_json, add_run, label_of, positive
@@ -47,6 +46,8 @@ def run_images(options: argparse.Namespace) -> Outcome:
 
 def run_confusion(options: argparse.Namespace) -> Outcome:
     """Show which wrong labels classes got at a validation, and which confusions grew there."""
+    from dataclasses import replace
+
     from dtui.query import open_run
 
     with open_run(options.run) as query:

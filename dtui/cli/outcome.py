@@ -5,8 +5,9 @@ Owns the meaning of each exit code.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
+
+from dtui.dataclass_on_use import dataclass
 
 
 class Exit(IntEnum):

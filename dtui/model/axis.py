@@ -5,10 +5,11 @@ Owns the mapping between iterations and columns.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model.arrays import IntArray
 
 SHORTEST_SPAN = 8.0

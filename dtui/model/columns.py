@@ -5,10 +5,11 @@ Owns which columns this dtui records, and what stands in a column where there is
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
+
+from dtui.dataclass_on_use import dataclass
 
 
 @dataclass(frozen=True, slots=True)

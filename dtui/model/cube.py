@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
 
 import numpy as np
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model.arrays import BoolArray, FloatArray, IntArray
 from dtui.model.axis import TimeAxis
 from dtui.model.relations import Correlation, MiniSet

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+
+from dtui.dataclass_on_use import dataclass
 
 HIGHER, LOWER = "higher", "lower"
 """Which scores are better."""

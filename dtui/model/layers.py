@@ -5,8 +5,7 @@ All arrays are read-only. Columns are those of the axis, as in `dtui.model.views
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from dtui.dataclass_on_use import dataclass
 from dtui.model.arrays import BoolArray, FloatArray, IntArray
 from dtui.model.axis import TimeAxis
 from dtui.model.statistics import title_of

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Any
 
 from numpy.typing import NDArray
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model.arrays import ByteArray, FloatArray, IntArray, LabelArray
 
 

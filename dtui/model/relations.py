@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model.arrays import FloatArray, IntArray
 
 CHANGES = ("update_ratio", "cosine_distance", "update_norm")

@@ -7,9 +7,10 @@ it holds (`dtui.store.format.contents`), so a new one, at any place in the list,
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
+
+from dtui.dataclass_on_use import dataclass
 
 SOURCES = ("weights", "gradients", "updates")
 """What a layer statistic is taken of, in storage order."""

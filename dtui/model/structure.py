@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model.arrays import LabelArray
 from dtui.model.columns import Column
 from dtui.model.judging import Judging

@@ -7,8 +7,9 @@ shows the record before it. Before the first and after the last record a column 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model.arrays import BoolArray, ByteArray, FloatArray, IntArray
 from dtui.model.axis import TimeAxis
 from dtui.model.findings.adapters import AdapterState

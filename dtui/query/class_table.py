@@ -10,11 +10,10 @@ import time
 import zlib
 from dataclasses import replace
 
-import numpy as np
-
 from dtui.analysis.flip_table import COLUMNS, DIRECTIONS, RULES, ClassFlips, FlipCounts, count_flips, find_flip_table
 from dtui.errors import DtuiError
 from dtui.model import DEFAULT_WINDOW, AnomalySettings, IntArray, RunStatus
+from dtui.model.arrays import is_among
 from dtui.query.data import RunData
 
 VERSION = 1
@@ -115,5 +114,5 @@ def _is_possible(table: IntArray, judged: ClassFlips) -> bool:
     ranges = ((rule, len(RULES)), (label, len(judged.images)), (direction, len(DIRECTIONS)))
     if any(column.min() < 0 or column.max() >= stop for column, stop in ranges):
         return False
-    known = np.isin(iteration, judged.iterations)
+    known = is_among(iteration, judged.iterations)
     return bool(known.all() and count.min() >= 1 and (count <= judged.images[label]).all())

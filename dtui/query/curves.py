@@ -12,6 +12,7 @@ import numpy as np
 from dtui.analysis.downsample import pool_largest, pool_mean, pool_smallest, records_of_columns
 from dtui.analysis.stages import find_stages
 from dtui.model import LARGEST, BoolArray, Curves, FloatArray, IntArray, Stage, TimeAxis, read_only, was_logged
+from dtui.model.arrays import median_of
 from dtui.query.classes import error_of_all
 from dtui.query.data import RunData
 
@@ -37,7 +38,7 @@ def curve_points(data: RunData) -> Mapping[str, Points]:
             logged = was_logged(values)
             if logged.any():
                 steps = np.diff(iterations[logged])
-                interval = max(data.record_interval, float(np.median(steps)) if len(steps) else 0.0)
+                interval = max(data.record_interval, median_of(steps) if len(steps) else 0.0)
                 found[NAMES.get(name, name)] = (iterations, values, interval)
         errors = error_of_all(data) if len(data.validations) else np.zeros(0)
         if not np.isnan(errors).all():  # one that is lost stays a hole

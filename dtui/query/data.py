@@ -22,6 +22,7 @@ from dtui.model import (
     TimeAxis,
     Trigger,
 )
+from dtui.model.arrays import median_of
 from dtui.model.scalars import Points, scalar_points
 from dtui.model.statistics import Rows
 from dtui.query.growing import Windows
@@ -143,7 +144,7 @@ class RunData(ValidationData):
     def validation_interval(self) -> float:
         """Iterations from one validation to the next, usually, >= 1."""
         steps = np.diff(self.validations)
-        return float(np.median(steps)) if len(steps) else self.record_interval
+        return median_of(steps) if len(steps) else self.record_interval
 
     # --- numbers
     def records_filters(self, *statistics: str) -> bool:

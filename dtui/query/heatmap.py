@@ -6,7 +6,7 @@ Owns sorting, normalising and pooling of filters, and their marks.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from dtui.analysis.filters import (
 )
 from dtui.analysis.ordering import by_largest_first, by_similarity, by_smallest_first
 from dtui.analysis.quantiles import column_quantiles, magnitude_quantile, thin
+from dtui.dataclass_on_use import dataclass
 from dtui.errors import UsageError
 from dtui.model import (
     RECORDS_A_BIN,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from dtui.dataclass_on_use import dataclass
 from dtui.errors import DtuiError
 
 if TYPE_CHECKING:

@@ -52,11 +52,24 @@ def test_reading_commands_import_neither_torch_nor_a_screen(command: str, small_
     assert not imported & (VIEWER_NEEDS_NONE_OF | REPORTS_ONLY | TERMINAL_ONLY | {"tables"})
 
 
+SELDOM = {
+    *("dataclasses", "inspect", "ast", "copy", "subprocess", "tempfile", "traceback", "difflib"),
+    *("json", "datetime", "random", "signal", "numpy"),
+}
+"""Of the standard library, but for NumPy: what a command line is read without."""
+
+
+@pytest.mark.parametrize("shown", ["--version", "--help"])
+def test_what_is_only_printed_imports_next_to_nothing(shown: str) -> None:
+    code = "from dtui.cli import main\ntry: main(sys.argv[1:])\nexcept SystemExit: pass"
+    assert not modules_after(code, shown) & SELDOM
+
+
 def test_a_report_in_plain_text_draws_nothing(small_run: Path, tmp_path: Path) -> None:
     code = "from dtui.cli import main; main(sys.argv[1:])"
     imported = modules_after(code, "report", str(small_run), "-o", str(tmp_path / "night.txt"))
     assert "validation error" in (tmp_path / "night.txt").read_text()
-    assert not imported & (VIEWER_NEEDS_NONE_OF | TERMINAL_ONLY | {"tables", "altair", "vl_convert", "typst"})
+    assert not sorted(imported & (VIEWER_NEEDS_NONE_OF | TERMINAL_ONLY | {"tables", "altair", "vl_convert", "typst"}))
 
 
 def test_a_recorder_without_torch_names_the_extra() -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model import BoolArray, FloatArray, IntArray, LabelArray
 
 LABELS = 65_536

@@ -6,10 +6,10 @@ Owns the partition. Two filters are in one part if they are in the same layer an
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model import IntArray
 
 

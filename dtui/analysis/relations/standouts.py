@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model import BoolArray, IntArray
 
 MOST_CHANCE = 0.01

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import sys
-import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dtui.cli.command import Command, positive
-from dtui.cli.launching.child import end_like, run_child
-from dtui.cli.launching.summary import summary
 from dtui.cli.outcome import Outcome
 from dtui.errors import UsageError
-from dtui.launch_notes import BOOTSTRAP, VARIABLE, Settings, as_variable
 from dtui.run_path import SUFFIX, with_suffix
 from dtui.safe_text import safe
+
+if TYPE_CHECKING:
+    from dtui.launch_notes import Settings
 
 _NOT_FOUND, _NOT_EXECUTABLE = 127, 126
 """Exit codes of a shell for a command that does not exist, and for one that cannot be executed."""
@@ -79,6 +78,13 @@ COMMAND = Command(
 
 def run_run(options: argparse.Namespace) -> Outcome:
     """Run a command, and say what was recorded of it. The exit code is the command's."""
+    import shutil
+    import tempfile
+
+    from dtui.cli.launching.child import end_like, run_child
+    from dtui.cli.launching.summary import summary
+    from dtui.launch_notes import Settings
+
     command = options.command[1:] if options.command[:1] == ["--"] else options.command
     if not command:
         raise UsageError("run: no command; give one after --, as in dtui run -- python train.py")
@@ -119,6 +125,8 @@ def _not_started(name: str, error: OSError) -> Outcome:
 
 def _environment(settings: Settings) -> dict[str, str]:
     """Return the environment of the command: every Python in it imports our module when it begins."""
+    from dtui.launch_notes import BOOTSTRAP, VARIABLE, as_variable
+
     before = os.environ.get("PYTHONPATH", "")
     path = os.pathsep.join([str(BOOTSTRAP), before] if before else [str(BOOTSTRAP)])
     return {**os.environ, "PYTHONPATH": path, VARIABLE: as_variable(settings)}

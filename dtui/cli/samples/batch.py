@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -95,6 +94,8 @@ def _size(batch: KeptBatch) -> str:
 
 
 def _ids(samples: Sequence[int]) -> list[str]:
+    import textwrap
+
     return textwrap.wrap(" ".join(str(number) for number in samples), WIDTH) or ["its samples are not known"]
 
 

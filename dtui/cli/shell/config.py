@@ -8,9 +8,8 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from dtui.errors import UsageError
 from dtui.safe_text import safe
@@ -18,8 +17,7 @@ from dtui.safe_text import safe
 LARGEST_FILE = 64 << 10
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(NamedTuple):
     """What a configuration says.
 
     Attributes:
@@ -29,7 +27,7 @@ class Config:
     """
 
     path: Path
-    values: Mapping[str, Any] = field(default_factory=dict)
+    values: Mapping[str, Any]
     fault: str = ""
 
 
@@ -49,10 +47,10 @@ def read_config(allowed: Mapping[str, tuple[object, ...]]) -> Config:
 
         found = tomllib.loads(content)
     except FileNotFoundError:
-        return Config(path)
+        return Config(path, {})
     except Exception as error:  # noqa: BLE001  whatever is wrong with the file, dtui starts
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        return Config(path, fault=f"{path}: passed over, {safe(reason, 200)}")
+        return Config(path, {}, f"{path}: passed over, {safe(reason, 200)}")
     faults = [_fault(name, value, allowed) for name, value in found.items()]
     values = {name: value for name, value in found.items() if not _fault(name, value, allowed)}
     told = "; ".join(fault for fault in faults if fault)

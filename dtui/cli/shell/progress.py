@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from typing import Self
 
@@ -45,6 +44,8 @@ class StatusLine:
     def say(self, text: str) -> None:
         """Show what is done now; `text` may be data from outside."""
         if self._is_visible:
+            import shutil
+
             columns = shutil.get_terminal_size().columns
             line = safe(f"{self._what}  {text}", 400)
             while line and text_columns(line) > columns - 2:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
-import signal
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +16,8 @@ from dtui.errors import DtuiError, UsageError
 from dtui.safe_text import safe
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from dtui.query.watching.events import Look, Wanted, WatchEvent
     from dtui.query.watching.watcher import Watcher
 
@@ -89,6 +88,7 @@ def _tell(look: Look, teller: Teller) -> None:
 @contextmanager
 def _until_ended() -> Iterator[None]:
     """Let SIGTERM end the watch as Ctrl-C does, so that the command of an event does not outlive it."""
+    import signal
 
     def end(*_: object) -> None:
         raise KeyboardInterrupt
@@ -119,6 +119,9 @@ class Teller:
 
     def tell(self, event: WatchEvent) -> None:
         """Tell one event. Whatever fails is a line, and the watch goes on."""
+        import json
+        from datetime import datetime
+
         self.has_fired = True
         options, when = self._options, datetime.now().astimezone()
         as_json = json.dumps(event_fields(event, when.isoformat(timespec="seconds")), allow_nan=False)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model.arrays import FloatArray, IntArray
 from dtui.model.axis import TimeAxis
 from dtui.model.compare.differences import Difference

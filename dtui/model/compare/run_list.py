@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model.arrays import FloatArray
 from dtui.model.compare.differences import Difference
 from dtui.model.views import RunInfo

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dtui.dataclass_on_use import dataclass
 
 DEFAULT_WINDOW = 5
 """Validations, the same in a short run: a shorter window would call flips anomalies that a longer one takes back."""

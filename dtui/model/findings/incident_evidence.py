@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from dtui.dataclass_on_use import dataclass
 from dtui.model.findings.batches import BatchAnswer
 from dtui.model.findings.telling import Telling
 from dtui.model.judging import Judging

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model.findings.evidence import Evidence
 from dtui.model.findings.nonfinite import Origin
 

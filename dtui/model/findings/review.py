@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model.findings.evidence import Anomaly
 from dtui.model.findings.incidents import Cause, Incident
 from dtui.model.judging import Judging, as_groups

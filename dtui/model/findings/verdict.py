@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model.findings.incidents import Incident
 from dtui.model.records import RunStatus
 

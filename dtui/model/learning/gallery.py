@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from dtui.dataclass_on_use import dataclass
 from dtui.model.arrays import IntArray
 from dtui.model.views import ImageVerdict
 

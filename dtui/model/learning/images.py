@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model.arrays import BoolArray, ByteArray, FloatArray, IntArray
 from dtui.model.axis import TimeAxis
 from dtui.model.judging import Judging

@@ -6,10 +6,11 @@ Owns which of them are open, and when a row of the list is read again.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from dtui.dataclass_on_use import dataclass
 from dtui.errors import DtuiError
 from dtui.model import RunStatus
 from dtui.model.compare import Alignment, Comparison, Measure, RunList, RunRow

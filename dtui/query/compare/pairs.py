@@ -6,12 +6,12 @@ Owns the order of the answer and the words for what cannot be compared.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from dtui.analysis.divergence import TOGETHER, WARM_UP, find_onsets, rows_that_part, same_until
 from dtui.analysis.downsample import pool_largest, pool_mean, records_of_columns
+from dtui.dataclass_on_use import dataclass
 from dtui.errors import NotRecordedError
 from dtui.model import Incident, RunInfo, TimeAxis, read_only
 from dtui.model.compare import Alignment, Comparison, Divergence, Measure, PairedColumns, PairedRows, Parting

@@ -6,11 +6,11 @@ Owns what is paired with what, on which scale, and the least spread of each.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from dtui.analysis.divergence import distance_in_spreads, pair_records, spread_before, surprise
+from dtui.dataclass_on_use import dataclass
 from dtui.model import LARGEST, SKIPPED_UPDATES, FloatArray, IntArray, Layer, read_only
 from dtui.model.compare import NOT_FINITE, Alignment, Measure, PairedRows
 from dtui.query.compare.alignment import EPOCH, keys_of

@@ -7,14 +7,15 @@ of four watches.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
 from dtui.analysis.relations.standouts import find_standouts
+from dtui.dataclass_on_use import dataclass
 from dtui.errors import NotRecordedError, UsageError
 from dtui.model import Incident, IntArray
+from dtui.model.arrays import distinct, is_among
 from dtui.model.findings.batches import BatchAnswer, KeptBatch, StandoutSample
 from dtui.query.data import RunData
 
@@ -64,7 +65,7 @@ class Batches:
             raise NotRecordedError(
                 f"{data.reader.path}: no samples of batches were recorded; record with batches=True to know them"
             )
-        self._iterations = np.unique(np.concatenate([frames.iterations for frames in self._frames]))
+        self._iterations = distinct(np.concatenate([frames.iterations for frames in self._frames]))
         triggers = sorted({trigger.iteration for trigger in data.triggers})
         begins = sorted({one.first for one in incidents if one.status != "dismissed"})
         self._events, self._unit = (triggers, "trigger") if triggers else (begins, "incident")
@@ -122,7 +123,7 @@ class Batches:
         batches = list(ids.values())
         best: dict[int, StandoutSample] = {}
         for chosen in (own, every):  # the trigger's own batch alone finds more, where that is the cause
-            is_chosen = np.isin(places, chosen)
+            is_chosen = is_among(places, np.asarray(chosen))
             for one in find_standouts(batches, is_chosen):
                 times = sum(any(one.sample in ids[place] for place in row) for row in wide)
                 found = StandoutSample(one.sample, times, len(wide), one.total, min(1.0, 2 * one.chance))
@@ -153,7 +154,7 @@ class Batches:
             return np.arange(count)
         firsts = np.linspace(0, count - AT_ONCE, max(1, most // AT_ONCE)).astype(np.int64)
         others = (firsts[:, None] + np.arange(AT_ONCE)).reshape(-1)
-        return np.unique(np.concatenate([others, np.asarray(wanted, np.int64)]))
+        return distinct(np.concatenate([others, np.asarray(wanted, np.int64)]))
 
     def _batch(self, iteration: int) -> KeptBatch:
         """Return a kept batch; the last ones are not read again until the run changes."""
@@ -173,7 +174,7 @@ class Batches:
         """Return the ids of batches, each shape (n,), in the order of their iterations."""
         found: dict[int, IntArray] = {}
         for frames in reversed(self._frames):
-            places = np.flatnonzero(np.isin(frames.iterations, iterations))
+            places = np.flatnonzero(is_among(frames.iterations, iterations))
             for run in np.split(places, np.flatnonzero(np.diff(places) > 1) + 1):
                 if len(run):
                     stretch = slice(int(run[0]), int(run[-1]) + 1)

@@ -11,6 +11,7 @@ from dtui.analysis.detectors.online.dead_filters import SHARE as DEAD_SHARE
 from dtui.analysis.detectors.online.frozen_layer import SHARE as FROZEN_SHARE
 from dtui.analysis.quantiles import column_medians, column_quantiles
 from dtui.model import Cause, Evidence, FloatArray, Incident
+from dtui.model.arrays import median_of
 from dtui.query.data import RunData
 
 LAST = 3
@@ -111,7 +112,7 @@ def _network(incident: Incident, data: RunData) -> bool | None:
 
 def _is_high(last: FloatArray, rise: Evidence) -> bool | None:
     known = last[np.isfinite(last)]
-    return bool(np.median(known) > (rise.usual or 0.0) + HALF * (rise.amount or 0.0)) if len(known) else None
+    return bool(median_of(known) > (rise.usual or 0.0) + HALF * (rise.amount or 0.0)) if len(known) else None
 
 
 def _first(incident: Incident, detector: str) -> Evidence | None:

@@ -9,6 +9,7 @@ import numpy as np
 from dtui.analysis.incidents.grouping import kind_of, rank_of
 from dtui.analysis.quantiles import column_medians
 from dtui.model import BoolArray, Evidence, FloatArray, Incident, IntArray, read_only, was_logged, was_lost
+from dtui.model.arrays import median_of
 from dtui.model.findings.telling import Telling
 from dtui.query.classes import error_of_all
 from dtui.query.data import RunData
@@ -59,7 +60,7 @@ def _around(kind: str, series: Series, first: int) -> Telling | None:
     iterations, values = iterations[is_known], np.asarray(values[is_known], dtype=np.float64)
     finite = np.isfinite(values)
     earlier, later = values[finite & (iterations < first)], np.flatnonzero(finite & (iterations >= first))
-    before = float(np.median(earlier)) if len(earlier) else None
+    before = median_of(earlier) if len(earlier) else None
     then = None
     if len(later):
         away = np.abs(values[later] - (before if before is not None else 0.0))

@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from dtui.model import NO_VALUE, NOT_JUDGED, FloatArray, ImageSet, IntArray, LabelArray
+from dtui.model.arrays import distinct
 
 LABELS_AT_ONCE = 8_000_000
 
@@ -45,7 +46,7 @@ def read_errors(reader: LabelReader, images: IntArray, validations: slice) -> tu
         return errors, judged
     holes = np.flatnonzero((np.isnan(errors) & (sizes > 0)[:, None]).any(axis=0))
     at_once = max(1, LABELS_AT_ONCE // max(1, len(known.targets)))
-    for block in np.unique(holes // at_once):
+    for block in distinct(holes // at_once):
         some = holes[holes // at_once == block]
         begin, end = int(some[0]), int(some[-1]) + 1
         window = slice(validations.start + begin, validations.start + end)

@@ -5,11 +5,12 @@ Owns their order. With the bits of the judgements they say all that the labels s
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import pairwise
 
 import numpy as np
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model import BoolArray, IntArray, LabelArray
 
 IMAGES_A_BLOCK = 1_024

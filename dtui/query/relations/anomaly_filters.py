@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from dtui.analysis.relations.anomaly_filters import most_changed, most_changed_at_all
+from dtui.dataclass_on_use import dataclass
 from dtui.errors import UsageError
 from dtui.model import BoolArray, FloatArray, IntArray, Layer, Structure, read_only
 from dtui.model.relations import (

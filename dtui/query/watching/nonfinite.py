@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model import LARGEST, FloatArray, was_logged
 from dtui.model.scalars import was_lost
 from dtui.model.statistics import Rows

@@ -5,9 +5,10 @@ Owns the list of file states.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+
+from dtui.dataclass_on_use import dataclass
 
 
 class FileState(StrEnum):

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
 
+from dtui.dataclass_on_use import dataclass
 from dtui.errors import RunDamagedError
 from dtui.store.disk.child_process import child_environment
 from dtui.store.run.opening import find_run

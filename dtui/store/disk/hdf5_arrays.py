@@ -14,11 +14,12 @@ import math
 import os
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from dtui.dataclass_on_use import dataclass
 
 _SUPERBLOCK = struct.Struct("<8s8BHHIQQQQQQ")
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"

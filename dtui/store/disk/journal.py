@@ -10,13 +10,13 @@ import json
 import math
 import os
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model import LOGGED_NAN
 from dtui.store.disk.atomic_files import open_plain
 from dtui.store.format.contents import is_known_format

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dtui.dataclass_on_use import dataclass
 from dtui.errors import RunDamagedError
 from dtui.store.disk.hdf5 import codec_and_level
 from dtui.store.disk.seal import Seal

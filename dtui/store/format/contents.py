@@ -7,12 +7,12 @@ FORMAT_1 lists. The list alone fixes the layout of frames and parts, whatever th
 from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
 
+from dtui.dataclass_on_use import dataclass
 from dtui.errors import NotRecordedError, RunFormatError, UsageError
 from dtui.model import SOURCES
 from dtui.model import statistics as known

@@ -8,12 +8,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from dtui.dataclass_on_use import dataclass
 from dtui.errors import RunDamagedError, RunFormatError, UsageError
 from dtui.model import (
     ByteArray,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model import CHANGE_RATIO_EDGES, HISTOGRAM_BINS
 from dtui.model.statistics import Rows
 from dtui.store.format.contents import CONFIDENCE, LABEL

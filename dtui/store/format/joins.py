@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model import Gap, Trigger
 from dtui.store.format.schema import GAPS_FILE, LAST_ITERATION, TRIGGERS_FILE, Stream
 

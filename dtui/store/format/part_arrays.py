@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from types import MappingProxyType
 
 import numpy as np
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model import CHANGE_RATIO_EDGES, HISTOGRAM_BINS, RECORDS_A_BIN
 from dtui.model.statistics import WHOLE
 from dtui.store.format.contents import CONFIDENCE, LABEL

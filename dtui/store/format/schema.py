@@ -156,9 +156,10 @@ Later decisions on it go to NAME.triage.jsonl next to it, each with the id of th
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model import ImageSet, Structure
 from dtui.model.columns import Column
 from dtui.model.structure import MOST_OTHER_PARAMETERS

@@ -12,10 +12,10 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dtui.dataclass_on_use import dataclass
 from dtui.errors import PackError, RunExistsError, UsageError
 from dtui.output import OutputTarget, find_target
 from dtui.store.disk.child_process import child_command, child_environment

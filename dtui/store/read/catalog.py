@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 import numpy as np
 
+from dtui.dataclass_on_use import dataclass
 from dtui.errors import RunDamagedError
 from dtui.model import BoolArray, IntArray
 from dtui.store.disk.atomic_files import list_folder

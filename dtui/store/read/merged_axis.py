@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dtui.model import BoolArray, IntArray
+from dtui.model.arrays import is_among
 from dtui.store.format.bins import bin_values
 from dtui.store.format.part_arrays import BIN
 from dtui.store.read.stream_reader import StreamReader
@@ -82,7 +83,7 @@ class MergedReader:
 
     def _merge(self) -> None:
         records, watches = self.records.iterations, self.watches.iterations
-        kept = np.flatnonzero(~np.isin(watches, records))
+        kept = np.flatnonzero(~is_among(watches, records))
         if not len(kept):
             self.iterations, self._positions = records, np.arange(len(records))
             self.is_watch = np.zeros(len(records), np.bool_)

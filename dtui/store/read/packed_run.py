@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from dtui.dataclass_on_use import dataclass
 from dtui.errors import RunDamagedError, RunFormatError
 from dtui.model import ByteArray, IntArray, RunStatus
 from dtui.model.findings.kept_weights import WeightsAt

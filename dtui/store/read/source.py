@@ -6,10 +6,10 @@ A `RunSource` gives readers everything they need from either, so that no reader 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from dtui.dataclass_on_use import dataclass
 from dtui.store.format.schema import Sizes, Stream
 from dtui.store.read.catalog import StreamView
 from dtui.store.read.part_cache import OpenParts

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from dtui.errors import RunDamagedError, UsageError
 from dtui.model import IntArray, LabelArray
+from dtui.model.arrays import is_among
 from dtui.store.disk.atomic_files import open_plain
 from dtui.store.disk.damaged_chunks import answer_type, no_value
 from dtui.store.disk.journal import Frame, read_field
@@ -161,7 +162,7 @@ class StreamReader:
 
     def _with_lost_errors(self, errors: NDArray[Any], rows: range, frames: range) -> NDArray[Any]:
         """Return class errors; compute damaged ones again from the labels."""
-        lost = np.isnan(errors) & np.isin(np.arange(rows.start, rows.stop, rows.step), self._targets)[:, np.newaxis]
+        lost = np.isnan(errors) & is_among(np.arange(rows.start, rows.stop, rows.step), self._targets)[:, np.newaxis]
         columns = np.flatnonzero(lost.any(axis=0))
         images, classes = range(self._files.sizes.images), slice(rows.start, rows.stop, rows.step)
         at_once = max(1, _READ_AT_ONCE // max(1, 4 * len(images)))

@@ -16,12 +16,12 @@ import contextlib
 import os
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from dtui.dataclass_on_use import dataclass
 from dtui.errors import RunDamagedError
 from dtui.model import IntArray
 from dtui.store.disk.sealed_file import SealedFile

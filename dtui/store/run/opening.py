@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from dtui.dataclass_on_use import dataclass
 from dtui.errors import RunDamagedError, RunNotBegunError, RunNotFoundError
 from dtui.model import ByteArray, RunMetadata, Structure
 from dtui.run_path import with_suffix

@@ -10,10 +10,10 @@ import json
 import os
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from dtui.dataclass_on_use import dataclass
 from dtui.errors import RunDamagedError
 from dtui.model import RunStatus
 from dtui.store.disk.atomic_files import open_plain, write_whole

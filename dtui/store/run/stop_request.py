@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import getpass
 import json
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from dtui.dataclass_on_use import dataclass
 from dtui.errors import RunDamagedError, RunNotFoundError, UsageError
 from dtui.model import RunStatus
 from dtui.store.disk.atomic_files import open_plain, write_whole

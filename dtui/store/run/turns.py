@@ -14,9 +14,10 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
+from dtui.dataclass_on_use import dataclass
 from dtui.errors import RunExistsError
 from dtui.store.disk.atomic_files import create_whole, open_again, open_plain
 from dtui.store.disk.json_lines import check_of

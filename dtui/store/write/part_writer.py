@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dtui.dataclass_on_use import dataclass
 from dtui.store.disk.hdf5 import codec_and_level
 from dtui.store.disk.seal import verify_seal
 from dtui.store.disk.sealed_file import SealedFile

@@ -6,11 +6,12 @@ Owns the rule for who may continue a run.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 import numpy as np
 
+from dtui.dataclass_on_use import dataclass
 from dtui.errors import DtuiError, RunDamagedError, RunExistsError, UsageError
 from dtui.model import ImageSet, Structure
 from dtui.model.columns import is_known

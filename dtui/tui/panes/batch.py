@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from dtui.dataclass_on_use import dataclass
 from dtui.errors import NotRecordedError, UsageError
 from dtui.model.findings.batches import BatchAnswer
 from dtui.query import RunQuery

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model import Curves as CurveValues
 from dtui.model import TimeAxis
 from dtui.query import RunQuery

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model.cube import GridCell, IncidentGrid, RowKind
 from dtui.model.findings.review import Entry
 from dtui.model.judging import as_groups

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model import ImageRows, ImagesRequest, ImageVerdict
 from dtui.model.learning import TakenFor
 from dtui.query import RunQuery

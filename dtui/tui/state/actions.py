@@ -7,7 +7,8 @@ key bar, help screen, command palette and the README's table are made from all o
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from dtui.dataclass_on_use import dataclass
 
 KEY_NAMES = {
     "up": "↑",

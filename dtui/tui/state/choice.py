@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
+
+from dtui.dataclass_on_use import dataclass
 
 KEYS = "123456789abcdefimnoprstuvwxyzABCDEFHILMNOPRSTUVWXYZ"
 """One key chooses each: those that move, open and close a list (j k g G h l q) are left out."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model import FloatArray, TimeAxis
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import Enum
 from functools import cached_property
 from typing import Any, ClassVar, TypeVar
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model import TimeAxis
 from dtui.model.findings.review import Entry
 from dtui.tui.renderables.canvas.frame import Frame

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model import Anomaly, AnomalySettings, ClassCluster, Incident, Missing
 
 if TYPE_CHECKING:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model import (
     FILTER_STATISTICS,
     LAYER_STATISTICS,
@@ -26,6 +27,7 @@ from dtui.model import (
     TimeAxis,
     TreeNode,
 )
+from dtui.model.arrays import distinct
 from dtui.model.findings.review import ANOMALIES, INCIDENTS, Entry, Listing, of_anomaly, of_incident
 from dtui.model.layers import ACTIVATION_COLUMNS, AttentionHead
 from dtui.model.statistics import Rows
@@ -215,7 +217,7 @@ def seen_in(query: RunQuery, revision: int, now: float) -> RunView:
         class_sizes=sizes,
         stages=query.stages(),
         limits=query.limits(),
-        iterations=np.union1d(query.record_iterations(), query.validation_iterations()),
+        iterations=distinct(np.concatenate([query.record_iterations(), query.validation_iterations()])),
         revision=revision,
         is_damaged=bool(query.faults()),
         filter_statistics=(*query.recorded(Rows.FILTERS), *(ACTIVATION_COLUMNS if info.activations else ())),

@@ -6,10 +6,11 @@ No widget keeps a selected row of its own, so all panes agree on the selected la
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from types import MappingProxyType
 from typing import Any, Self, TypeVar
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model import AnomalySettings
 from dtui.model.findings.review import INCIDENTS, Listing
 

@@ -7,8 +7,9 @@ out. Control sequences are recognised as ECMA-48 defines them, wherever the inpu
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import Enum, auto
+
+from dtui.dataclass_on_use import dataclass
 
 ESCAPE_SECONDS = 0.1
 """An ESC with nothing after it for so long is the key Esc. As in Textual; ESCDELAY changes it."""

@@ -6,7 +6,6 @@ It lies over the panes and is no screen of its own, so that a letter repaints th
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from rich.cells import cell_len, set_cell_size
@@ -15,6 +14,8 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Input, Static
+
+from dtui.dataclass_on_use import dataclass
 
 MOST_SUGGESTIONS = 8
 

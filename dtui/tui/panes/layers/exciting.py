@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model.learning import Gallery, GalleryRequest
 from dtui.tui.panes.layers.inspected import InspectedFilter
 from dtui.tui.panes.validation.gallery import GalleryPane, GalleryQuestion

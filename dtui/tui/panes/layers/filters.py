@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from operator import attrgetter
 from typing import Any
 
 import numpy as np
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model import Heatmap, HeatmapRequest, TreeNode
 from dtui.model.findings.review import Entry
 from dtui.model.findings.state import Standing

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from dtui.dataclass_on_use import dataclass
 from dtui.model import Heatmap, HeatmapRequest, NodeSeries, RunState, TimeAxis
 from dtui.model.findings.kept_weights import KeptWeights
 from dtui.model.layers import (

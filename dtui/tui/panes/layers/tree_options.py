@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from dtui.dataclass_on_use import dataclass
 from dtui.model import Adapter, NormLayer, OtherParameter
 from dtui.model.layers import ADAPTER_RATIO, UPDATE_RATIO, AttentionHead
 from dtui.tui.renderables.panes.layers.tree_charts import ChartKind

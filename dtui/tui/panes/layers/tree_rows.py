@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model import NodeSeries, RunState, TreeNode
 from dtui.model.findings.review import Entry
 from dtui.model.findings.state import Standing

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, ClassVar
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model import TimeAxis
 from dtui.model.compare import Comparison, Measure, PairedColumns, PairedRows
 from dtui.query.compare.others import Others, Wanted

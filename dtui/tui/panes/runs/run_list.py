@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model.compare import RunList, RunRow
 from dtui.query.compare.others import Others
 from dtui.safe_text import safe

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from dtui.dataclass_on_use import dataclass
 from dtui.model import Cause, ClassErrors, TimeAxis
 from dtui.model.findings.review import reviewable
 from dtui.query import RunQuery

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model import TimeAxis
 from dtui.model.learning import ConfusionChange, ConfusionMatrix
 from dtui.query import RunQuery

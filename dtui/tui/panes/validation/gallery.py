@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model.learning import GALLERY_SORTS, TURNED_WRONG, Gallery, GalleryRequest
 from dtui.query import RunQuery
 from dtui.tui.panes.rows import scrolled

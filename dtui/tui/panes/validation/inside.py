@@ -6,8 +6,9 @@ Owns their names and what they are about.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model.learning import TURNED_WRONG
 from dtui.tui.state.pane import Scene, Step
 from dtui.tui.state.selection import Selection

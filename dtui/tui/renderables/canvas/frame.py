@@ -5,8 +5,7 @@ Owns where the gutter ends and the time axis begins.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from dtui.dataclass_on_use import dataclass
 from dtui.model import TimeAxis
 from dtui.tui.renderables.canvas.output import Output
 from dtui.tui.renderables.canvas.theme import Theme

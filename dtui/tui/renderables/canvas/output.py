@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+
+from dtui.dataclass_on_use import dataclass
 
 
 class ColorMode(Enum):

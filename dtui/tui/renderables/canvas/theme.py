@@ -5,7 +5,7 @@ Owns the named colours and the ramps of both themes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dtui.dataclass_on_use import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model import IntArray
 from dtui.model.findings.batches import BatchAnswer, KeptBatch
 from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model import Anomaly, ClassErrors, FloatArray, Stage
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas import marks

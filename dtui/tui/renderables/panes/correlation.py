@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model.cube import GridCell, IncidentGrid
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.cells import Cells, text_width

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model import FloatArray, IntArray
 from dtui.model.cube import Cube, GridCell, Lit, any_of, group_of
 from dtui.model.judging import Judging, as_groups

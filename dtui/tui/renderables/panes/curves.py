@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 import numpy as np
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model import SKIPPED_UPDATES, BoolArray, Curves, FloatArray, Stage
+from dtui.model.arrays import median_of
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.cells import Cells, text_width
 from dtui.tui.renderables.canvas.frame import Frame, Region
@@ -275,7 +277,7 @@ def _two_points(curves: Curves, name: str, frame: Frame) -> FloatArray:
     extremes = resample(np.asarray(curves.extremes[name], np.float64), curves.axis, axis)
     distances = np.where(np.isfinite(extremes), np.abs(extremes - values), np.nan)
     known = np.isfinite(distances)
-    usual = float(np.median(distances[known])) if known.any() else 0.0
+    usual = median_of(distances[known]) if known.any() else 0.0
     filled = np.where(known, distances, -1.0)
     farthest = np.take_along_axis(extremes, filled.argmax(0)[None], 0)[0]
     burst = np.where(filled.max(0) > max(4 * usual, 1e-12), farthest, values)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model import ImageVerdict
 from dtui.model.findings.incident_evidence import IncidentEvidence
 from dtui.model.findings.review import Entry

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model.findings.review import Entry
 from dtui.model.findings.telling import Telling
 from dtui.safe_text import safe

@@ -6,8 +6,8 @@ Owns width and colour by share.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model import Anomaly
 from dtui.tui.renderables.canvas.cells import Cells
 from dtui.tui.renderables.canvas.frame import Frame

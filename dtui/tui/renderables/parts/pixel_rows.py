@@ -5,10 +5,9 @@ Owns the mapping between sorted rows, pixel rows and terminal rows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model import FloatArray, IntArray
 
 

@@ -7,6 +7,7 @@ from functools import lru_cache
 import numpy as np
 
 from dtui.model import FloatArray
+from dtui.model.arrays import median_of
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 ASCII_BLOCKS = "_.-=+*#@"
@@ -31,7 +32,7 @@ def _drawn(numbers: bytes, width: int, is_ascii: bool) -> str:
     finite = values[np.isfinite(values)]
     if not len(finite):
         return ABSENT * columns
-    middle, low, high = float(np.median(finite)), float(finite.min()), float(finite.max())
+    middle, low, high = median_of(finite), float(finite.min()), float(finite.max())
     blocks = ASCII_BLOCKS if is_ascii else BLOCKS[:-1]  # a full block would touch the row above
     text = ""
     for part in np.array_split(values, columns):

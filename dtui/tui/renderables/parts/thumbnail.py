@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model import ByteArray, IntArray
 from dtui.tui.renderables.canvas.cells import Cells, UintArray
 from dtui.tui.renderables.canvas.output import Output

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
+from dtui.dataclass_on_use import dataclass
 from dtui.safe_text import safe
 from dtui.tui.state.navigate import shown
 from dtui.tui.state.pane import Pane, Scene, Shows, Step

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from dtui.dataclass_on_use import dataclass
 from dtui.safe_text import safe
 from dtui.tui.state.pane import Pane, Scene, Shows
 from dtui.tui.state.places.go_to import nearest, to_iteration

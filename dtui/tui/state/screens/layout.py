@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from dtui.dataclass_on_use import dataclass
 from dtui.tui.renderables.canvas.frame import gutter_for
 
 SMALLEST = (60, 16)

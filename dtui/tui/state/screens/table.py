@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, Generic, Protocol, TypeVar
 
+from dtui.dataclass_on_use import dataclass
 from dtui.tui.state.actions import COMMON, GROUPS, Action
 from dtui.tui.state.selection import Selection
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model import FloatArray, TimeAxis
 from dtui.model.findings.kept_weights import KeptWeights
 from dtui.model.layers import FilterCourse, FilterHistory

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model import BoolArray, Heatmap
 from dtui.model.layers import ACTIVATION_COLUMNS
 from dtui.safe_text import safe

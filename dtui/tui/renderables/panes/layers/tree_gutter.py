@@ -6,10 +6,10 @@ Owns their places.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model import FloatArray, TreeNode
 from dtui.model.layers import HEALTHY_RATIOS, NormSeries
 from dtui.safe_text import safe

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model import FloatArray
 from dtui.model.compare import NOT_FINITE, PairedColumns, PairedRows, value_in_words
 from dtui.safe_text import safe

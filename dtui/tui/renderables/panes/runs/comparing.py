@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model import FloatArray
 from dtui.model.compare import Comparison, PairedColumns, value_in_words
 from dtui.model.findings.review import of_incident

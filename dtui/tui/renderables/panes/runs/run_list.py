@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import PurePath
 
 import numpy as np
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model import RunStatus
 from dtui.model.compare import RunList, RunRow, value_in_words
 from dtui.run_path import SUFFIX

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from dtui.dataclass_on_use import dataclass
 from dtui.model import ImageVerdict
 from dtui.model.learning import Gallery
 from dtui.safe_text import safe

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model import ImageVerdict
 from dtui.model.learning import ImageHistory, LabelStretch
 from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width

@@ -6,11 +6,11 @@ Owns the names of rows and the columns that layers take.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model import BoolArray, IntArray
 from dtui.model.cube import GridRow, IncidentGrid, RowKind, module_groups, neighbours
 from dtui.model.judging import Judging, as_groups

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model.cube import Cube
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.parts.grid.cells import LayerColumns, first_line, layer_columns

@@ -1,0 +1,110 @@
+"""Dataclasses whose methods are written when they are first used, not where the class is defined.
+
+`dataclasses.dataclass` writes up to six methods as text and compiles them, and makes a class with slots twice: half a
+millisecond a class, and for all that a viewer imports half the time that a bare Textual app takes to paint. Of most
+classes no instance is made before the first screen is there, and most of the methods are never called.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from dataclasses import dataclass as dataclass
+else:
+
+    def dataclass(
+        cls: type | None = None, /, *, frozen: bool = False, eq: bool = True, slots: bool = False
+    ) -> type | Callable[[type], type]:
+        """Do what `dataclasses.dataclass` does, later.
+
+        Args:
+            cls: The class; None where arguments are given.
+            frozen: Whether its attributes are set once.
+            eq: Whether two of it with the same values are equal.
+            slots: For the type checker, which allows no other attributes then. The class gets no `__slots__`.
+        """
+        return (lambda cls: _prepare(cls, frozen, eq)) if cls is None else _prepare(cls, frozen, eq)
+
+
+_WRITTEN: dict[str, dict[str, bool]] = {
+    "__init__": {"init": True},
+    "__repr__": {"repr": True},
+    "__eq__": {"eq": True},
+    "__hash__": {"eq": True},
+    "__match_args__": {"match_args": True},
+    "__dataclass_fields__": {},
+    "__dataclass_params__": {"init": True, "repr": True, "eq": True},
+}
+"""What is written, and the arguments that have `dataclasses.dataclass` write it."""
+_SAME_IF_FROZEN = {"__repr__", "__eq__", "__match_args__", "__dataclass_fields__"}
+_NOTHING = {"init": False, "repr": False, "eq": False, "match_args": False}
+
+
+class _Unwritten:
+    """Stands in a class for something that is written when somebody asks for it.
+
+    Two threads may ask at once: both write the same, and until then the name leads here.
+    """
+
+    def __init__(self, name: str, cls: type, body: Mapping[str, Any], frozen: bool) -> None:
+        self._name, self._cls, self._body, self._frozen = name, cls, body, frozen
+
+    def __get__(self, instance: object, owner: type) -> Any:
+        """Write it, in its own place."""
+        value = self._of_twin()
+        setattr(self._cls, self._name, value)
+        return value.__get__(instance, owner) if hasattr(value, "__get__") else value
+
+    def _of_twin(self) -> Any:
+        """Return what `dataclasses` writes for a class of the same fields."""
+        from dataclasses import dataclass
+
+        above = tuple(base for base in self._cls.__bases__ if hasattr(base, "__dataclass_fields__"))
+        is_frozen = self._frozen and (bool(above) or self._name not in _SAME_IF_FROZEN)
+        options = {**_NOTHING, **_WRITTEN[self._name], "frozen": is_frozen}
+        twin: type = dataclass(**options)(type(self._cls.__name__, above, dict(self._body)))
+        return vars(twin)[self._name]
+
+
+def _prepare(cls: Any, frozen: bool, eq: bool) -> type:
+    own = dict(vars(cls))
+    fields = own.get("__annotations__", {})
+    body = {name: own[name] for name in ("__module__", "__annotations__", *fields) if name in own}
+    body |= {"__qualname__": cls.__qualname__, "__doc__": "A twin."}
+    if hasattr(cls, "__post_init__"):
+        body["__post_init__"] = None  # the class's own is called, but only if the twin has one
+    left_out = {*own, *(() if eq else ("__eq__",)), *(() if eq and frozen else ("__hash__",))}
+    for name in _WRITTEN.keys() - left_out:
+        setattr(cls, name, _Unwritten(name, cls, body, frozen))
+    if frozen:
+        cls.__setattr__, cls.__delattr__ = _refuse_setting, _refuse_deleting
+    elif eq and "__hash__" not in own:
+        cls.__hash__ = None
+    for name in fields:
+        if type(own.get(name)).__module__ == "dataclasses":
+            _set_default(cls, name, own[name])
+    return cls  # type: ignore[no-any-return]
+
+
+def _set_default(cls: type, name: str, field: Any) -> None:
+    """Put the default of a field where the field stands."""
+    from dataclasses import MISSING
+
+    if field.default is MISSING:
+        delattr(cls, name)
+    else:
+        setattr(cls, name, field.default)
+
+
+def _refuse_setting(self: object, name: str, value: object) -> NoReturn:
+    from dataclasses import FrozenInstanceError
+
+    raise FrozenInstanceError(f"cannot assign to field {name!r}")
+
+
+def _refuse_deleting(self: object, name: str) -> NoReturn:
+    from dataclasses import FrozenInstanceError
+
+    raise FrozenInstanceError(f"cannot delete field {name!r}")
