@@ -25,6 +25,7 @@ from dtui.record.flight.plan import plan_watches
 from dtui.record.flight.with_batches import plan_with_batches
 from dtui.record.lifetime import Life, find_former, weakly
 from dtui.record.loop_calls import LoopCalls
+from dtui.record.network.hooks import hide_from_torchscript
 from dtui.record.network.layers import find_layers, unwrap
 from dtui.record.recording import Recording
 from dtui.record.start.arguments import (
@@ -172,6 +173,7 @@ class Recorder(LoopCalls, ValidationCalls):
         is_wanted = batches is not False and every != 1
         watch_plan = plan_with_batches(plan, keep_around, is_wanted=is_wanted, is_asked=watch_every is not None)
         forget_told()
+        hide_from_torchscript()
         import_for_threads(
             is_writer=self._exchange.is_first,
             has_pictures=thumbnails is not None,

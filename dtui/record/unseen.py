@@ -134,12 +134,12 @@ class Unseen:
         count = min(WATCHED, len(trained))
         places = [round(place * (len(trained) - 1) / max(1, count - 1)) for place in range(count)]
         self._watched = [weakref.ref(trained[place]) for place in places]
-        self._versions = [trained[place]._version for place in places]
+        self._versions = self._now()
         self._is_to_choose = False
 
     def _now(self) -> list[int]:
         """Return how often each watched parameter was ever changed."""
-        return [0 if (own := watched()) is None else own._version for watched in self._watched]
+        return [0 if (own := watched()) is None else _version_of(own) for watched in self._watched]
 
     def _changes(self) -> int:
         """Return how often half of the watched parameters were changed since they were looked at, at least."""
@@ -154,7 +154,7 @@ class Unseen:
             if parameter is None:
                 self._choose()
                 return 1
-            version = parameter._version
+            version = _version_of(parameter)
             most = max(most, version - self._versions[place])
             self._versions[place] = version
         return most
@@ -201,3 +201,11 @@ class Unseen:
         warn_once("unseen", f"iteration {max(iteration, 0)}: {what}; {remedy}")
         self.reason = self.reason or f"from iteration {max(iteration, 0)}: {what}"
         self._boundary.miss(RECORDS, iteration, what)
+
+
+def _version_of(parameter: nn.Parameter) -> int:
+    """Return how often a parameter was ever changed; 0 if torch does not count, as of one made in inference mode."""
+    try:
+        return parameter._version
+    except RuntimeError:
+        return 0

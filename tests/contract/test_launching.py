@@ -140,4 +140,5 @@ def test_a_python_without_dtui_trains_and_tells_it(tmp_path: Path) -> None:
     assert (result.returncode, result.stdout) == (0, "1 2\n")
     told = result.stderr.splitlines()
     assert len(told) == 2
-    assert all(f"dtui is not installed in {sys.executable}" in line for line in told)
+    assert all(f"nothing is recorded: dtui is not installed in {sys.executable}" in line for line in told)
+    assert all(line.count("nothing is recorded") == 1 for line in told)

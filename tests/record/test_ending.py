@@ -21,6 +21,7 @@ from dtui.model import FILTER_STATISTICS, SOURCES, RunStatus, every_that_fits
 from dtui.query import open_run
 from dtui.record import RecorderWarning
 from dtui.record.training.last_update import LastUpdate
+from dtui.record.writing import process_end
 from dtui.store import RunReader
 from tests.record.conftest import RecorderUnderTest, small_net
 from tests.record.test_loops import data, update
@@ -439,3 +440,18 @@ def test_nothing_is_said_where_nothing_would_have_fitted_better(
 )
 def test_the_period_that_fits_is_round_and_makes_fifty_records(updates: int, fits: int) -> None:
     assert every_that_fits(updates) == fits
+
+
+def test_a_second_ctrl_c_ends_the_wait_for_the_writer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """People press it twice: Python's exit shows no traceback of ours, and what else is to be done is done."""
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    called: list[int] = []
+    watch = process_end.EndWatch(interrupted, lambda _: None)
+    monkeypatch.setattr(process_end, "_watches", [watch])
+    monkeypatch.setattr(process_end, "also_at_exit", [lambda: called.append(1)])
+    process_end._at_exit()
+    watch.remove()
+    assert called == [1]

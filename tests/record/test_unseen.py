@@ -407,3 +407,17 @@ def test_a_training_without_any_update_of_the_model_is_told(record: Make) -> Non
 
 def test_a_model_that_is_never_called_is_no_training(record: Make) -> None:
     assert_nothing_was_told(record(small_net(), every=1))
+
+
+def test_weights_made_in_inference_mode_are_recorded(record: Make) -> None:
+    """As in a search by evolution: torch counts no changes of theirs, and makes no gradients."""
+    with torch.inference_mode():
+        model = small_net()
+    recorder = record(model, every=1)
+    for _ in range(17):
+        with torch.inference_mode():
+            for parameter in model.parameters():
+                parameter.mul_(0.9)
+        recorder.step()
+    assert_nothing_was_told(recorder)
+    assert len(recorder.store.records) == 17

@@ -5,7 +5,7 @@ Owns the interface between finding the weights and summing them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -26,6 +26,8 @@ class LayerRows:
             compiled kernel asks for its address alone, and a view of each layer costs more than that of the rest.
         positions: Flat positions of the samples among these rows, ascending, int64 on the CPU.
         place: Position of the first of these samples among all samples of the layer.
+        entry: What a compiled kernel is told of all but the gradient, kept by it; a record of the same rows needs it
+            again.
     """
 
     layer: int
@@ -36,6 +38,7 @@ class LayerRows:
     gradient: Tensor | None
     positions: Tensor
     place: int
+    entry: tuple[int, ...] = field(default=(), init=False, repr=False)
 
     @property
     def gradient_rows(self) -> Tensor | None:

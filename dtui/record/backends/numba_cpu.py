@@ -120,20 +120,21 @@ def _table(layers: list[LayerRows], each: int) -> IntArray:
         layers: The layers, all float32.
         each: Number of samples per layer.
     """
-    rows = [
-        (
-            layer.weight.data_ptr(),
-            layer.previous.data_ptr(),
-            0 if layer.gradient is None else layer.gradient.data_ptr(),
-            layer.positions.data_ptr(),
-            *layer.weight.shape,
-            layer.column,
-            layer.is_first,
-            len(layer.positions),
-            layer.layer * each + layer.place,
-        )
-        for layer in layers
-    ]
+    rows = []
+    for layer in layers:
+        entry, gradient = layer.entry, layer.gradient
+        if not entry:
+            entry = layer.entry = (
+                layer.weight.data_ptr(),
+                layer.previous.data_ptr(),
+                layer.positions.data_ptr(),
+                *layer.weight.shape,
+                layer.column,
+                layer.is_first,
+                len(layer.positions),
+                layer.layer * each + layer.place,
+            )
+        rows.append((*entry[:2], 0 if gradient is None else gradient.data_ptr(), *entry[2:]))
     return np.array(rows, dtype=np.int64).reshape(-1, 10)
 
 

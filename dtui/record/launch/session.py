@@ -131,7 +131,9 @@ class Session:
                 self._hooks.stop()
 
     def called(self, module: nn.Module) -> None:
-        """Note a call of a module."""
+        """Note a call of a module. Those of TorchScript take no hooks, and a frozen one does not tell its mode."""
+        if isinstance(module, torch.jit.ScriptModule) and not isinstance(module, torch.jit.TopLevelTracedModule):
+            return
         if self._state is _State.RECORDING and self._evaluations is not None:
             self._evaluations.called(module)
             return
@@ -277,10 +279,10 @@ class Session:
 
     def failed(self, error: Exception) -> None:
         """Give up watching: something of ours went wrong. The recorder, where there is one, goes on."""
-        what = "losses and evaluations are no longer watched" if self._recorder else "nothing is recorded"
-        text = f"{what}: {reason_of(error)}"
+        what = "losses and evaluations are no longer watched: " if self._recorder else ""
+        text = f"{what}{reason_of(error)}"
         self._end(text)
-        tell(f"dtui: run: {safe(text, 600)}")
+        tell(f"dtui: run: {'' if what else 'nothing is recorded: '}{safe(text, 600)}")
 
     def _end(self, problem: str) -> None:
         self._state = _State.OVER

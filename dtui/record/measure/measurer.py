@@ -218,7 +218,12 @@ class Measurer:
     def _rows(self, index: int, probe: LayerProbe) -> LayerRows | None:
         """Return the rows of a layer to read; None if this process holds none of it."""
         parameter, seen = probe.parameter, self._seen[index]
-        if seen is not None and seen[0] is parameter and seen[1:3] == (parameter.data_ptr(), parameter.stride()):
+        if (
+            seen is not None
+            and seen[0] is parameter
+            and seen[1] == parameter.data_ptr()
+            and seen[2] == parameter.stride()
+        ):
             rows: LayerRows | None = seen[3]
         else:
             rows, self._seen[index] = self._find_rows(index, probe), None

@@ -1,15 +1,17 @@
 """Makes hooks that a training never notices.
 
-Owns the behaviour of a hook when its model is copied or pickled.
+Owns the behaviour of a hook when its model is copied, pickled, or compiled by TorchScript.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import torch
+from torch import nn
 
 
 class QuietHook:
@@ -37,3 +39,43 @@ class QuietHook:
 
 def _ignore(*_: object) -> None:
     """Do nothing."""
+
+
+def hide_from_torchscript() -> None:
+    """Have `torch.jit.script` compile a model as if it had none of our hooks: it would refuse it. Done once."""
+    compiler: Any = getattr(torch.jit, "_recursive", None)
+    original = getattr(compiler, "create_script_module", None)
+    if original is None or hasattr(original, "dtui_original"):
+        return
+
+    @functools.wraps(original)
+    def create_script_module(module: Any, *args: Any, **kwargs: Any) -> Any:
+        with _without_ours(module):
+            return original(module, *args, **kwargs)
+
+    create_script_module.dtui_original = original  # type: ignore[attr-defined]
+    compiler.create_script_module = create_script_module
+
+
+@contextmanager
+def _without_ours(root: nn.Module) -> Iterator[None]:
+    """Take our hooks away from a network, and put them back in their places."""
+    kept = []
+    for part in root.modules():
+        for name in ("_forward_hooks", "_forward_pre_hooks"):
+            hooks = part.__dict__.get(name) or {}
+            theirs = {key: hook for key, hook in hooks.items() if not _is_ours(hook)}
+            if len(theirs) < len(hooks):
+                kept.append((hooks, dict(hooks)))
+                hooks.clear()
+                hooks.update(theirs)
+    try:
+        yield
+    finally:
+        for hooks, before in kept:
+            hooks.clear()
+            hooks.update(before)
+
+
+def _is_ours(hook: object) -> bool:
+    return str(getattr(hook, "__module__", "")).startswith("dtui.record.")

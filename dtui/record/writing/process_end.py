@@ -9,6 +9,7 @@ import atexit
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 from dtui.fork_gate import ForkGate, resting
 from dtui.model import RunStatus
@@ -36,8 +37,9 @@ def _register() -> None:
 
 
 def _at_exit() -> None:
-    for watch in reversed(_watches.copy()):
-        watch.at_exit()
+    with suppress(KeyboardInterrupt):  # asked to end a second time: nobody waits, and the writer ends what it has begun
+        for watch in reversed(_watches.copy()):
+            watch.at_exit()
     for function in also_at_exit:
         function()
 

@@ -27,6 +27,7 @@ from dtui.query import open_run
 from dtui.record import Recorder, RecorderWarning
 from dtui.record.flight import plan as plan_module
 from dtui.record.flight import triggers as triggers_module
+from dtui.record.flight.flight_recorder import Flight
 from tests.record.conftest import MemoryStore, RecorderUnderTest, small_net
 from tests.record.test_loops import update
 
@@ -200,6 +201,27 @@ def test_watches_that_come_too_fast_are_dropped_and_noted(record: Make, monkeypa
     update(model, optimizer)
     recorder.close()
     assert recorder.store.gaps == [Gap(4, 9, "watches", "watches came faster than they were judged")]
+
+
+def test_what_moved_over_a_longer_time_is_no_jump(record: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After watches that were left out, the next one measures the way of all those updates."""
+    model = small_net()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    recorder = record(model, optimizer, every=100, watch_every=1, keep_around=4)
+    for iteration in range(60):
+        optimizer.zero_grad()
+        for parameter in model.parameters():
+            parameter.grad = torch.full_like(parameter, 1e-3)
+        if iteration == 30:
+            monkeypatch.setattr(Flight, "watch", lambda *_: False)
+        elif iteration == 55:
+            monkeypatch.undo()
+            monkeypatch.setattr(triggers_module, "WARM_UP", 20)
+        optimizer.step()
+        if recorder._recording.sink is not None:
+            recorder._recording.sink.drain()
+    recorder.close()
+    assert recorder.store.triggers == []
 
 
 def test_a_failing_judge_costs_the_watches_alone(record: Make, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -133,7 +133,7 @@ def test_a_command_is_recorded_from_its_start_to_its_exit_code(trained: Mapping[
     with open_run(tmp_path / "runs" / "go-1") as query:
         assert len(query.batch(5).batch.samples) == 8
         assert len(query.exciting_images(0, 0, 35))
-        assert query.info().name == "Tried"
+        assert query.metadata().name == "Tried"
 
 
 def test_what_run_takes_is_what_the_recorder_takes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -157,6 +157,28 @@ def test_weights_of_every_real_type_are_recorded(tmp_path: Path, kind: torch.dty
     assert found == pytest.approx(model.weight.double().mean(1).numpy(), rel=1e-3)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_torchscript_compiles_a_recorded_model_at_any_time(tmp_path: Path) -> None:
+    """It would refuse our hooks; those of the script are its own, and ours see the next pass."""
+    model = nn.Sequential(nn.Linear(3, 3), nn.ReLU(), nn.Linear(3, 2))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    x, y = torch.eye(3), torch.tensor([0, 1, 1])
+    with Recorder(tmp_path / "run", model, optimizer, every=1, activations=True) as recorder:
+        scripts = [torch.jit.script(model)]
+        model(x).sum().backward()
+        optimizer.step()
+        with recorder.validation([(x, y)]), torch.no_grad():
+            scripts.append(torch.jit.script(model))
+            assert torch.equal(scripts[0](x), model(x))
+        hook = model.register_forward_hook(lambda *_: None)
+        with pytest.raises((RuntimeError, OSError, TypeError)):
+            torch.jit.script(model)
+        hook.remove()
+    assert not any(script._c._get_forward_hooks() for script in scripts)
+    with open_run(recorder.path) as query:
+        assert (query.info().records, query.info().validations, query.info().gaps) == (1, 1, ())
+
+
 @pytest.mark.parametrize("compile_", [torch.jit.script, lambda net: torch.jit.trace(net, torch.zeros(1, 3))])
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_torchscript_is_refused_and_a_part_of_it_is_told(tmp_path: Path, compile_: Callable[..., nn.Module]) -> None:

@@ -129,10 +129,9 @@ def _quietly(function, *arguments):
         why = f"{type(error).__name__}: {lines[0]}"
         if isinstance(error, ImportError) and str(error.name or "").partition(".")[0] == "dtui":
             why = f"dtui is not installed in {sys.executable}; install it there with its extra [record]"
-        line = f"nothing is recorded: {why}"
-        _note(line)
+        _note(why)
         if sys.stderr is not None:
-            sys.stderr.write(f"dtui: run: {line}\n")
+            sys.stderr.write(f"dtui: run: nothing is recorded: {why}\n")
 
 
 def _settings():
