@@ -132,7 +132,7 @@ class Session:
 
     def called(self, module: nn.Module) -> None:
         """Note a call of a module. Those of TorchScript take no hooks, and a frozen one does not tell its mode."""
-        if isinstance(module, torch.jit.ScriptModule) and not isinstance(module, torch.jit.TopLevelTracedModule):
+        if isinstance(module, torch.jit.ScriptModule) and not isinstance(module, torch.jit.TopLevelTracedModule):  # type: ignore[attr-defined]
             return
         if self._state is _State.RECORDING and self._evaluations is not None:
             self._evaluations.called(module)

@@ -157,3 +157,11 @@ def test_shapes_that_do_not_fit_are_told(case: str) -> None:
     call, line = WRONG[case]
     with pytest.raises(ValueError, match=line):
         call()
+
+
+def test_an_absent_label_is_known_and_a_match_may_be_just_good_enough() -> None:
+    known = truth_probability(torch.zeros(1, 2), torch.tensor([[0, -1]]))[0].tolist()
+    assert known[0] == 0.5
+    assert known[1] != known[1]
+    half, whole = torch.tensor([[0.0, 0.0, 1.0, 1.0]]), torch.tensor([[0.0, 0.0, 2.0, 1.0]])
+    assert matched_boxes([{"boxes": half, "scores": torch.ones(1)}], [{"boxes": whole}]).tolist() == [1.0]
