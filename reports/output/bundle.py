@@ -20,23 +20,6 @@ def cache_folder() -> Path:
     return (Path(home) if Path(home).is_absolute() else Path.home() / ".cache") / "dtui"
 
 
-def keep(path: Path, content: bytes) -> None:
-    """Write a file that may be read at any time: what is there is replaced whole.
-
-    Raises:
-        OSError: It cannot be written; the old file stays.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(temporary).replace(path)
-    except OSError:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
 def vega_bundle(make: Callable[[], str], folder: Path | None = None) -> str:
     """Return the bundle as one script that defines nothing but `vegaEmbed`.
 
@@ -60,7 +43,7 @@ def vega_bundle(make: Callable[[], str], folder: Path | None = None) -> str:
     script = "(function(){" + make().replace("</script", "<\\/script").replace("<!--", "<\\!--") + "\n})();"
     if folder is not None:
         with suppress(OSError):
-            keep(folder / name, f"{_checksum(script)}\n{script}".encode())
+            _keep(folder / name, script)
     return script
 
 
@@ -71,6 +54,18 @@ def _read(path: Path) -> str | None:
     except (OSError, UnicodeDecodeError):
         return None
     return script if checksum == _checksum(script) else None
+
+
+def _keep(path: Path, script: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(f"{_checksum(script)}\n{script}")
+        Path(temporary).replace(path)
+    except OSError:
+        Path(temporary).unlink(missing_ok=True)
+        raise
 
 
 def _checksum(script: str) -> str:

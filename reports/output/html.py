@@ -9,15 +9,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
 from collections.abc import Mapping
-from contextlib import suppress
 from functools import lru_cache
-from importlib.metadata import version
 from importlib.resources import files
-from io import BytesIO
-from pathlib import Path
-from typing import Any
 
 import jinja2
 from markupsafe import Markup
@@ -27,7 +21,6 @@ from dtui.reports.charts import theme
 from dtui.reports.charts.rows.filter_maps import map_svg
 from dtui.reports.charts.rows.layer_tree import still_tree
 from dtui.reports.document import Card, Chart, Drawings, Facts, Gallery, Paragraph, Picture, Report, Spec, Table
-from dtui.reports.output.bundle import cache_folder, keep
 from dtui.reports.output.rows_data import rows_data
 from dtui.reports.rows import FilterMaps, LayerTree
 from dtui.safe_text import safe
@@ -149,48 +142,13 @@ def _still(item: LayerTree | FilterMaps) -> Markup:
     return Markup(svg)
 
 
-class KeptTemplates(jinja2.BytecodeCache):
-    """Keeps compiled templates in the user's cache, because compiling them takes a quarter of a second.
-
-    A file that is missing, damaged or not the user's own only costs that time.
-    """
-
-    def load_bytecode(self, bucket: jinja2.bccache.Bucket) -> None:
-        """Fill the bucket from its file, if that is as it was written."""
-        with suppress(OSError, RuntimeError):
-            with _kept_at(bucket).open("rb") as file:
-                told, mine = os.fstat(file.fileno()), os.getuid()
-                checksum, code = file.read(32), file.read()
-            if told.st_uid == mine and not told.st_mode & 0o022 and hashlib.sha256(code).digest() == checksum:
-                bucket.load_bytecode(BytesIO(code))
-
-    def dump_bytecode(self, bucket: jinja2.bccache.Bucket) -> None:
-        """Write the bucket to its file, where that can be done."""
-        code = bucket.bytecode_to_string()
-        with suppress(OSError, RuntimeError):
-            keep(_kept_at(bucket), hashlib.sha256(code).digest() + code)
-
-
-def _kept_at(bucket: jinja2.bccache.Bucket) -> Path:
-    """Return where a compiled template is kept: its name says all that the code depends on beside the template.
-
-    Raises:
-        RuntimeError: The user has no home.
-    """
-    made = hashlib.sha256(f"{bucket.key} {version('jinja2')} {sorted(_OPTIONS.items())}".encode()).hexdigest()
-    return cache_folder() / f"template-{made[:32]}"
-
-
-_OPTIONS: dict[str, Any] = {"autoescape": True, "trim_blocks": True, "lstrip_blocks": True}
-"""Of the language of the templates."""
-
-
 @lru_cache(maxsize=1)
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
-        **_OPTIONS,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
-        bytecode_cache=KeptTemplates(),
         loader=jinja2.FunctionLoader(
             lambda name: files("dtui.reports").joinpath("templates", name).read_text(encoding="utf-8")
         ),

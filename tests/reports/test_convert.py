@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import jinja2
 import pytest
 
 from dtui.errors import ReportError
@@ -13,7 +12,6 @@ from dtui.reports.document import Chart
 from dtui.reports.output.bundle import vega_bundle
 from dtui.reports.output.child import encoded
 from dtui.reports.output.convert import ChartConverter, renumbered
-from dtui.reports.output.html import KeptTemplates
 
 SQUARE = {
     "$schema": "https://vega.github.io/schema/vega/v6.json",
@@ -108,52 +106,3 @@ def test_the_bundle_is_made_once(tmp_path: Path) -> None:
 def test_a_cache_that_cannot_be_written_costs_only_time(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert "vegaEmbed" in vega_bundle(lambda: "window.vegaEmbed = 1;", tmp_path / "file" / "cache")
-
-
-@pytest.fixture
-def compiled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The templates that were compiled."""
-    seen: list[str] = []
-    compile_one = jinja2.Environment.compile
-
-    def noted(environment: jinja2.Environment, source: str, *rest: str) -> object:
-        seen.append(source)
-        return compile_one(environment, source, *rest)
-
-    monkeypatch.setattr(jinja2.Environment, "compile", noted)
-    return seen
-
-
-def greeted(source: str = "Hello {{ name }}") -> str:
-    loader = jinja2.DictLoader({"greeting": source})
-    return jinja2.Environment(loader=loader, bytecode_cache=KeptTemplates()).get_template("greeting").render(name="you")
-
-
-def test_a_template_is_compiled_once_and_anew_where_it_changed_or_its_file_did(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compiled: list[str]
-) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert greeted() == greeted() == "Hello you"
-    assert len(compiled) == 1
-    assert greeted("Bye {{ name }}") == "Bye you"
-    assert greeted() == "Hello you"
-    assert len(compiled) == 3
-    (kept,) = (tmp_path / "dtui").iterdir()
-    good = kept.read_bytes()
-    for bad in (good[:-9] + b"?" + good[-8:], good[:20], b""):
-        kept.write_bytes(bad)
-        assert greeted() == "Hello you"
-        assert kept.read_bytes() == good, "a damaged file is made again"
-    assert len(compiled) == 6
-    kept.chmod(0o666)
-    assert greeted() == "Hello you"
-    assert len(compiled) == 7, "a file that others may write to is not believed"
-
-
-def test_templates_that_cannot_be_kept_only_cost_time(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compiled: list[str]
-) -> None:
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    assert greeted() == greeted() == "Hello you"
-    assert len(compiled) == 2
