@@ -15,6 +15,7 @@ from dtui.model.cube import CubeRequest, Pick, RowKind, any_of, group_of
 from dtui.model.relations import FilterChoice
 from dtui.query import RunQuery, open_run
 from dtui.query.relations.cube import grid_events, incident_grid, light
+from tests.oracle.relations import twins
 from tests.query.troubled_reader import DEATH, DROP, JUMP, SPIKE, troubled_reader
 
 RATIO = FILTER_STATISTICS.index("update_ratio")
@@ -193,6 +194,27 @@ def test_a_jump_stands_out_against_the_usual_and_a_pick_finds_it(faults):
     assert any_of(lit.layers, cube.layer_groups).tolist() == lit.layers.tolist()
     assert group_of(cube.column_groups, layer) == layer
     assert group_of(cube.column_groups, 99) is None
+
+
+def test_a_record_is_compared_with_records_and_a_watch_with_watches(repository: Path):
+    with open_run(repository / "sample_runs" / "mnist-batches.dtui") as query:
+        records, is_watch = query._data.records, query._data.is_watch
+        first, last = records[is_watch][[0, -1]].tolist()
+        axis = TimeAxis(first, last, last - first + 1)
+        cube = query.cube(CubeRequest(axis, layer_rows=99))
+        values, shown = query._data.layers(cube.request.source, cube.request.statistic), axis.columns_of(records)
+        for layer in range(len(values)):
+            for kind in (is_watch, ~is_watch):
+                expected = twins.against_usual(np.abs(values[layer, kind]).tolist())
+                inside = [place for place, column in enumerate(shown[kind]) if 0 <= column < axis.columns]
+                found = cube.shades[layer, shown[kind][inside]]
+                np.testing.assert_allclose(found, np.array(expected)[inside], atol=1e-5)
+        grid = query.incident_grid()
+        watched = set(records[is_watch].tolist())
+        cells = [query.grid_cell(grid, row, layer) for row in range(len(grid.rows)) for layer in range(len(values))]
+        moved = [one for cell in cells for event in cell.events if event.record in watched for one in event.filters]
+        assert len(moved) > 10
+        assert np.median([one.times for one in moved]) > 1, "what changed most did not change less than usual"
 
 
 def test_events_at_one_record_share_their_filters_once():

@@ -20,7 +20,7 @@ from dtui.analysis.relations.grid import (
     filters_of_events,
 )
 from dtui.errors import UsageError
-from dtui.model import Incident, IntArray, read_only
+from dtui.model import FloatArray, Incident, IntArray, read_only
 from dtui.model.cube import (
     CellEvent,
     CellFilter,
@@ -44,6 +44,8 @@ ORDERS = ("class", "time", "count")
 FLOOR = 0.15
 """Added to the spread of logarithms, as `FilterJump` does: a filter that hardly moved has nearly none."""
 LEAST_CHANGE = 1e-12
+LOOKED_BACK = 4_096
+"""Records and watches before a change, among which those are that it is compared with."""
 
 
 def grid_events(incidents: Sequence[Incident]) -> tuple[Event, ...]:
@@ -139,9 +141,13 @@ def grid_cell(data: RunData, grid: IncidentGrid, row: int, layer: int) -> GridCe
 def _changed_filters(
     data: RunData, statistic: str, layer: int, filters: IntArray, record: int
 ) -> tuple[CellFilter, ...]:
-    """Return some filters of a layer with their changes at a record against the records before; most changed first."""
+    """Return some filters of a layer with their changes at a record against those before; most changed first.
+
+    A watch is compared with watches and a record with records, see `_against_usual`.
+    """
     place = int(np.searchsorted(data.records, record))
-    before = np.flatnonzero(~data.is_watch[:place])[-WINDOW:]
+    looked_back = max(0, place - LOOKED_BACK)
+    before = looked_back + np.flatnonzero(data.is_watch[looked_back:place] == data.is_watch[place])[-WINDOW:]
     first = int(before[0]) if len(before) else place
     block = data.reader.read_filters(statistic, data.structure.layers[layer].filter_rows, slice(first, place + 1))
     values = block[:, [*(before - first).tolist(), place - first]].astype(np.float64)
@@ -177,7 +183,7 @@ def cube(data: RunData, grid: IncidentGrid, request: CubeRequest) -> Cube:
     labels = [_labels(row, every) for row in grid.rows]
     errors = class_errors(data, labels, axis).values
     values, held = data.layers(request.source, request.statistic), data.held(axis, stored.is_watched)
-    shades = data.remembered(("against usual", request.source, request.statistic), lambda: against_usual(values))
+    shades = data.remembered(("against usual", request.source, request.statistic), lambda: _against_usual(data, values))
     moved, events = _incidents_in_columns(grid, request)
     counts = [
         grid.counts[list(group)][:, list(some)].sum(axis=1).max() for group in class_groups for some in column_groups
@@ -197,6 +203,17 @@ def cube(data: RunData, grid: IncidentGrid, request: CubeRequest) -> Cube:
         moved=read_only(np.array([moved[list(group)].sum(axis=0) for group in layer_groups]).reshape(-1, axis.columns)),
         counts=read_only(np.array(counts, dtype=np.int64).reshape(len(class_groups), len(column_groups))),
     )
+
+
+def _against_usual(data: RunData, values: FloatArray) -> FloatArray:
+    """Compare values with what was usual before, shape (L, n): records with records, and watches with watches.
+
+    The change at a record is that of all iterations since the record before, the change at a watch that of one.
+    """
+    shades: FloatArray = np.empty(values.shape, dtype=np.float32)
+    for places in (data.is_watch, ~data.is_watch):
+        shades[:, places] = against_usual(values[:, places])
+    return shades
 
 
 @lru_cache(maxsize=8)
