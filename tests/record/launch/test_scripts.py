@@ -148,7 +148,7 @@ def test_what_run_takes_is_what_the_recorder_takes(monkeypatch: pytest.MonkeyPat
         asked.append(settings)
         return 0
 
-    monkeypatch.setattr("dtui.cli.launching.launch.run_child", child)
+    monkeypatch.setattr("dtui.cli.launching.child.run_child", child)
     main(["run", *EVERYTHING, "--every", "7", "--", "python"])
     main(["run", "--", "python"])
     assert asked[0].every == 7

@@ -134,7 +134,7 @@ def test_many_values_are_several_lines_each_short_enough_to_be_read() -> None:
 def test_a_full_file_takes_no_more_and_what_is_in_it_stays(
     recording: Recording, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dtui.store.write.run_writer.LARGEST_LOGGED", 200)
+    monkeypatch.setattr("dtui.store.run.logged_values.LARGEST_LOGGED", 200)
     for iteration in range(4):
         recording.writer.append_logged(iteration, {"val_acc": float(iteration)})
     with pytest.raises(UsageError, match="full"):
