@@ -419,7 +419,7 @@ async def test_a_link_to_what_is_not_there_opens_the_nearest_and_says_so(link, s
 
 
 async def test_help_shows_every_action():
-    async with running(size=(150, 100)) as (app, pilot, _):
+    async with running(size=(150, 90)) as (app, pilot, _):
         await pilot.press("question_mark")
         await until(pilot, lambda: app.data_screen.is_covered)
         text = screen_text(app)

@@ -127,7 +127,7 @@ COMMON: tuple[Action, ...] = (
     Action("chart", ("b",), "chart", "Draw the pane's rows as another kind of chart.", SHOWN),
     Action("other_view", ("v",), "other view", "Taller rows; in the cube, time around the incident.", SHOWN),
     Action("only_here", ("a",), "only with incident", "Show only rows that have an incident here, or all.", SHOWN),
-    Action("inside", ("i",), "look inside", "Show the images of the class, or those that turned wrong here.", SHOWN),
+    Action("inside", ("i",), "look inside", "Show images of the class, or all that turned wrong.", SHOWN),
     Action("statistic", ("s",), "statistic", "Choose the statistic of the pane from a list.", SHOWN),
     Action("statistic_back", ("S",), "statistic back", "Show the previous statistic in the pane.", SHOWN),
     Action("search", ("slash",), "search", "Show names that match a regex; ! first inverts it.", SHOWN),
