@@ -31,6 +31,7 @@ from dtui.model.learning import TakenFor
 from dtui.query.classes import check_labels
 from dtui.query.data import RunData
 from dtui.query.labels.judgements import Judgements
+from dtui.query.labels.kept_learning import learning
 
 SORTS = ("index", "error", "similarity", "peak")
 COLOURS = ("correctness", "label")
@@ -288,9 +289,11 @@ def image_verdict(data: RunData, image: int, iteration: int) -> ImageVerdict:
 
 def _times_judged(data: RunData, image: int) -> tuple[int, int]:
     """Return how often an image was judged, and how often it was right."""
-    label = int(check_image(data, image).targets[image])
-    judged, place = data.judgements_of((label,)), image - data.layout.first_image[label]
-    return int(judged.times_judged[place]), int(judged.times_right[place])
+    if data.has_judgements:
+        judged = data.judgements()
+        return int(judged.times_judged[image]), int(judged.times_right[image])
+    learned = learning(data)
+    return int(learned.judged[image]), int(learned.judged[image] - learned.wrong[image])
 
 
 def _value(data: RunData, name: str, image: int, position: int) -> float:

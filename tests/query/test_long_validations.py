@@ -75,7 +75,6 @@ def test_answers_of_a_long_run_are_those_of_a_short_one(monkeypatch, request):
         "worst": lambda query: query.worst_classes(700, 3),
         "curves": lambda query: query.curves(whole(reader)).series["validation_error"].tolist(),
         "taken for": lambda query: query.taken_for(ALL, 900).counts.tolist(),
-        "image": lambda query: [repr(query.image_verdict(image, 900)) for image in (0, 3, 9)],
         **{sort: partial(images, reader=reader, sort=sort) for sort in ("error", "similarity", "peak", "index")},
     }
     before = {name: answer(query) for name, answer in answers.items()}
@@ -120,19 +119,6 @@ def test_images_of_a_long_run_are_read_a_little_at_a_time(long):
     reader.reads.clear()
     query.image_rows(asked(reader))
     assert [one for one in reader.reads if one[0] == "labels"] == []
-
-
-def test_an_image_of_a_long_run_reads_the_labels_of_its_class(long):
-    reader = run(150)
-    images, read = [], reader.read_labels
-
-    def noted(some: slice, validations: slice) -> np.ndarray:
-        images.append(some.stop - some.start)
-        return read(some, validations)
-
-    reader.read_labels = noted
-    query_of(reader).image_verdict(3, 900)
-    assert 0 < max(images) <= max(reader.per_class) < len(reader.targets)
 
 
 def test_what_all_validations_say_of_all_classes_is_freed_when_the_run_has_ended(long):
