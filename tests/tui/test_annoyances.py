@@ -9,6 +9,7 @@ import pytest
 from textual.widgets import Input
 
 from dtui.model import RunStatus, TreeNode
+from dtui.model.findings.incident_evidence import TurnedWrong
 from dtui.model.findings.incidents import Cause
 from dtui.model.findings.review import of_incident
 from dtui.query import RunQuery
@@ -17,6 +18,7 @@ from dtui.tui.renderables.canvas.cells import Cells
 from dtui.tui.renderables.canvas.output import Output
 from dtui.tui.renderables.canvas.sgr import to_text
 from dtui.tui.renderables.canvas.theme import DARK
+from dtui.tui.renderables.panes.entry_detail import turned_words
 from dtui.tui.renderables.panes.key_bar import KeyBarPicture
 from dtui.tui.renderables.panes.layers.tree_gutter import TreeRow, draw_name
 from dtui.tui.renderables.panes.over.help import HelpBox
@@ -186,3 +188,13 @@ def test_a_healthy_run_has_no_heading_without_content_and_no_fault_where_there_i
         assert "recorder could not be judged" not in "".join(panes.values())
         said = " ".join(panes["triage"].split())
         assert "the flight recorder fired nothing, or keeps nothing (keep_around=0)" in said
+
+
+def test_what_is_usual_is_told_as_a_number_of_images() -> None:
+    for usual, said in (
+        (1.0, "(usually 1)"),
+        (2.5, "(usually 2.5)"),
+        (12_345.0, "(usually 12,345)"),
+        (float("nan"), "at 9:"),
+    ):
+        assert said in turned_words(TurnedWrong("i-1-1", 8, 9, 3, usual, ((0, 3),), ()), ("cat",))

@@ -201,7 +201,8 @@ class EntryDetailPicture(Picture):
 def turned_words(turned: TurnedWrong, classes: tuple[str, ...]) -> str:
     """Return how many images turned wrong around an incident, of which classes, and how many usually do."""
     many = f"{turned.count:,} image{'s' * (turned.count != 1)}" if turned.count else "no image"
-    usual = f" (usually {number(turned.usual)})" if np.isfinite(turned.usual) else ""
+    middle = f"{turned.usual:,.1f}".removesuffix(".0")  # of counts: whole, or half between two
+    usual = f" (usually {middle})" if np.isfinite(turned.usual) else ""
     own = ", ".join(f"{count:,} of {class_name(classes, label)}" for label, count in turned.classes)
     own = f": {own}{' …' if sum(count for _, count in turned.classes) < turned.count else ''}" if own else ""
     return f"no class named; {many} turned wrong at {turned.moment:,}{usual}{own}{IMAGES_KEY * bool(own)}"
