@@ -58,7 +58,7 @@ def export(name: str, scene: Scene, svg: str) -> str:
     wrong = wrong_name(name)
     if wrong:
         raise UsageError(f"{name}: {wrong}")
-    target, ending = find_target(name), Path(name).suffix.lower()
+    target, ending, was_there = find_target(name), Path(name).suffix.lower(), Path(name).exists()
     if ending == ".csv":
         numbers = find_numbers(scene)
         if numbers is None:
@@ -69,7 +69,8 @@ def export(name: str, scene: Scene, svg: str) -> str:
         data = drawn.encode() if ending == ".svg" else _png(drawn)
     target.write(data)
     lacking = not_drawn(svg) if ending == ".png" else ""
-    return f"written: {safe(name)}, {len(data):,} bytes{_told(lacking)}"
+    replaced = " in place of the file that was there" * was_there
+    return f"written: {safe(name)}, {len(data):,} bytes{replaced}{_told(lacking)}"
 
 
 def without_remote_fonts(svg: str) -> str:
