@@ -269,6 +269,12 @@ class Session(Going):
         """Show that a live run has recorded nothing new for so long."""
         self.view = replace(self.view, quiet_seconds=seconds)
 
+    def lost(self, message: str) -> None:
+        """Show that the run is no longer there: said in the last row once, and in the top bar until it is back."""
+        if not self.view.is_gone:
+            self.fail(message)
+        self.view = replace(self.view, is_gone=True)
+
     def answered(self, question: Question[Any], answer: Any) -> None:
         """Take a new answer and show it."""
         self._failed = {}
