@@ -8,17 +8,19 @@ from dataclasses import replace
 import pytest
 from textual.widgets import Input
 
+from dtui.analysis.incidents.causes import MOST_FILTERS
 from dtui.model import RunStatus, TreeNode
 from dtui.model.findings.incident_evidence import TurnedWrong
 from dtui.model.findings.incidents import Cause
-from dtui.model.findings.review import of_incident
+from dtui.model.findings.review import NAMED_FILTERS, of_incident
 from dtui.query import RunQuery
 from dtui.tui.panes.runs.run_list import _opened_first
 from dtui.tui.renderables.canvas.cells import Cells
 from dtui.tui.renderables.canvas.output import Output
 from dtui.tui.renderables.canvas.sgr import to_text
 from dtui.tui.renderables.canvas.theme import DARK
-from dtui.tui.renderables.panes.entry_detail import turned_words
+from dtui.tui.renderables.panes.cube import _times
+from dtui.tui.renderables.panes.entry_detail import EntryDetailPicture, turned_words
 from dtui.tui.renderables.panes.key_bar import KeyBarPicture
 from dtui.tui.renderables.panes.layers.tree_gutter import TreeRow, draw_name
 from dtui.tui.renderables.panes.over.help import HelpBox
@@ -198,3 +200,30 @@ def test_what_is_usual_is_told_as_a_number_of_images() -> None:
         (float("nan"), "at 9:"),
     ):
         assert said in turned_words(TurnedWrong("i-1-1", 8, 9, 3, usual, ((0, 3),), ()), ("cat",))
+
+
+def test_what_is_dead_can_be_gone_to_by_its_word_from_every_screen(faults: RunQuery) -> None:
+    desk = Desk(faults).press("3", "N", "N")
+    for layer in ("layer2.1.conv1", "layer3.0.conv1", "layer2.1.conv1"):
+        assert desk.session.go("dead", 0) is None
+        desk._answer()
+        scene = desk.session.scene
+        assert desk.screen == "Layers"
+        assert scene.view.tree[scene.selection.node].name == layer
+
+
+def test_an_iteration_that_was_not_recorded_is_said_after_it_was_gone_to(faults: RunQuery) -> None:
+    desk = Desk(faults)
+    desk.session.go("1003", 0)
+    assert desk.session.message == "nothing was recorded at 1,003; this is the nearest"
+
+
+def test_what_is_usual_in_the_cube_is_once_the_usual() -> None:
+    assert [_times(shade) for shade in (-0.001, 0.001, -1.0, 0.5, 1.0)] == ["×1", "×1", "÷10+", "×3.2", "×10+"]
+
+
+def test_of_filters_that_are_more_than_an_incident_names_no_number_is_invented() -> None:
+    many = of_incident(incident(1, Cause.DEAD, layers=("conv",), filters=tuple(range(MOST_FILTERS)), classes=()))
+    assert NAMED_FILTERS == MOST_FILTERS
+    assert many.place(()) == "conv filter 0 and more"
+    assert "and more of conv" in " ".join(EntryDetailPicture(many, ())._facts())

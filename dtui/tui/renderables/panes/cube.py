@@ -320,8 +320,8 @@ def _name_layers(
 
 def _times(shade: float) -> str:
     """Return a shade as a factor, such as "×7.1" or "÷3.0"."""
-    more = "+" if abs(shade) >= 1 else ""
-    return f"{'×' if shade >= 0 else '÷'}{10 ** min(abs(shade), 1.0):.2g}{more}"
+    more, factor = "+" if abs(shade) >= 1 else "", f"{10 ** min(abs(shade), 1.0):.2g}"
+    return f"{'×' if shade >= 0 or factor == '1' else '÷'}{factor}{more}"
 
 
 def _draw_grid(cells: Cells, frame: Frame, picture: CubePicture, place: CubePlace, columns: LayerColumns) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from dtui.dataclass_on_use import dataclass
 from dtui.model import ImageVerdict
 from dtui.model.findings.incident_evidence import IncidentEvidence, TurnedWrong
-from dtui.model.findings.review import Entry
+from dtui.model.findings.review import NAMED_FILTERS, Entry
 from dtui.model.findings.telling import Telling
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas import marks
@@ -114,6 +114,7 @@ class EntryDetailPicture(Picture):
             some = ", ".join(map(str, entry.filters[:MOST_FILTERS]))
             rest = len(entry.filters) - MOST_FILTERS
             more_filters = f" and {rest:,} more" if rest > 0 else ""
+            more_filters = " and more" if len(entry.filters) >= NAMED_FILTERS else more_filters
             facts.append(f"filter{'s' * (len(entry.filters) > 1)} {some}{more_filters} of {safe(entry.layer, 60)}")
         if incident is not None:
             more = [LASTING[incident.persists], f"moved first: {incident.moved_first}" if incident.moved_first else ""]
