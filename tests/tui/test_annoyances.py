@@ -25,6 +25,7 @@ from dtui.tui.renderables.panes.key_bar import KeyBarPicture
 from dtui.tui.renderables.panes.layers.tree_gutter import TreeRow, draw_name
 from dtui.tui.renderables.panes.over.help import HelpBox
 from dtui.tui.renderables.panes.triage import TriagePicture
+from dtui.tui.renderables.panes.validation.gallery import grid_of
 from dtui.tui.screens.boxes import help_box
 from tests.tui.conftest import SAMPLES
 from tests.tui.desk import Desk
@@ -227,3 +228,21 @@ def test_of_filters_that_are_more_than_an_incident_names_no_number_is_invented()
     assert NAMED_FILTERS == MOST_FILTERS
     assert many.place(()) == "conv filter 0 and more"
     assert "and more of conv" in " ".join(EntryDetailPicture(many, ())._facts())
+
+
+@pytest.mark.parametrize(
+    ("size", "images", "columns"), [((300, 65), 2, 28), ((300, 65), 97, 16), ((80, 19), 2, 28), ((80, 19), 9, 10)]
+)
+def test_few_images_are_shown_larger_as_long_as_all_are_on_the_screen(size, images, columns) -> None:
+    grid, usual = grid_of(*size, images=images), grid_of(*size)
+    assert grid.size == columns
+    assert grid.size == usual.size or grid.columns * grid.rows >= images
+
+
+def test_evidence_uses_the_room_of_a_large_screen(faults: RunQuery) -> None:
+    """At 300×80 two thirds of the screen were empty beside pictures of 14 columns."""
+    used = []
+    for size in ((150, 50), (300, 80)):
+        shown = Desk(faults, size).press("g").panes()["detail"].splitlines()
+        used.append(max(len(line.rstrip()) for line in shown if "▀" in line))
+    assert used[1] > 1.6 * used[0]
