@@ -34,7 +34,7 @@ from dtui.tui.state.review.entry_steps import (
 )
 from dtui.tui.state.review.reviewing import Decision, about, decided, no_target, noted, targets, told, undoing
 from dtui.tui.state.run_view import RunView
-from dtui.tui.state.selection import Selection
+from dtui.tui.state.selection import Selection, anomaly_words
 from dtui.tui.state.settle import begin
 from dtui.tui.state.settle import settle as settled
 
@@ -197,9 +197,7 @@ class Session(Going):
                 for pane in self.table.panes
             )
             return next(filter(None, said), "")
-        window = "automatic" if settings.window is None else settings.window
-        unit = f"{settings.threshold:.0%} of a class" if settings.unit == "share" else f"{settings.threshold:g} images"
-        return f"anomalies: {settings.rule} rule, window {window}, at least {unit}"
+        return anomaly_words(settings)
 
     # --- review
 
