@@ -14,7 +14,9 @@ from dtui.model.findings.incident_evidence import TurnedWrong
 from dtui.model.findings.incidents import Cause
 from dtui.model.findings.review import NAMED_FILTERS, of_incident
 from dtui.query import RunQuery
+from dtui.tui.opening import view_of
 from dtui.tui.panes.runs.run_list import _opened_first
+from dtui.tui.panes.table import TABLE
 from dtui.tui.renderables.canvas.cells import Cells
 from dtui.tui.renderables.canvas.output import Output
 from dtui.tui.renderables.canvas.sgr import to_text
@@ -27,6 +29,8 @@ from dtui.tui.renderables.panes.over.help import HelpBox
 from dtui.tui.renderables.panes.triage import TriagePicture
 from dtui.tui.renderables.panes.validation.gallery import grid_of
 from dtui.tui.screens.boxes import help_box
+from dtui.tui.state.questions import IncidentsQuestion
+from dtui.tui.state.session import Session
 from tests.tui.conftest import SAMPLES
 from tests.tui.desk import Desk
 from tests.tui.driving import running, screen_text, until
@@ -246,3 +250,27 @@ def test_evidence_uses_the_room_of_a_large_screen(faults: RunQuery) -> None:
         shown = Desk(faults, size).press("g").panes()["detail"].splitlines()
         used.append(max(len(line.rstrip()) for line in shown if "▀" in line))
     assert used[1] > 1.6 * used[0]
+
+
+def test_a_key_that_comes_before_the_data_waits_for_them(faults: RunQuery) -> None:
+    """Over a slow link, or in a large run: Enter on a filter did nothing where its pane was still loading."""
+    desk = Desk(faults)
+    for action in ("screen_layers", "pane", "fold_toggle"):
+        desk.session.perform(action)
+    assert desk.screen == "Layers"
+    desk._answer()
+    assert desk.screen == "filter"
+    session = Session(TABLE, view_of(faults, 0), 150, 50)
+    session.perform("entry_next")
+    session.answered(IncidentsQuestion(), faults.incidents())
+    assert session.selection.entry == "incident-1650-class-class7"  # after 1,360, which is selected by itself
+
+
+def test_a_key_that_had_no_effect_is_forgotten_with_the_next_and_when_nothing_is_missing(faults: RunQuery) -> None:
+    desk = Desk(faults)
+    for action in ("screen_layers", "pane", "fold_toggle", "row_up"):
+        desk.session.perform(action)
+    desk._answer()
+    assert desk.screen == "Layers"
+    desk = Desk(faults).press("6", "enter")
+    assert desk.session._kept is None

@@ -37,9 +37,10 @@ from dtui.tui.state.run_view import RunView
 from dtui.tui.state.selection import Selection, anomaly_words
 from dtui.tui.state.settle import begin
 from dtui.tui.state.settle import settle as settled
+from dtui.tui.state.waiting import Waiting
 
 
-class Session(Going):
+class Session(Going, Waiting):
     """The state of the TUI once a run is open."""
 
     def __init__(
@@ -65,6 +66,8 @@ class Session(Going):
         self._failed: dict[str, Exception] = {}
         """Panes that raised since something happened last, by name: each says so in its place."""
         self._link, self._awaited = link, None
+        self._kept: str | None = None
+        self._answered: dict[type, Question[Any]] = {}
         self.settle(begin(self.scene))
         self.follow_link()
 
@@ -87,20 +90,27 @@ class Session(Going):
         Raises:
             KeyError: The table has no such action.
         """
+        was_touched, before = self._touched, self.selection
         self.begin_to_act()
         if action in ("flag", "dismiss", "undo"):
             return self._review(action)
+        self.act(action)
+        if self.keep(action, before):
+            self._touched = was_touched  # what is selected by itself comes before it
+        return ()
+
+    def act(self, action: str) -> None:
+        """Perform an action that decides nothing."""
         step = self.step_of(action)
         if step is None:
             self.message = f"{self.table.by_id[action].words}: not on this screen"
-            return ()
+            return
         before = self.selection
         by = {"entry_next": 1, "entry_previous": -1}.get(action) if self.scene.step_of(action) is None else None
         at_end = by is not None and searched_pane(self.scene) is None and self._says_end(by)
         if not at_end:
             self.take(self.scene.pane, step)
             self.message = self._say(before) or self.message
-        return ()
 
     def _says_end(self, by: int) -> bool:
         """Say it where no entry is left in a direction; return whether that is so."""
@@ -291,6 +301,7 @@ class Session(Going):
         self.settle(selection)
         if isinstance(question, AnomaliesQuestion | IncidentsQuestion):
             self.follow_to_entry()
+        self.take_again(question)
 
     def fail(self, message: str) -> None:
         """Show a message about data that could not be read or written."""
@@ -314,7 +325,7 @@ class Session(Going):
 
     def begin_to_act(self) -> None:
         """Clear the last message. From now on the user decides what is shown."""
-        self.message, self._touched, self._failed, self._awaited = "", True, {}, None
+        self.message, self._touched, self._failed, self._awaited, self._kept = "", True, {}, None, None
 
     def _tell(self, pane: Pane, error: Exception) -> None:
         """Report a pane that raised an error, in its place and in the key bar: the next key may change its place."""
