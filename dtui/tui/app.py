@@ -27,6 +27,7 @@ from dtui.tui.opening import Open, open_query
 from dtui.tui.terminal.capabilities import log_path, needs_ascii
 from dtui.tui.terminal.driver import MustLeave, driver_class
 from dtui.tui.terminal.memory import share_one_heap
+from dtui.tui.terminal.textual_patch import is_painted
 from dtui.tui.terminal.themes import output_for, textual_theme, theme_for
 from dtui.tui.widgets.opening import Opening
 
@@ -127,11 +128,12 @@ class DtuiApp(AskingApp):
         yield Opening(self.path.name, self._theme, is_ascii=is_ascii)
 
     def on_mount(self) -> None:
-        """Open the run once the first paint is out, and poll it for new data from then on."""
-        self.call_after_refresh(self._open)
+        """Poll the run for new data."""
         self.set_interval(POLL_SECONDS, self._poll)
 
-    def _open(self) -> None:
+    def on_ready(self) -> None:
+        """Open the run: the first paint is out."""
+        is_painted(self.screen)
         share_one_heap()
         self.loader.start()
 
@@ -210,6 +212,7 @@ class DtuiApp(AskingApp):
         self.data_screen = DataScreen(table, self.perform)
         self._paint()
         await self.push_screen(self.data_screen)
+        self.call_next(is_painted, self.data_screen)  # behind Textual's own last words on it
 
     def _handle_exception(self, error: Exception) -> None:
         """Leave after an unexpected error with one line about it; the traceback is in the log."""
