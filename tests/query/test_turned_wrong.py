@@ -25,7 +25,9 @@ def incident_at(query, first: int, last: int) -> Incident:
     return replace(query.incidents()[0], first=first, last=last)
 
 
-@pytest.mark.parametrize(("first", "last"), [(1010, 1010), (1001, 1004), (1351, 1400), (750, 780), (2380, 9999), (20, 60)])
+@pytest.mark.parametrize(
+    ("first", "last"), [(1010, 1010), (1001, 1004), (1351, 1400), (750, 780), (2380, 9999), (20, 60)]
+)
 def test_it_is_what_the_labels_say(faults, first: int, last: int):
     labels, targets = faults._data.reader.read_labels(slice(None), slice(None)), faults._data.images.targets
     validations = faults._data.validations.tolist()

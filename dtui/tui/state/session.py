@@ -6,7 +6,7 @@ It knows no widget and no terminal, so it can be tested without them.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
@@ -271,7 +271,16 @@ class Session(Going):
 
     def answered(self, question: Question[Any], answer: Any) -> None:
         """Take a new answer and show it."""
+        self.answered_all([(question, answer)])
+
+    def answered_all(self, answers: Iterable[tuple[Question[Any], Any]]) -> None:
+        """Take some new answers and show them."""
         self._failed = {}
+        for question, answer in answers:
+            self._take_answer(question, answer)
+        self.settle(self.selection)
+
+    def _take_answer(self, question: Question[Any], answer: Any) -> None:
         selection = self.scene.through(lambda pane, scene: pane.answered(scene, question, answer))
         if isinstance(question, AnomaliesQuestion):
             self.view = self.view.with_anomalies(answer, self.selection.anomaly_settings)
@@ -284,7 +293,7 @@ class Session(Going):
             self.view = replace(self.view, clusters=answer)
         else:
             self.answers = self.answers.having(question, answer)
-        self.settle(selection)
+        self.selection = selection
 
     def fail(self, message: str) -> None:
         """Show a message about data that could not be read or written."""
