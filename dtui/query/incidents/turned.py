@@ -50,4 +50,3 @@ def turned_wrong(data: RunData, incident: Incident) -> TurnedWrong | None:
         tuple((int(classes[one]), int(counts[one])) for one in order[:MOST_CLASSES]),
         tuple(found[by_most_frequent(targets)[:MOST_IMAGES]].tolist()),
     )
-
