@@ -50,6 +50,8 @@ LOG = logging.getLogger(__name__)
 POLL_SECONDS = 0.7
 IDLE_POLLS = 5
 """A run that is not live is looked at every so many polls: decisions of other people may arrive."""
+LONG_POLLS = 15
+"""A run that is not open by then takes long: garbage waits no longer for its first screen."""
 
 
 class DtuiApp(AskingApp):
@@ -144,7 +146,7 @@ class DtuiApp(AskingApp):
     def _poll(self) -> None:
         self._polls += 1
         session = self.session
-        if not gc.isenabled():
+        if not gc.isenabled() and (session is not None or self._polls > LONG_POLLS):
             gc.freeze()
             gc.enable()
         if session is not None and (session.view.is_live or self._polls % IDLE_POLLS == 0):

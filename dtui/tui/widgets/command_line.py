@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from rich.cells import cell_len, set_cell_size
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
@@ -78,19 +79,25 @@ class CommandLine(Vertical):
         """Whether it has the keyboard."""
         return self._wish is not None
 
-    def on_mount(self) -> None:
-        """Make the rows behind the first paint: nobody sees them yet."""
-        self.call_after_refresh(self._make_rows)
+    def compose(self) -> ComposeResult:
+        """Make the rows."""
+        yield Static(id="suggestions")
+        yield Horizontal()
 
-    def _make_rows(self) -> None:
-        if not self.children:
+    def on_mount(self) -> None:
+        """Fill the row of the line behind the first paint: nobody sees it yet."""
+        self.call_after_refresh(self._fill)
+
+    def _fill(self) -> None:
+        row = self.query_one(Horizontal)
+        if not row.children:
             line = Input(select_on_focus=False)
             line.cursor_blink = False  # a line that waits writes nothing, whatever the link
-            self.mount(Static(id="suggestions"), Horizontal(Static(id="label"), line, Static(id="wrong")))
+            row.mount(Static(id="label"), line, Static(id="wrong"))
 
     def ask(self, wish: Wish) -> None:
         """Ask for a line."""
-        self._make_rows()
+        self._fill()
         self._wish, self._chosen = wish, 0
         self.query_one("#label", Static).update(Content(wish.label))
         self.query_one("#wrong", Static).update("")
