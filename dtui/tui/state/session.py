@@ -274,13 +274,14 @@ class Session(Going):
         self.answered_all([(question, answer)])
 
     def answered_all(self, answers: Iterable[tuple[Question[Any], Any]]) -> None:
-        """Take some new answers and show them."""
+        """Take new answers, one after the other, and show them all."""
         self._failed = {}
         for question, answer in answers:
-            self._take_answer(question, answer)
+            self.selection = self._having(question, answer)
         self.settle(self.selection)
 
-    def _take_answer(self, question: Question[Any], answer: Any) -> None:
+    def _having(self, question: Question[Any], answer: Any) -> Selection:
+        """Keep an answer; return the selection that it leads to."""
         selection = self.scene.through(lambda pane, scene: pane.answered(scene, question, answer))
         if isinstance(question, AnomaliesQuestion):
             self.view = self.view.with_anomalies(answer, self.selection.anomaly_settings)
@@ -293,7 +294,7 @@ class Session(Going):
             self.view = replace(self.view, clusters=answer)
         else:
             self.answers = self.answers.having(question, answer)
-        self.selection = selection
+        return selection
 
     def fail(self, message: str) -> None:
         """Show a message about data that could not be read or written."""
