@@ -6,7 +6,6 @@ rest together with the run.
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
 import sys
@@ -26,7 +25,7 @@ from dtui.tui.loader import Loader
 from dtui.tui.opening import Open, open_query
 from dtui.tui.terminal.capabilities import log_path, needs_ascii
 from dtui.tui.terminal.driver import MustLeave, driver_class
-from dtui.tui.terminal.memory import share_one_heap
+from dtui.tui.terminal.memory import collect_from_now_on, share_one_heap
 from dtui.tui.terminal.textual_patch import is_painted
 from dtui.tui.terminal.themes import output_for, textual_theme, theme_for
 from dtui.tui.widgets.opening import Opening
@@ -146,9 +145,8 @@ class DtuiApp(AskingApp):
     def _poll(self) -> None:
         self._polls += 1
         session = self.session
-        if not gc.isenabled() and (session is not None or self._polls > LONG_POLLS):
-            gc.freeze()
-            gc.enable()
+        if session is not None or self._polls > LONG_POLLS:
+            collect_from_now_on()
         if session is not None and (session.view.is_live or self._polls % IDLE_POLLS == 0):
             self.loader.poll()
 
