@@ -288,13 +288,12 @@ class Session(Going, Waiting):
 
     def answered_all(self, answers: Iterable[tuple[Question[Any], Any]]) -> None:
         """Take new answers, one after the other, and show them all."""
-        self._failed, questions = {}, []
+        self._failed, answers = {}, list(answers)
         for question, answer in answers:
             self.selection = self._having(question, answer)
-            questions.append(question)
         self.settle(self.selection)
         self.follow_to_entry()
-        self.take_again(questions)
+        self.take_again(question for question, _ in answers)
 
     def _having(self, question: Question[Any], answer: Any) -> Selection:
         """Keep an answer; return the selection that it leads to."""
