@@ -12,7 +12,7 @@ import numpy as np
 
 from dtui.model import IntArray, RunStatus, Standing, StateEntry
 from dtui.query.data import RunData
-from dtui.query.kept import find_kept, keep, key_of_run
+from dtui.query.kept.tables import find_kept, keep, key_of_run
 
 VERSION = 1
 """Raised when the columns or the rules of a standing change: what an earlier one kept is not believed."""

@@ -13,7 +13,7 @@ import numpy as np
 from dtui.model import AnomalySettings, FloatArray, IntArray, RunStatus
 from dtui.query.class_table import is_class_table_kept
 from dtui.query.data import RunData
-from dtui.query.kept import Key, find_kept, keep, keys_of_validations
+from dtui.query.kept.tables import Key, find_kept, keep, keys_of_validations
 from dtui.query.labels.kept_learning import is_worth_keeping, kept_validations
 from dtui.query.labels.validation_data import FindRows, IsPossible
 

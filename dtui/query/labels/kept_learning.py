@@ -13,7 +13,7 @@ from dtui.analysis.relations.learning import find_learning
 from dtui.model import IntArray, RunStatus
 from dtui.model.learning import NEVER, ImageLearning
 from dtui.query.data import RunData
-from dtui.query.kept import Key, find_kept, keep, keys_of_validations
+from dtui.query.kept.tables import Key, find_kept, keep, keys_of_validations
 from dtui.query.labels.judgements import Judgements
 
 VERSION = 1

@@ -279,13 +279,13 @@ class RunReader(FollowedRun):
         if self._around.findings is not None:
             self._around.findings.write(key, table)
 
-    def kept_tables(self, keys: Sequence[Key], columns: int) -> tuple[int, IntArray] | None:
-        """Return the first of some kept tables that is there, and its place; data from outside.
+    def kept_tables(self, keys: Sequence[Key], columns: int, rows: int | None = None) -> tuple[int, IntArray] | None:
+        """Return the first of some kept tables that is there, or its first rows, and its place; data from outside.
 
         Each key holds all that its table depends on, and the stamp of its files, by `files_stamp`, `validation_files`.
         """
         findings = self._around.findings
-        return None if findings is None else findings.read_first(keys, columns)
+        return None if findings is None else findings.read_first(keys, columns, rows)
 
     def keep_tables(self, tables: Sequence[tuple[Key, IntArray]]) -> None:
         """Keep tables with such keys in the run's cache; for a packed run, do nothing.

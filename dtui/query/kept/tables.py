@@ -68,7 +68,11 @@ def keys_of_validations(data: RunData, of: str, version: int) -> dict[int, tuple
 
 
 def find_kept(
-    data: RunData, keys: Sequence[Key], columns: int, decode: Callable[[IntArray, int], Answer | None]
+    data: RunData,
+    keys: Sequence[Key],
+    columns: int,
+    decode: Callable[[IntArray, int], Answer | None],
+    rows: int | None = None,
 ) -> Answer | None:
     """Return what the first kept table says; None if there is none, or it cannot be so.
 
@@ -77,8 +81,9 @@ def find_kept(
         keys: Of the tables that would do, the best first.
         columns: Of the table.
         decode: Gets a table from outside and the place of its key, and returns what it says; None if that cannot be so.
+        rows: Of the table that are read at most; None for all.
     """
-    found = data.reader.kept_tables(keys, columns) if keys else None
+    found = data.reader.kept_tables(keys, columns, rows) if keys else None
     return None if found is None else decode(found[1], found[0])
 
 
