@@ -129,6 +129,18 @@ def test_what_is_kept_is_the_same_to_the_last_bit_and_nothing_is_read_for_it(run
     assert (run / "findings.h5").read_bytes() == kept, "what was not new is not written again"
 
 
+def test_what_another_report_asks_for_is_kept_beside_it(run: Path, reads: list[str]) -> None:
+    def boxes(node: int) -> object:
+        with open_run(run) as query, query.keeping_pictures():
+            return as_bits(query.node_boxes((node,), "weights", TimeAxis(*query.limits(), 12)))
+
+    found = [boxes(node) for node in (0, 1)]
+    assert reads
+    reads.clear()
+    assert [boxes(node) for node in (0, 1)] == found
+    assert not reads
+
+
 def test_a_small_run_and_a_live_one_are_left_alone(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(pictures, "WORTH_KEEPING", 1_000_000)

@@ -61,9 +61,9 @@ class KeptPictures:
         return found
 
     def keep(self) -> None:
-        """Write what was asked for, if some of it is new and the run is as it was."""
+        """Write what was asked for, and what earlier ones asked for while it fits, if there is anything new."""
         if self._has_new:
-            keep(self._data, [(self._key, _table(self._asked))], self._data.reader.faults)
+            keep(self._data, [(self._key, _table({**self._asked, **(self._known or {})}))], self._data.reader.faults)
 
 
 @contextlib.contextmanager
