@@ -97,6 +97,7 @@ CHANGES: dict[str, Callable[[nn.Module], object]] = {
     "another checkpoint": lambda model: model.load_state_dict(small_net().state_dict()),
     "another checkpoint, assigned": lambda model: model.load_state_dict(small_net().state_dict(), assign=True),
     "averaged weights": lambda model: [p.data.copy_(torch.zeros_like(p)) for p in model.parameters()],
+    "a filter that is pruned": lambda model: model[0].weight.detach()[-1].zero_(),
     "half": lambda model: model.half(),
     "no device": lambda model: model.to("meta"),
 }

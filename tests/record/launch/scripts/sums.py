@@ -1,6 +1,6 @@
 """Sums up its evaluation by itself, without no_grad; makes its loaders anew; looks at some pictures; two optimizers.
 
-A teacher that TorchScript has frozen is called in training, and an export to TorchScript in evaluation.
+A teacher that TorchScript has frozen is called in training; what is evaluated is an export to TorchScript.
 """
 
 from __future__ import annotations
@@ -33,8 +33,7 @@ for _ in range(3):
     exported = torch.jit.script(net)
     total = right = 0.0
     for x, y in DataLoader(everything, 7, sampler=valid_sampler):
-        exported(x)
-        out = net(x)
+        out = exported(x)
         total += float(cross_entropy(out, y, reduction="sum"))
         right += int((out.argmax(1) == y).sum())
     print(f"{total / 24:.3f} {right / 24:.0%}")
