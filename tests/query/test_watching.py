@@ -22,6 +22,7 @@ from dtui.query.watching.told import Told
 from dtui.query.watching.watched_run import as_seconds
 from dtui.query.watching.watcher import Watcher
 from dtui.store import RunWriter, find_past
+from dtui.store.run import opening
 from dtui.store.run.run_file import Process, RunFile
 from tests.store.builders import METADATA, STRUCTURE, make_record
 
@@ -365,6 +366,21 @@ def test_what_is_no_run_is_refused_and_a_claimed_one_waited_for(tmp_path: Path) 
         writer.append_record(calm(0, "weights"))
         assert kinds(list(watcher.look().events)) == ["nonfinite"]
     watcher.close()
+
+
+def test_a_training_that_dies_before_its_first_record_ends_the_watch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dtui.store.write.claim import claim_new
+
+    claim = claim_new(tmp_path / "claimed.dtui")
+    watcher = Watcher(tmp_path / "claimed", Wanted())
+    assert watcher.look().remarks == ()
+    monkeypatch.setattr(opening, "claimant", lambda folder: "")
+    (told,) = watcher.look().remarks
+    assert told.endswith("nothing was recorded, and who claimed it is gone; record there again, or remove it")
+    assert watcher.is_over
+    claim.give_up()
 
 
 # --- what was told

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -328,6 +329,21 @@ def test_bad_input_is_one_line_and_the_rest_is_recorded(training: Callable[..., 
     assert [validation.iteration for validation in store.validations] == [0, 3]
     assert [gap.first for gap in store.gaps] == [1]
     assert store.status is RunStatus.DONE
+
+
+def test_each_kind_of_bad_input_is_told_once(training: Callable[..., Training]) -> None:
+    one = training()
+    one.update()
+    calls = (((IDS, [1.0]), {}), ((IDS, [1.0, 2.0]), {}), ((IDS, [1.0] * 4), {"better": "more"}))
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        for arguments, options in calls:
+            one.recorder.judge(*arguments, **options)
+    assert [line.rpartition("judge: ")[2] for line in told(warned)] == [
+        "4 ids, 1 scores; give one of each an item",
+        "better='more': give 'higher', or 'lower' for losses",
+    ]
+    one.end()
 
 
 def test_items_that_come_twice_are_told(training: Callable[..., Training]) -> None:
