@@ -15,6 +15,8 @@ from torch import nn
 from torch.nn.modules.module import register_module_forward_hook
 from torch.utils.hooks import RemovableHandle
 
+_is_jit_tracing: Callable[[], bool] = torch.jit.is_tracing  # type: ignore[attr-defined]
+
 
 class QuietHook:
     """A hook that never raises, and allows its model to be copied or pickled; the copy is not watched."""
@@ -25,7 +27,7 @@ class QuietHook:
 
     def __call__(self, *arguments: Any) -> None:
         """Call the function, and drop its exceptions. While a compiler or an export traces the model, do nothing."""
-        if torch.compiler.is_compiling() or torch.jit.is_tracing():
+        if torch.compiler.is_compiling() or _is_jit_tracing():
             return
         with suppress(Exception):
             self._function(*arguments)
@@ -45,7 +47,7 @@ def _ignore(*_: object) -> None:
 
 def is_exported() -> bool:
     """Whether the model is called to be exported, by `torch.jit.trace` or `torch.export`: what we do would be in it."""
-    return bool(torch.jit.is_tracing() or getattr(torch.compiler, "is_exporting", bool)())
+    return bool(_is_jit_tracing() or getattr(torch.compiler, "is_exporting", bool)())
 
 
 def after_calls(module: nn.Module, see: Callable[[nn.Module, Any, Any, Any], None]) -> RemovableHandle:
