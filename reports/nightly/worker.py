@@ -5,20 +5,16 @@ It ends with whoever started it, also if that was killed.
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import signal
 import sys
-from contextlib import suppress
 
 from dtui.errors import DtuiError
 from dtui.reports.nightly.making import make_report
 from dtui.reports.nightly.plan import Unit
+from dtui.reports.output.child import ends_with_starter
 from dtui.reports.rendering import Renderer
-
-_PR_SET_PDEATHSIG = 1
-"""Of linux/prctl.h."""
 
 
 def answer(unit: Unit, renderer: Renderer | None = None) -> str:
@@ -42,11 +38,8 @@ def _short(reason: str, unit: Unit) -> str:
 
 def main() -> None:
     """Answer until stdin ends; whatever libraries write to stdout goes to stderr."""
-    parent = os.getppid()
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
-    if os.getppid() != parent:
-        return  # it died before we asked to be told
+    if not ends_with_starter():
+        return
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started us decides
     answers = os.fdopen(os.dup(1), "w", encoding="ascii")
     os.dup2(2, 1)

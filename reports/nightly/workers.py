@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Self
 
 from dtui.reports.nightly.plan import Unit
+from dtui.reports.output.child import starter
 
 _LOOK_SECONDS = 0.2
 """Between two looks at the clock and at the memory of the workers."""
@@ -120,7 +121,7 @@ class _Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._said,
-            env={**os.environ, "NO_COLOR": "1", "OMP_NUM_THREADS": "1", "BLOSC_NTHREADS": "1"},
+            env={**os.environ, "NO_COLOR": "1", "OMP_NUM_THREADS": "1", "BLOSC_NTHREADS": "1", **starter()},
             start_new_session=True,
         )
         assert self._process.stdin is not None

@@ -199,3 +199,19 @@ def test_a_run_that_has_the_name_of_a_command_can_be_opened(monkeypatch: pytest.
         "bell": False,
         **dict.fromkeys(("at", "class_name", "layer", "filter")),
     }
+
+
+def test_an_interrupt_while_dtui_is_imported_is_one_line() -> None:
+    """Half of a short command is imports: whoever presses Ctrl-C at once sees no traceback."""
+    program = (
+        "import sys\n"
+        "from importlib.abc import MetaPathFinder\n"
+        "class Interrupted(MetaPathFinder):\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        "        if name == 'dtui.cli.parser': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupted())\n"
+        "from dtui.cli import main\n"
+        "sys.exit(main(['--version']))\n"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout, result.stderr) == (130, "", "dtui: interrupted\n")

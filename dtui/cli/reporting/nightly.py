@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from dtui.cli.command import Command, add_json, add_quiet, positive
 from dtui.cli.outcome import Exit, Outcome
+from dtui.cli.shell.ending import clean_end
 from dtui.cli.shell.progress import StatusLine, is_watched
 from dtui.errors import UsageError
 from dtui.output import STANDARD_OUTPUT
@@ -43,7 +44,7 @@ def run_nightly(options: argparse.Namespace) -> Outcome:
     if options.merge:
         return _told(merge_shards(folder, out), out, options)
     shard = _shard(options)
-    with StatusLine("nightly", quiet=options.quiet) as line:
+    with clean_end(), StatusLine("nightly", quiet=options.quiet) as line:
         if shard is not None:
             return _shard_done(folder, out, shard, settings, line, options)
         if options.slurm:

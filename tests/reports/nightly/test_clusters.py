@@ -61,6 +61,26 @@ def test_a_task_that_did_not_end_is_named(folder: Path, tmp_path: Path, monkeypa
     assert (index.missing, index.shards, index.exit_code) == ((1,), 1, 2)
 
 
+def test_an_interrupted_night_takes_its_jobs_back(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cancelled: list[str] = []
+
+    class Job:
+        def exception(self) -> None:
+            raise KeyboardInterrupt
+
+        def cancel(self, check: bool) -> None:
+            cancelled.append("one")
+            raise OSError("no scancel here")
+
+    monkeypatch.setattr(slurm_array, "find_spec", lambda name: name)
+    monkeypatch.setattr(slurm_array, "_submitted", lambda *_: [Job(), Job()])
+    with pytest.raises(KeyboardInterrupt):
+        slurm_array.run_on_slurm(folder, tmp_path / "night", TEXT, cluster="local")
+    assert cancelled == ["one", "one"]
+
+
 def test_a_dask_cluster_makes_the_same_bytes(folder: Path, expected: dict[str, bytes], tmp_path: Path) -> None:
     distributed = pytest.importorskip("distributed")
     out = tmp_path / "night"
