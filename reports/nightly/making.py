@@ -56,6 +56,8 @@ def make_report(unit: Unit, renderer: Renderer | None = None) -> None:
     try:
         status = _status_of(unit)
     except RunNotFoundError:
+        if not os.path.lexists(unit.path):
+            raise RunNotFoundError(f"{unit.path}: it was removed or renamed before it could be read") from None
         if not has_recorded_nothing(Path(unit.path)):
             raise
         record_none(unit, Outcome.EMPTY, "nothing has been recorded yet")

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sys
+from pathlib import Path
 
 from dtui.errors import DtuiError
 from dtui.reports.nightly.making import make_report
+from dtui.reports.nightly.places import STAGING_MARK, run_folder
 from dtui.reports.nightly.plan import Unit
 from dtui.reports.output.child import ends_with_starter
 from dtui.reports.rendering import Renderer
@@ -32,8 +35,10 @@ def answer(unit: Unit, renderer: Renderer | None = None) -> str:
 
 
 def _short(reason: str, unit: Unit) -> str:
-    """Return a reason without the path of the run, which stands beside it on the index; the same for a copy."""
-    return reason.replace(f"{unit.path}/", "").replace(unit.path, unit.run)
+    """Return a reason without where run and report are: the run stands beside it, and a copy has the same reason."""
+    folder = re.escape(str(run_folder(Path(unit.out), unit.run)))
+    reason = re.sub(rf"{folder}/({re.escape(STAGING_MARK)}[^/]+/)?", "", reason)
+    return reason.replace(f"{unit.path}/", "").removeprefix(f"{unit.path}: ").replace(unit.path, unit.run)
 
 
 def main() -> None:

@@ -87,14 +87,15 @@ def parse_memory(text: str) -> int:
 
 
 def _given(options: argparse.Namespace) -> list[str]:
-    """Return the options on how reports are made that differ from their defaults, as words."""
+    """Return the options on how reports are made, and what is printed, that differ from their defaults, as words."""
     usual = COMMAND.parser().parse_args(["DIR", "-o", "OUT"])
     names = ("format", "keep", "jobs", "time_limit", "memory_limit")
     changed = [name for name in names if getattr(options, name) != getattr(usual, name)]
     values = {name: str(getattr(options, name)) for name in changed}
     if "memory_limit" in values:
         values["memory_limit"] = f"{options.memory_limit >> 20}M"
-    return [word for name, value in values.items() for word in (f"--{name.replace('_', '-')}", value)]
+    switches = [f"--{name}" for name in ("quiet", "json") if getattr(options, name)]
+    return [word for name, value in values.items() for word in (f"--{name.replace('_', '-')}", value)] + switches
 
 
 def _settings(options: argparse.Namespace) -> NightSettings:
@@ -167,9 +168,12 @@ def _rows(index: Index) -> str:
     if not shown:
         return ""
     left = len(shown) - MOST_ROWS
-    cells = [[_WORDS[row.outcome], row.run.removesuffix(".dtui"), _error(row), _said(row)] for row in shown[:MOST_ROWS]]
+    cells = [
+        [_WORDS[row.outcome], row.run.removesuffix(".dtui"), "new" if row.is_new else "", _error(row), _said(row)]
+        for row in shown[:MOST_ROWS]
+    ]
     styles = [_STYLES.get(row.outcome, "") for row in shown[:MOST_ROWS]]
-    told = table(["", "run", ">error", "verdict"], cells, styles)
+    told = table(["", "run", "report", ">error", "verdict"], cells, styles)
     return f"{told}\n{paint(f'{left:,} more on the index', 'dim')}" if left > 0 else told
 
 

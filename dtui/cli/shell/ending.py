@@ -1,4 +1,4 @@
-"""Ends a command that is asked to end: by SIGTERM, as from systemd, SLURM and timeout, or SIGHUP of a closed terminal."""
+"""Ends a command that is asked to: by SIGTERM, as from systemd, SLURM or timeout, or SIGHUP of a closed terminal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def clean_end() -> Iterator[None]:
-    """Let these signals end the block as Ctrl-C does, so that nothing half written or at work is left; then die of them.
+    """Let these signals end the block as Ctrl-C does, so that nothing is left half written or at work; die of them.
 
     A signal that is ignored, as after `nohup`, stays so. Outside the main thread nothing changes.
     """
