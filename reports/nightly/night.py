@@ -37,6 +37,7 @@ from dtui.reports.nightly.places import (
 from dtui.reports.nightly.plan import WHOLE, Shard, Unit, plan
 from dtui.reports.nightly.shards import begin_shard, divided, end_shard, forget_shards, missing_shards, set_aside
 from dtui.reports.nightly.workers import Limits, Workers
+from dtui.run_path import told_path
 from dtui.version import __version__
 
 MOST_WATCHED = 64
@@ -187,9 +188,9 @@ def run_divided(
 def _plan(found: Sequence[FoundRun], out: Path, settings: NightSettings, shard: Shard) -> tuple[Unit, ...]:
     records = {run.name: record for run in found if (record := read_record(run_folder(out, run.name), run.name))}
     return plan(
-        [FoundRun(run.name, run.path.absolute(), run.fingerprint) for run in found],
+        [FoundRun(run.name, told_path(run.path), run.fingerprint) for run in found],
         records,
-        out=str(out.absolute()),
+        out=str(told_path(out)),
         format=settings.format,
         keep=settings.keep,
         version=__version__,
