@@ -6,6 +6,7 @@ import argparse
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -215,3 +216,11 @@ def test_an_interrupt_while_dtui_is_imported_is_one_line() -> None:
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (result.returncode, result.stdout, result.stderr) == (130, "", "dtui: interrupted\n")
+
+
+def test_packing_a_run_that_cannot_be_read_says_so(small_run: Path, tmp_path: Path) -> None:
+    """As every other command does: 3, and not 2, which says that the file could not be made."""
+    broken = shutil.copytree(small_run, tmp_path / "broken.dtui")
+    (broken / "structure.h5").write_bytes((small_run / "structure.h5").read_bytes()[:100])
+    assert main(["pack", str(broken), str(tmp_path / "p.h5")]) == Exit.UNREADABLE
+    assert not (tmp_path / "p.h5").exists()
