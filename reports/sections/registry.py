@@ -107,12 +107,13 @@ class View:
         """Return the anchor of an incident; the chapter itself where the report does not list incidents."""
         return f"{self.prefix}-incident{self.numbers[incident.id]}" if "incidents" in self.shown else self.prefix
 
-    def command(self, at: int, layer: str = "", label: int | None = None) -> str:
-        """Return the command that shows an iteration in the terminal; "RUN" stands for a path that cannot be shown."""
+    def command(self, at: int, layer: str = "", label: int | None = None, filter: int | None = None) -> str:
+        """Return the command that shows a place in the terminal; "RUN" stands for a path that cannot be shown."""
         path = str(told_path(self.query.path))
         words = ["dtui", path if safe(path, 1000) == path else "RUN", "--at", str(at)]
         if can_be_typed(layer):
             words += ["--layer", layer]
+            words += [] if filter is None else ["--filter", str(filter)]
         names = self.query.image_set()
         if label is not None and names is not None and label < len(names.classes):
             name = names.classes[label]

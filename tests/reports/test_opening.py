@@ -77,7 +77,7 @@ def test_each_incident_has_pictures_that_show_it_and_a_command(chapter: Chapter)
     assert [card.standing for card in found] == ["over", "", "still so at the end", "still so at the end", "over"]
     assert all(card.pictures for card in found)
     jump = found[3]
-    assert jump.command.endswith("mnist-faults.dtui --at 1360 --layer layer3.0.conv1")
+    assert jump.command.endswith("mnist-faults.dtui --at 1360 --layer layer3.0.conv1 --filter 17")
     assert jump.pictures[0].title == "change of filter 17 of layer3.0.conv1 in one record, ‖Δw‖ / ‖w‖"
     assert jump.pictures[0].description == (
         "about 0.00183 before; 14,728 at 1,360; dashed: the middle filter of the layer."
@@ -98,7 +98,7 @@ def test_a_reader_without_scripts_styles_and_pictures_has_everything(tmp_path: P
         "validation error 2.4 % at 2,390; best 1.9 % at 1,270",
         "1,360 The weights of filter 17 of layer3.0.conv1 changed by 14,700 times their norm in one record",
         "about 0.00183 before; 14,728 at 1,360",
-        "--at 1360 --layer layer3.0.conv1",
+        "--at 1360 --layer layer3.0.conv1 --filter 17",
     ):
         assert words in text, words
 
