@@ -18,7 +18,7 @@ from dtui.output import find_target
 from dtui.query.folders import FoundRun, Lease, LeaseHeldError, find_all_runs
 from dtui.reports.nightly.entry import Outcome, Record, read_entry, read_json, read_record, write_json
 from dtui.reports.nightly.index import Index, Row, as_json, make_index, shown_by
-from dtui.reports.nightly.making import record_none
+from dtui.reports.nightly.making import record_none, remove_unfinished
 from dtui.reports.nightly.page import render_page
 from dtui.reports.nightly.places import (
     DONE_FOLDER,
@@ -202,8 +202,13 @@ def _here(settings: NightSettings) -> Engine:
     """Return the engine of worker processes on this host."""
 
     def work(units: Sequence[Unit]) -> Iterator[tuple[Unit, str]]:
-        with Workers(settings.jobs, settings.limits) as workers:
-            yield from workers.run(units)
+        workers = Workers(settings.jobs, settings.limits)
+        try:
+            with workers:
+                yield from workers.run(units)
+        finally:  # one of them was ended, or this night is
+            for unit in units:
+                remove_unfinished(unit, workers.started)
 
     return work
 

@@ -61,6 +61,8 @@ class Workers:
         self._selector = selectors.DefaultSelector()
         self._idle: list[_Worker] = []
         self._busy: list[_Worker] = []
+        self.started: set[int] = set()
+        """The processes that were started so far."""
 
     def __enter__(self) -> Self:
         return self
@@ -89,6 +91,7 @@ class Workers:
 
     def _start(self) -> _Worker:
         worker = _Worker(self._command)
+        self.started.add(worker.pid)
         self._selector.register(worker.answers, selectors.EVENT_READ, worker)
         return worker
 
@@ -129,6 +132,7 @@ class _Worker:
         self._requests, self.answers = self._process.stdin, self._process.stdout
         os.set_blocking(self.answers.fileno(), False)
         self.has_ended = False
+        self.pid = self._process.pid
 
     def give(self, unit: Unit, attempt: int) -> None:
         """Give it a unit; if it has died meanwhile, `read` says so."""

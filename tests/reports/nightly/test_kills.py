@@ -133,7 +133,7 @@ def test_a_night_that_is_asked_to_end_leaves_nothing_at_work(folder: Path, tmp_p
     out = tmp_path / "night"
     command = [sys.executable, "-m", "dtui", "nightly", str(folder), "--format", "text", "--jobs", "1", "-o", str(out)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    while not (out / "runs" / "a").exists() and process.poll() is None:
+    while not [*out.glob("runs/a/.new-*")] and process.poll() is None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(0.01)
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
@@ -142,6 +142,7 @@ def test_a_night_that_is_asked_to_end_leaves_nothing_at_work(folder: Path, tmp_p
     assert children
     assert not any(is_alive(child) for child in children)
     assert not (out / "night.lease").exists()
+    assert not [*out.glob("runs/*/.new-*")]
 
 
 def test_what_killed_nights_left_is_removed(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
