@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,6 +13,8 @@ def clean_end() -> Iterator[None]:
 
     A signal that is ignored, as after `nohup`, stays so. Outside the main thread nothing changes.
     """
+    import signal  # what is only printed does not wait for it
+
     asked: list[int] = []
 
     def end(number: int, _: object) -> None:
