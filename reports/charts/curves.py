@@ -15,7 +15,7 @@ from altair.utils.schemapi import debug_mode
 
 from dtui.model import Stage, TimeAxis
 from dtui.reports.charts import theme
-from dtui.reports.charts.curve_labels import either, event_rows, name_row, names_room, stage_rows
+from dtui.reports.charts.curve_labels import either, event_rows, name_row, names_room, stage_rows, under_labels
 from dtui.reports.charts.curve_rows import Curve, Event, curve_rows, nonfinite_rows
 from dtui.reports.charts.ribbon import RibbonMark
 from dtui.reports.document import Spec
@@ -34,6 +34,8 @@ _READ_OUT = "(iteration == null ? datum.last === true : datum.column == shown)"
 _VALUES_AT = either(-44, "width")
 """Where the values end: in the gutter, or at the right."""
 _BEGIN = either(-theme.GUTTER, -theme.NARROW_GUTTER)
+_STUB, _STAGE_TOP = -6, -19
+"""Where the label of a stage ends and begins, above the curves."""
 _SIDES: tuple[tuple[Any, int], ...] = (("left", 4), ("right", -4))
 """How the label of an event is aligned, and how far it stands from the line."""
 _FIELDS: dict[str, Any] = {"x": alt.X, "x2": alt.X2, "y": alt.Y, "y2": alt.Y2, "text": alt.Text}
@@ -76,11 +78,12 @@ def curve_chart(
     height = ERROR_HEIGHT if unit == "share" else LOSS_HEIGHT
     known = event_rows(events, axis, width)
     lanes = 1 + max((max(event["lane"], event["thin"]) for event in known), default=-1)
-    top = 22 + EVENT_LANE * lanes
+    top = 28 + EVENT_LANE * lanes
+    changes = stage_rows(stages, axis)
     strip = RIBBON_TOP + 2 * RIBBON_LANE if ribbon else 0
     layers = [
         *_stage_layers(stages, axis, height),
-        *_event_layers(known, lanes, height),
+        *_event_layers(known, lanes, height, under_labels(changes, axis)),
         *_nonfinite_layers(curves, height),
         *_curve_layers(curves, axis, unit, strip, top),
         *_ribbon_layers(ribbon, height),
@@ -93,7 +96,7 @@ def curve_chart(
         "once": [{"x": 0}],
         "curves": curve_rows(curves, axis),
         "nonfinite": nonfinite_rows(curves, axis),
-        "stages": stage_rows(stages, axis),
+        "stages": changes,
         "events": known,
         "ribbon": [mark.as_row() for mark in ribbon],
     }
@@ -198,7 +201,8 @@ def _curve_layers(curves: Sequence[Curve], axis: TimeAxis, unit: str, strip: flo
         scale=alt.Scale(domain=names, range=[[4, 2] if curve.dashed else [1, 0] for curve in curves]),
         legend=None,
     )
-    told: dict[str, Any] = {"format": ".0%"} if unit == "share" else {"labelExpr": "format(datum.value, '~g')"}
+    written = theme.number_expression("datum.value")
+    told: dict[str, Any] = {"format": ".0%"} if unit == "share" else {"labelExpr": written}
     scale = _value_scale(curves, unit)
     y = alt.Y(
         "value:Q",
@@ -224,7 +228,7 @@ def _curve_layers(curves: Sequence[Curve], axis: TimeAxis, unit: str, strip: flo
             **_channels(y="value:Q", opacity=alt.OpacityValue(1, condition={"test": "iteration == null", "value": 0}))
         )
     )
-    shown_format = ".1%" if unit == "share" else ".4~g"
+    told_value = "format(datum.value, '.1%')" if unit == "share" else written
     for place, curve in enumerate(curves):
         row = name_row(place, len(curves), top)
         label: dict[str, Any] = {"baseline": "middle", "color": curve.colour}
@@ -239,7 +243,7 @@ def _curve_layers(curves: Sequence[Curve], axis: TimeAxis, unit: str, strip: flo
             ),
             alt.Chart(alt.NamedData(name="curves"))
             .transform_filter(f"{_READ_OUT} && datum.curve == {theme.quoted(curve.name)}")
-            .transform_calculate(label=f"isValid(datum.value) ? format(datum.value, '{shown_format}') : datum.missing")
+            .transform_calculate(label=f"isValid(datum.value) ? {told_value} : datum.missing")
             .mark_text(align="right", **value)
             .encode(**_channels(x=_VALUES_AT, y=row, text="label:N")),
         ]
@@ -264,7 +268,7 @@ def _stage_layers(stages: Sequence[Stage], axis: TimeAxis, height: int) -> list[
     layers = [
         base.transform_filter("!narrow || datum.fits")
         .mark_text(align="left", dx=4, color=theme.MUTED, fontSize=11, baseline="bottom")
-        .encode(**_channels(text="label:N", y=-4))
+        .encode(**_channels(text="label:N", y=-6))
     ]
     changes = f"datum.iteration > {axis.first}"
     layers.append(
@@ -275,20 +279,24 @@ def _stage_layers(stages: Sequence[Stage], axis: TimeAxis, height: int) -> list[
     return layers
 
 
-def _event_layers(events: Sequence[dict[str, Any]], lanes: int, height: int) -> list[alt.Chart]:
+def _event_layers(events: Sequence[dict[str, Any]], lanes: int, height: int, under: str) -> list[alt.Chart]:
+    """Return lines with their labels; a line breaks off where the label of a stage stands, if `under` says so."""
     if not events:
         return []
     base = alt.Chart(alt.NamedData(name="events")).encode(**_channels(x="iteration:Q"))
+    through, around = base.transform_filter(f"!({under})"), base.transform_filter(under)
     layers = []
     foot = height if len(events) <= EVENTS_WITH_LINES else 0
     lane_of, side = "(narrow ? datum.thin : datum.lane)", "(narrow ? datum.bent : datum.side)"
     if any(min(event["lane"], event["thin"]) < 0 for event in events):
         unlabelled = base.transform_filter(f"{lane_of} < 0").mark_rule(color=theme.EVENT, opacity=0.6)
-        layers.append(unlabelled.encode(**_channels(y=-6, y2=foot)))
+        layers.append(unlabelled.encode(**_channels(y=_STUB, y2=foot)))
     for lane in range(lanes):
-        at = -20 - EVENT_LANE * lane
-        mine = base.transform_filter(f"{lane_of} == {lane}")
-        layers.append(mine.mark_rule(color=theme.EVENT, opacity=0.6).encode(**_channels(y=at, y2=foot)))
+        at = -26 - EVENT_LANE * lane
+        mine, here = base.transform_filter(f"{lane_of} == {lane}"), f"{lane_of} == {lane}"
+        for part, ends in ((through, ((at, foot),)), (around, ((at, _STAGE_TOP), (_STUB, foot)))):
+            rule = part.transform_filter(here).mark_rule(color=theme.EVENT, opacity=0.6)
+            layers += [rule.encode(**_channels(y=begin, y2=end)) for begin, end in ends]
         for align, dx in _SIDES[: 1 + any("right" in (event["side"], event["bent"]) for event in events)]:
             words = mine.transform_filter(f"{side} == '{align}'")
             layers.append(

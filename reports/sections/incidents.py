@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dtui.model import Incident
 from dtui.model.findings.incident_evidence import IncidentEvidence
-from dtui.reports.charts.pictures.evidence import evidence_picture
+from dtui.reports.charts.pictures.evidence import evidence_pictures
 from dtui.reports.charts.pictures.scale import times
 from dtui.reports.document import Card, Fact, Item, Paragraph, Row, Section, Table
 from dtui.reports.sections.registry import View, moment, section
@@ -52,9 +52,7 @@ def incident_card(view: View, incident: Incident, suffix: str = "") -> Card:
         standing={True: "still so at the end", False: "over", None: ""}[incident.persists],
         status=incident.status,
         facts=_facts(view, incident, evidence),
-        pictures=tuple(
-            evidence_picture(f"{anchor}-{k}", series, incident.first) for k, series in enumerate(pictures, 1)
-        ),
+        pictures=evidence_pictures(anchor, pictures, incident.first),
         command=view.command(incident.first, next(iter(incident.layers), ""), next(iter(incident.classes), None)),
         rank=view.ranks.get(incident.id, 0),
     )

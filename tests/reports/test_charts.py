@@ -267,12 +267,12 @@ def test_many_events_neither_pile_up_nor_hide_the_curves() -> None:
         for layer in spec["layer"]
         if layer["mark"]["type"] == "rule" and layer["data"]["name"] == "events"
     ]
-    assert lines == [0] * 4
+    assert set(lines) == {0, -19}, "only as far as the curves, and no further than the label of a stage"
 
 
 def test_the_label_of_a_late_event_stands_left_of_its_line_and_none_overlap() -> None:
     axis = TimeAxis(0, 1000, 10)
     rows = event_rows([Event(k, "a label of some length") for k in (100, 120, 140, 160, 980)], axis, 760)
-    assert [row["lane"] for row in rows] == [0, 1, 2, -1, 0]
+    assert [row["lane"] for row in rows] == [3, 2, 1, 0, 4]
     assert [row["side"] for row in rows] == ["left", "left", "left", "left", "right"]
-    assert [row["thin"] for row in rows] == [0, 1, 2, -1, -1], "fewer have room on a narrow page"
+    assert [row["thin"] for row in rows] == [3, 2, 1, 0, 4]

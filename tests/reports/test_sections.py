@@ -11,7 +11,7 @@ import pytest
 from dtui.model import Gap
 from dtui.query import open_run
 from dtui.reports import build_report, write_report
-from dtui.reports.document import Facts, Gallery, Paragraph, Picture, Section, Table
+from dtui.reports.document import Facts, Gallery, Paragraph, Picture, Pieces, Section, Table
 from dtui.reports.sections import section_names
 from tests.reports.fake_query import HOSTILE, FakeQuery
 
@@ -83,7 +83,8 @@ def test_every_image_of_a_class_in_an_incident_has_a_pixel_row(sections: dict[st
     for words in ("Class 7: 97 images, 0 wrong all along", "at 1,660: 100.0 %", "Class 4: 100 images"):
         assert words in picture.description
     assert "each image has a pixel row" in sections["images"].caption
-    for svg in (picture.svg, picture.narrow, picture.paper):
+    assert isinstance(picture.paper, Pieces)
+    for svg in (picture.svg, picture.narrow, "".join(map(str, picture.paper.parts))):
         assert svg.count("<image ") == 3
         assert svg.count("stroke-dasharray") == 3, "an incident of each class"
 
