@@ -18,6 +18,8 @@ CHARACTER = 6.2
 """Pixels that a character of a label takes, on average."""
 GAP = 4 * CHARACTER
 """Pixels between two labels of a lane, the mark between label and line included."""
+LONGEST_NAME = 16
+"""Characters of a name beside which a value has room."""
 NAME = 18
 """Pixels from one name to the next."""
 
@@ -27,15 +29,21 @@ def either(wide: float | str, narrow: float | str) -> dict[str, Any]:
     return {"expr": f"narrow ? {narrow} : {wide}"}
 
 
-def name_row(place: int, curves: int, top: float) -> dict[str, Any]:
+def name_row(place: int, curves: int, top: float, line: float | None = None) -> dict[str, Any]:
     """Return where a name stands: beside the curves, or above everything else; `place` may be `curves`, for one more.
 
     Args:
         place: Of the curve, from 0.
         curves: How many there are.
         top: Pixels above the plot without the names.
+        line: Of those beside the curves, from 0; None where it is that of the curve.
     """
-    return either(7 + NAME * place, 9 + NAME * place - names_room(curves) - top)
+    return either(7 + NAME * (place if line is None else line), 9 + NAME * place - names_room(curves) - top)
+
+
+def lines_a_name(names: Sequence[str]) -> int:
+    """Return how many lines a curve takes beside the curves: a second one for its value, where a name is long."""
+    return 1 if all(len(name) <= LONGEST_NAME for name in names) else 2
 
 
 def names_room(curves: int) -> int:

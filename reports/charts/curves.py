@@ -14,8 +14,8 @@ import numpy as np
 from altair.utils.schemapi import debug_mode
 
 from dtui.model import Stage, TimeAxis
+from dtui.reports.charts import curve_labels as labels
 from dtui.reports.charts import theme
-from dtui.reports.charts.curve_labels import either, event_rows, name_row, names_room, stage_rows, under_labels
 from dtui.reports.charts.curve_rows import Curve, Event, curve_rows, nonfinite_rows
 from dtui.reports.charts.ribbon import RibbonMark
 from dtui.reports.document import Spec
@@ -31,9 +31,9 @@ LOG_FROM = 40.0
 """Ratio of the largest to the smallest value from which on the loss is drawn on a logarithmic scale."""
 _READ_OUT = "(iteration == null ? datum.last === true : datum.column == shown)"
 """Which row's value stands beside the name: the crosshair's, else the curve's last, which another curve may outlast."""
-_VALUES_AT = either(-44, "width")
+_VALUES_AT = labels.either(-44, "width")
 """Where the values end: in the gutter, or at the right."""
-_BEGIN = either(-theme.GUTTER, -theme.NARROW_GUTTER)
+_BEGIN = labels.either(-theme.GUTTER, -theme.NARROW_GUTTER)
 _STUB, _STAGE_TOP = -6, -19
 """Where the label of a stage ends and begins, above the curves."""
 _SIDES: tuple[tuple[Any, int], ...] = (("left", 4), ("right", -4))
@@ -76,22 +76,22 @@ def curve_chart(
     if not curves or any(curve.values.shape != (axis.columns,) for curve in curves):
         raise ValueError(f"curves: need at least one, each with {axis.columns} columns")
     height = ERROR_HEIGHT if unit == "share" else LOSS_HEIGHT
-    known = event_rows(events, axis, width)
+    known = labels.event_rows(events, axis, width)
     lanes = 1 + max((max(event["lane"], event["thin"]) for event in known), default=-1)
     top = 28 + EVENT_LANE * lanes
-    changes = stage_rows(stages, axis)
+    changes = labels.stage_rows(stages, axis)
     strip = RIBBON_TOP + 2 * RIBBON_LANE if ribbon else 0
     layers = [
         *_stage_layers(stages, axis, height),
-        *_event_layers(known, lanes, height, under_labels(changes, axis)),
+        *_event_layers(known, lanes, height, labels.under_labels(changes, axis)),
         *_nonfinite_layers(curves, height),
         *_curve_layers(curves, axis, unit, strip, top),
         *_ribbon_layers(ribbon, height),
-        _place_layer(len(curves), top),
+        _place_layer(len(curves), top, labels.lines_a_name([curve.name for curve in curves])),
         _crosshair_layer(height + strip),
     ]
     spec = _layered(layers, axis, (width, height), (top, 40 + strip))
-    spec["usermeta"]["narrow"] = {"left": theme.NARROW_GUTTER, "top": top + names_room(len(curves))}
+    spec["usermeta"]["narrow"] = {"left": theme.NARROW_GUTTER, "top": top + labels.names_room(len(curves))}
     spec["datasets"] = {
         "once": [{"x": 0}],
         "curves": curve_rows(curves, axis),
@@ -229,34 +229,36 @@ def _curve_layers(curves: Sequence[Curve], axis: TimeAxis, unit: str, strip: flo
         )
     )
     told_value = "format(datum.value, '.1%')" if unit == "share" else written
+    lines = labels.lines_a_name(names)
     for place, curve in enumerate(curves):
-        row = name_row(place, len(curves), top)
+        row = labels.name_row(place, len(curves), top, lines * place)
+        beside = labels.name_row(place, len(curves), top, lines * (place + 1) - 1)
         label: dict[str, Any] = {"baseline": "middle", "color": curve.colour}
         value = {**label, "fontSize": 12, "fontWeight": "bold"}  # not the names: in wide fonts they would meet
         key = alt.Chart(alt.NamedData(name="once"))
         layers += [
             key.mark_text(align="left", text=curve.name, fontSize=11, **label).encode(
-                **_channels(x=either(18 - theme.GUTTER, 18 - theme.NARROW_GUTTER), y=row)
+                **_channels(x=labels.either(18 - theme.GUTTER, 18 - theme.NARROW_GUTTER), y=row)
             ),
             key.mark_rule(strokeWidth=2.4, color=curve.colour, strokeDash=[4, 2] if curve.dashed else [1, 0]).encode(
-                **_channels(x=_BEGIN, x2=either(12 - theme.GUTTER, 12 - theme.NARROW_GUTTER), y=row)
+                **_channels(x=_BEGIN, x2=labels.either(12 - theme.GUTTER, 12 - theme.NARROW_GUTTER), y=row)
             ),
             alt.Chart(alt.NamedData(name="curves"))
             .transform_filter(f"{_READ_OUT} && datum.curve == {theme.quoted(curve.name)}")
             .transform_calculate(label=f"isValid(datum.value) ? {told_value} : datum.missing")
             .mark_text(align="right", **value)
-            .encode(**_channels(x=_VALUES_AT, y=row, text="label:N")),
+            .encode(**_channels(x=_VALUES_AT, y=beside, text="label:N")),
         ]
     return layers
 
 
-def _place_layer(curves: int, top: float) -> alt.Chart:
+def _place_layer(curves: int, top: float, lines: int) -> alt.Chart:
     """Return the line below the names that says which iteration their values belong to."""
     layer: alt.Chart = (
         alt.Chart(alt.NamedData(name="once"))
         .transform_calculate(label="iteration == null ? 'last' : 'iteration ' + format(iteration, ',d')")
         .mark_text(align="right", baseline="middle", color=theme.MUTED, fontSize=11)
-        .encode(**_channels(x=_VALUES_AT, y=name_row(curves, curves, top), text="label:N"))
+        .encode(**_channels(x=_VALUES_AT, y=labels.name_row(curves, curves, top, lines * curves), text="label:N"))
     )
     return layer
 
@@ -323,10 +325,10 @@ def _ribbon_layers(ribbon: Sequence[RibbonMark], height: int) -> list[alt.Chart]
             .mark_point(shape=shape, filled=True, opacity=0.85, color=colour)
             .encode(**_channels(x="iteration:Q", y=at, size=alt.Size("size:Q", scale=None, legend=None))),
             key.mark_point(shape=shape, filled=True, size=60, opacity=1, color=colour).encode(
-                **_channels(x=either(6 - theme.GUTTER, 6 - theme.NARROW_GUTTER), y=at)
+                **_channels(x=labels.either(6 - theme.GUTTER, 6 - theme.NARROW_GUTTER), y=at)
             ),
             key.mark_text(align="left", baseline="middle", color=colour, fontSize=12, text=direction).encode(
-                **_channels(x=either(18 - theme.GUTTER, 14 - theme.NARROW_GUTTER), y=at)
+                **_channels(x=labels.either(18 - theme.GUTTER, 14 - theme.NARROW_GUTTER), y=at)
             ),
         ]
     return layers

@@ -45,8 +45,8 @@ LONGEST_CELL = 400
 """Characters of a table's cell; a longer one would push the others off the page."""
 LONG_CELL, WIDEST_CELL = 34, 120
 """Columns with a cell of more characters share the room that others leave, by the longest cell up to this length."""
-WHOLE_ROWS, WHOLE = 16, 1600
-"""Most rows and characters of a table that stays on one page with its heading and its note."""
+WHOLE_ROWS, WHOLE = 12, 900
+"""Most rows and characters of a table that stays on one page with its heading and its note: a quarter of a page."""
 Data = dict[str, Any]
 Printed = Mapping[str, tuple[Pieces, ...]]
 """Chart id to its pictures on paper, as SVG text; a chart that could not be drawn is missing."""

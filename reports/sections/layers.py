@@ -173,7 +173,15 @@ def _adapters(view: View) -> list[Item]:
     lines: list[Item] = [Paragraph(f"Adapters: {safe(line, 600)}.") for line in adapter_sentences(adapters)]
     known = sorted((one for one in adapters if one.size is not None), key=lambda one: -(one.share or 0.0))[:MOST_ROWS]
     rows = tuple(
-        Row((safe(one.name, 120), safe(one.adapter, 60), f"{one.rank}", number_text(one.size), share_text(one.share)))
+        Row(
+            (
+                safe(one.name, 120),
+                safe(one.adapter, 60),
+                f"{one.rank}",
+                "" if one.size is None else number_text(one.size),
+                share_text(one.share),
+            )
+        )
         for one in known
     )
     if not rows:
