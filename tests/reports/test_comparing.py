@@ -59,6 +59,13 @@ def test_the_first_screen_of_two_runs_says_where_they_part(two: Report) -> None:
     assert opening.remarks == ("Of two values the first is A's, the second B's.", "A has no incidents, B has 5.")
 
 
+def test_the_text_for_mail_says_it_too(tmp_path: Path) -> None:
+    out = tmp_path / "both.txt"
+    write_report([HEALTHY, FAULTS], out)
+    first = out.read_text(encoding="utf-8").split("\n\n")[0]
+    assert "At 1,360: layer3.0.conv1: weight norm 4.45 and 13,600." in first
+
+
 def test_the_first_screen_of_many_runs_says_which_have_incidents() -> None:
     with open_run(HEALTHY) as a, open_run(FAULTS) as b, open_run(SAMPLES / "mnist-resumed") as c:
         opening = build_report([a, b, c], ["comparing"]).chapters[0].opening
