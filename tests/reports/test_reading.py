@@ -81,7 +81,7 @@ def test_an_iteration_stands_at_one_place_in_a_section_at_every_width(page: Brow
             for plots in sections:
                 ends = np.array(plots).reshape(-1, 2)
                 assert (np.ptp(ends, axis=0) <= 1.0).all() if len(ends) else True, (width, plots)
-            if width >= 1280:
+            if width >= 800:
                 everything = np.array([plot for plots in sections for plot in plots])
                 assert (np.ptp(everything, axis=0) <= 1.0).all(), (width, everything)
     finally:
