@@ -6,7 +6,7 @@ It knows no widget and no terminal, so it can be tested without them.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
@@ -271,7 +271,17 @@ class Session(Going):
 
     def answered(self, question: Question[Any], answer: Any) -> None:
         """Take a new answer and show it."""
+        self.answered_all([(question, answer)])
+
+    def answered_all(self, answers: Iterable[tuple[Question[Any], Any]]) -> None:
+        """Take new answers, one after the other, and show them all."""
         self._failed = {}
+        for question, answer in answers:
+            self.selection = self._having(question, answer)
+        self.settle(self.selection)
+
+    def _having(self, question: Question[Any], answer: Any) -> Selection:
+        """Keep an answer; return the selection that it leads to."""
         selection = self.scene.through(lambda pane, scene: pane.answered(scene, question, answer))
         if isinstance(question, AnomaliesQuestion):
             self.view = self.view.with_anomalies(answer, self.selection.anomaly_settings)
@@ -284,7 +294,7 @@ class Session(Going):
             self.view = replace(self.view, clusters=answer)
         else:
             self.answers = self.answers.having(question, answer)
-        self.settle(selection)
+        return selection
 
     def fail(self, message: str) -> None:
         """Show a message about data that could not be read or written."""
