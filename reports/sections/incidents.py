@@ -53,7 +53,12 @@ def incident_card(view: View, incident: Incident, suffix: str = "") -> Card:
         status=incident.status,
         facts=_facts(view, incident, evidence),
         pictures=evidence_pictures(anchor, pictures, incident.first),
-        command=view.command(incident.first, next(iter(incident.layers), ""), next(iter(incident.classes), None)),
+        command=view.command(
+            incident.first,
+            next(iter(incident.layers), ""),
+            next(iter(incident.classes), None),
+            next(iter(incident.filters), None),
+        ),
         rank=view.ranks.get(incident.id, 0),
     )
 
