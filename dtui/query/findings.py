@@ -21,6 +21,7 @@ from dtui.model import (
     was_logged,
 )
 from dtui.model.statistics import Rows
+from dtui.number_text import number_text
 from dtui.query.classes import images_judged
 from dtui.query.data import Arrays, RunData, have
 from dtui.query.detecting import found_by
@@ -192,7 +193,7 @@ def _skipped(data: RunData) -> list[str]:
 def _fired(data: RunData) -> list[str]:
     """Return a line for each of the first triggers of the flight recorder, and one line on the rest."""
     fired = found_by(data, detector_named("watch"), AnomalySettings())
-    lines = [f"flight recorder: {_sentence(one)} at iteration {one.iteration}" for one in fired[:MOST_TRIGGERS]]
+    lines = [f"flight recorder: {_sentence(one)} at iteration {one.iteration:,}" for one in fired[:MOST_TRIGGERS]]
     if len(fired) > MOST_TRIGGERS:
         lines.append(f"flight recorder: {len(fired) - MOST_TRIGGERS} more; dtui anomalies lists them")
     return lines
@@ -202,7 +203,9 @@ def _sentence(fired: Anomaly) -> str:
     """Return what happened, such as "layer conv1 filter 17 jumped to 85 times the usual"."""
     shown, place = fired.shown, fired.evidence.place
     what = f"layer {place}" if place else f"the {shown.subject}"
-    return f"{what} {shown.verb} {shown.detail}".rstrip()
+    times = fired.evidence.times
+    detail = shown.detail if times is None else f"to {number_text(times)} times the usual"
+    return f"{what} {shown.verb} {detail}".rstrip()
 
 
 UNEXPLAINED = "nobody closed it, and nothing records it any more"

@@ -272,3 +272,13 @@ def test_an_incident_that_was_dismissed_has_no_pictures_and_is_not_in_the_verdic
     assert made.opening is not None
     assert [said.number for said in made.opening.worst] == [2]
     assert replace(made.facts[1], name="") == Fact("", "2", "1 new + 0 flagged + 1 dismissed")
+
+
+def test_the_first_screen_names_the_samples_that_stand_before_what_fired() -> None:
+    with open_run(SAMPLES / "mnist-batches.dtui") as query:
+        opening = build_report([query], ["incidents"]).chapters[0].opening
+    assert opening is not None
+    assert opening.remarks[0] == (
+        "Look at samples 1,973, 412 and 3,305 of the training data: they stand in the batches before 11, 8 and 6 of "
+        "the 25 triggers, more than chance allows."
+    )
