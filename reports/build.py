@@ -232,9 +232,9 @@ def _chapter(
     before: Before | None,
 ) -> tuple[Chapter, View]:
     view = View(query, prefix, tuple(name for name, _ in builders))
-    with query.keeping_labels() if _LABELS.intersection(view.shown) else nullcontext():
+    with query.keeping_pictures(), query.keeping_labels() if _LABELS.intersection(view.shown) else nullcontext():
         made = _sections(view, builders, say, problems)
-    facts, opening = _first_screen(view, problems, before)
+        facts, opening = _first_screen(view, problems, before)
     chapter = Chapter(
         id=prefix,
         title=safe(view.info.run, 120),

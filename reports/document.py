@@ -34,6 +34,23 @@ class Fact:
     detail: str = ""
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Pieces:
+    """A picture on paper that is cut between its rows, so that a page may end there; as specifications or SVG text.
+
+    All parts are equally wide and stand below each other without a gap.
+
+    Attributes:
+        parts: From top to bottom, at least one.
+        head: Above them, and again on top of each further page; None for nothing.
+        foot: Below them, and again at the end of each page, such as the time axis; None for nothing.
+    """
+
+    parts: tuple[Spec | str, ...]
+    head: Spec | str | None = None
+    foot: Spec | str | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class Chart:
     """A chart as a specification.
@@ -44,8 +61,7 @@ class Chart:
         mode: "vega" or "vega-lite".
         specify: Makes the specification. A report without charts does not call it, and so needs no Altair.
         description: The content of the chart in words, for readers who cannot see it.
-        paper: Makes the pictures for paper, as specifications or as SVG text, each of which fits a page and asks for
-            no pointer; None where `specify` at another width will do.
+        paper: Makes the pictures for paper, which ask for no pointer; None where `specify` at another width will do.
     """
 
     id: str
@@ -53,7 +69,7 @@ class Chart:
     mode: str
     specify: Callable[[], Spec]
     description: str
-    paper: Callable[[], tuple[Spec | str, ...]] | None = None
+    paper: Callable[[], tuple[Pieces, ...]] | None = None
 
     @cached_property
     def spec(self) -> Spec:
@@ -72,9 +88,9 @@ class Picture:
         svg: SVG text for a white page, as wide as `width`: attributes only, no style, no script.
         width: Pixels at which its text has its right size.
         narrow: The same for a page of 360 pixels; "" where `svg` fits there.
-        limits: First iteration and stop of its time axis; None without one.
-        plot: Left and right end of that axis, as shares of the width.
-        paper: The same for paper, 700 pixels wide; "" where `svg` fits there.
+        limits: First iteration and stop of its time axis; None without one. With one, each drawing says in
+            `data-plot` how many pixels stand left and right of that axis, however wide a page draws it.
+        paper: The same for paper, 700 pixels wide, whole or in pieces; "" where `svg` fits there.
     """
 
     id: str
@@ -84,8 +100,7 @@ class Picture:
     width: int
     narrow: str = ""
     limits: tuple[float, float] | None = None
-    plot: tuple[float, float] = (0.0, 1.0)
-    paper: str = ""
+    paper: str | Pieces = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from dtui.model import Incident
 from dtui.reports.charts.pictures.scale import percent
 from dtui.reports.charts.pictures.strip import StripMark, error_strip
@@ -12,6 +14,7 @@ from dtui.safe_text import safe
 
 MOST_WORST = 3
 """Incidents that the verdict names; the rest is counted."""
+MOST_SAMPLES = 3
 LONGEST = 400
 
 
@@ -33,11 +36,31 @@ def opening_of(view: View, since_title: str = "", since: tuple[str, ...] = ()) -
         level=str(verdict.level),
         headline=NOTHING_READ if view.nothing == NOTHING_READ else verdict.headline,
         worst=tuple(worst),
-        remarks=tuple(safe(remark, LONGEST) for remark in verdict.remarks),
+        remarks=(*_samples(view), *(safe(remark, LONGEST) for remark in verdict.remarks)),
         since=since,
         since_title=since_title,
         strip=_strip(view),
     )
+
+
+def _samples(view: View) -> tuple[str, ...]:
+    """Return a sentence on the samples that stand before more of what happened than chance allows, if there are any."""
+    answers = [one for one in view.query.incident_batches(view.incidents) if one is not None]
+    found = answers[0].standouts[:MOST_SAMPLES] if answers else ()
+    if not found:
+        return ()
+    several = len(found) > 1
+    samples, times = _listed([one.sample for one in found]), _listed([one.times for one in found])
+    return (
+        f"Look at sample{'s' * several} {samples} of the training data: {'they stand' if several else 'it stands'} "
+        f"in the batches before {times} of the {answers[0].events:,} {answers[0].unit}s, more than chance allows.",
+    )
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    """Return numbers as "1,973, 412 and 33"."""
+    told = [f"{number:,}" for number in numbers]
+    return told[0] if len(told) == 1 else f"{', '.join(told[:-1])} and {told[-1]}"
 
 
 def _sentence(incident: Incident) -> str:

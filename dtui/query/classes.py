@@ -17,7 +17,7 @@ from dtui.analysis.downsample import ColumnRecords, column_batches, pool_largest
 from dtui.analysis.ordering import by_peak, by_similarity
 from dtui.errors import UsageError
 from dtui.model import BoolArray, ClassCluster, ClassCourse, ClassErrors, FloatArray, IntArray, TimeAxis, read_only
-from dtui.query.data import RunData
+from dtui.query.data import Arrays, RunData, have
 
 HIERARCHICAL = "hierarchical"
 METHODS = ("k-means", HIERARCHICAL)
@@ -79,7 +79,13 @@ def _of_all_images(data: RunData) -> FloatArray:
             found[1, here] = data.judged_within(part).sum(axis=0, dtype=np.float64)
         return found
 
-    return data.growing_columns("all images", len(data.validations), read)
+    count = len(data.validations)
+    found = data.pictured(
+        "all images",
+        lambda: (data.growing_columns("all images", count, read),),
+        lambda found: have(found, ("f", (2, count))) and _are_shares(found[0][0]) and bool((found[0][1] >= 0).all()),
+    )
+    return found[0]
 
 
 def _error_of(judged: FloatArray, errors: FloatArray) -> FloatArray:
@@ -98,14 +104,28 @@ def class_errors(data: RunData, groups: Sequence[Sequence[int]], axis: TimeAxis)
         check_labels(data, labels)
     if held.needed.stop - held.needed.start <= AT_ONCE:
         return ClassErrors(axis, asked, read_only(_strips(data, asked, held)))
+    found = data.pictured(
+        ("strips", asked, axis),
+        lambda: (_recent(data, asked, axis, held),),
+        lambda found: have(found, ("f", (len(asked), axis.columns))) and _are_shares(found[0]),
+    )
+    return ClassErrors(axis, asked, read_only(found[0]))
+
+
+def _are_shares(values: FloatArray) -> bool:
+    """Whether numbers are errors: in [0, 1], or NaN."""
+    return not ((values < 0) | (values > 1)).any()
+
+
+def _recent(data: RunData, asked: tuple[tuple[int, ...], ...], axis: TimeAxis, held: ColumnRecords) -> FloatArray:
+    """Return the strips of groups on an axis, shape (groups, columns)."""
     known = _recent_strips(data, axis)
     missing = [group for group in dict.fromkeys(asked) if group not in known]
     if any(len(group) == 1 for group in missing):  # scrolling asks for one after the other: all are read at once
         alone = [(label,) for label in range(len(data.layout.images))]
         missing = list(dict.fromkeys([*alone, *missing]))
     known.update(zip(missing, _strips(data, missing, held), strict=True))
-    none = np.zeros((0, axis.columns))
-    return ClassErrors(axis, asked, read_only(np.stack([known[group] for group in asked]) if asked else none))
+    return np.stack([known[group] for group in asked]) if asked else np.zeros((0, axis.columns))
 
 
 def _recent_strips(data: RunData, axis: TimeAxis) -> dict[tuple[int, ...], FloatArray]:
@@ -153,34 +173,58 @@ def class_courses(data: RunData, by: str, top: int) -> tuple[ClassCourse, ...]:
         raise UsageError(f"class list {by!r} is unknown; use one of {', '.join(COURSES)}")
     if top < 1:
         raise UsageError(f"classes: the top {top}; ask for at least 1")
-    courses = data.remembered("class courses", lambda: _courses(data))
+
+    def find() -> list[ClassCourse]:
+        return _told(
+            data,
+            data.pictured("class courses", lambda: (_courses(data),), lambda found: _are_courses(data, found))[0],
+        )
+
+    courses = data.remembered("class courses", find)
     return tuple(sorted(courses, key=lambda one: (-(one.last if by == COURSES[0] else one.change), one.label))[:top])
 
 
-def _courses(data: RunData) -> list[ClassCourse]:
-    """Return the course of every class that was ever judged, by label."""
+def _courses(data: RunData) -> FloatArray:
+    """Return the course of every class that was ever judged, by label, shape (n, 6): its label, its last, lowest and
+    highest error, and the positions of the validations of the latter two.
+    """
     errors = data.class_errors()
     known = np.isfinite(errors)
     labels = np.flatnonzero(known.any(axis=1)) if errors.size else np.zeros(0, dtype=np.int64)
     late = np.arange(errors.shape[1]) >= int(EARLY * errors.shape[1])
-    return [_course(data, int(label), errors[label], known[label], late) for label in labels]
+    rows = [_course(int(label), errors[label], known[label], late) for label in labels]
+    return np.array(rows, dtype=np.float64).reshape(-1, 6)
 
 
-def _course(data: RunData, label: int, errors: FloatArray, known: BoolArray, late: BoolArray) -> ClassCourse:
+def _course(label: int, errors: FloatArray, known: BoolArray, late: BoolArray) -> tuple[float, ...]:
     counted = np.flatnonzero(known & late)
     counted = counted if len(counted) else np.flatnonzero(known)
-    lowest, highest = (counted[int(find(errors[counted]))] for find in (np.argmin, np.argmax))
+    lowest, highest = (int(counted[int(find(errors[counted]))]) for find in (np.argmin, np.argmax))
+    return (label, float(errors[known][-1]), float(errors[lowest]), float(errors[highest]), lowest, highest)
+
+
+def _are_courses(data: RunData, found: Arrays) -> bool:
+    """Whether rows from outside can be those of `_courses`."""
+    if not have(found, ("f", (None, 6))):
+        return False
+    labels, shares, places = found[0][:, 0], found[0][:, 1:4], found[0][:, 4:]
+    in_range = (labels >= 0) & (labels < len(data.layout.images)) & ((shares >= 0) & (shares <= 1)).all(axis=1)
+    in_range &= ((places >= 0) & (places < len(data.validations))).all(axis=1)
+    whole = labels == np.floor(labels), places == np.floor(places)
+    return bool(in_range.all() and all(one.all() for one in whole) and (np.diff(labels) > 0).all())
+
+
+def _told(data: RunData, rows: FloatArray) -> list[ClassCourse]:
     names, at = data.reader.classes, data.validations
-    return ClassCourse(
-        label,
-        names[label] if label < len(names) else str(label),
-        int(data.class_sizes[label]),
-        float(errors[known][-1]),
-        float(errors[lowest]),
-        int(at[lowest]),
-        float(errors[highest]),
-        int(at[highest]),
-    )
+    return [
+        ClassCourse(
+            int(label),
+            names[int(label)] if label < len(names) else str(int(label)),
+            int(data.class_sizes[int(label)]),
+            *(last, lowest, int(at[int(lowest_at)]), highest, int(at[int(highest_at)])),
+        )
+        for label, last, lowest, highest, lowest_at, highest_at in rows.tolist()
+    ]
 
 
 def clusters(
@@ -213,6 +257,28 @@ def clusters(
 
 def _clusters(data: RunData, count: int, method: str, is_standardised: bool) -> tuple[ClassCluster, ...]:
     """Return the clusters by rising mean error, and the classes of each likewise."""
+    asked = ("clusters", count, method, is_standardised)
+    known = len(data.layout.images)
+
+    def is_possible(found: Arrays) -> bool:
+        if not have(found, ("i", (None,)), ("i", (None,))):
+            return False
+        sizes, classes = found
+        is_each_once = len(np.unique(classes)) == len(classes) <= known
+        in_range = (sizes > 0).all() and ((classes >= 0) & (classes < known)).all()
+        return bool(is_each_once and in_range and len(sizes) <= count and sizes.sum() == len(classes))
+
+    sizes, classes = data.pictured(asked, lambda: _assigned(data, count, method, is_standardised), is_possible)
+    groups = np.split(classes, np.cumsum(sizes)[:-1]) if len(sizes) else []
+    labels = cluster_labels(len(groups))
+    return tuple(
+        ClassCluster(index, label, tuple(group.tolist()))
+        for index, (label, group) in enumerate(zip(labels, groups, strict=True))
+    )
+
+
+def _assigned(data: RunData, count: int, method: str, is_standardised: bool) -> Arrays:
+    """Return how many classes each cluster has, and the classes of one after the other."""
     errors = data.class_errors()
     judged = np.flatnonzero(~np.isnan(errors).all(axis=1) & (data.layout.images[: len(errors)] > 0))
     errors = errors if len(judged) == len(errors) else errors[judged]
@@ -224,11 +290,9 @@ def _clusters(data: RunData, count: int, method: str, is_standardised: bool) -> 
     members = [np.flatnonzero(assigned == cluster) for cluster in range(int(assigned.max(initial=-1)) + 1)]
     members.sort(key=lambda rows: float(means[rows].mean()))
     orders = [np.argsort(means[rows], kind="stable") for rows in members]
-    groups = [tuple(judged[rows[order]].tolist()) for rows, order in zip(members, orders, strict=True)]
-    labels = cluster_labels(len(groups))
-    return tuple(
-        ClassCluster(index, label, group) for index, (label, group) in enumerate(zip(labels, groups, strict=True))
-    )
+    groups = [judged[rows[order]] for rows, order in zip(members, orders, strict=True)]
+    nothing = np.zeros(0, np.int64)
+    return np.array([len(group) for group in groups], np.int64), np.concatenate([nothing, *groups])
 
 
 def _order(data: RunData, sort: str, classes: IntArray) -> tuple[int, ...]:

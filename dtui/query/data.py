@@ -5,10 +5,11 @@ Owns what is read from the store and when it is forgotten.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Hashable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dtui.analysis.downsample import ColumnRecords, records_of_columns
 from dtui.model import (
@@ -31,10 +32,31 @@ from dtui.query.labels.validation_data import ValidationData
 if TYPE_CHECKING:
     from dtui.store import RunReader
 
+Arrays = tuple[NDArray[Any], ...]
 LONG = 4_096
 """Records from which on filters are not kept whole: 2,048 filters of them are 32 MB a statistic."""
 SAMPLED_BLOCKS = 8
 SAMPLED_AT_ONCE = 64
+
+
+def have(arrays: Arrays, *wanted: tuple[str, Sequence[int | None]]) -> bool:
+    """Whether arrays from outside are as many as wanted, each of a kind of element ("f", "i" or "b") and a shape.
+
+    A length of None stands for any.
+    """
+    return len(arrays) == len(wanted) and all(
+        array.dtype.kind == kind
+        and array.ndim == len(shape)
+        and all(length in (None, own) for length, own in zip(shape, array.shape, strict=True))
+        for array, (kind, shape) in zip(arrays, wanted, strict=True)
+    )
+
+
+class Pictures(Protocol):
+    """What pictures show that is kept in the run's cache."""
+
+    def arrays(self, question: Hashable, find: Callable[[], Arrays], is_possible: Callable[[Arrays], bool]) -> Arrays:
+        """Return the arrays that answer a question, as `RunData.pictured` says."""
 
 
 class RunData(ValidationData):
@@ -51,6 +73,8 @@ class RunData(ValidationData):
         self._status = reader.status()
         self.detector_faults: dict[str, str] = {}
         """One line for each detector that failed when it was last asked, by its name."""
+        self.pictures: Pictures | None = None
+        """Those of a large run that has ended, within `RunQuery.keeping_pictures`."""
 
     # --- keeping and forgetting
     def refresh(self) -> bool:
@@ -77,6 +101,16 @@ class RunData(ValidationData):
         """Begin an answer of a kind: arrays of earlier answers of this kind may be forgotten if it needs room."""
         self._growing.begin_answer(kind)
         self._windows.begin_answer(kind)
+
+    def pictured(self, question: Hashable, find: Callable[[], Arrays], is_possible: Callable[[Arrays], bool]) -> Arrays:
+        """Return what a picture shows: as it was kept, or else found.
+
+        Args:
+            question: All that the answer depends on besides the run; its `repr` is always the same.
+            find: Finds the arrays, of numbers or booleans.
+            is_possible: Is asked about arrays that were kept, which come from outside.
+        """
+        return find() if self.pictures is None else self.pictures.arrays(question, find, is_possible)
 
     # --- the run
     @property

@@ -21,8 +21,9 @@ from dtui.model import (
     was_logged,
 )
 from dtui.model.statistics import Rows
+from dtui.number_text import number_text
 from dtui.query.classes import images_judged
-from dtui.query.data import RunData
+from dtui.query.data import Arrays, RunData, have
 from dtui.query.detecting import found_by
 from dtui.query.incidents.origin import origins, told
 from dtui.query.layers.activations import has_activations
@@ -67,16 +68,32 @@ def _tensors(data: RunData) -> list[str]:
     for source in ("weights", "gradients"):
         if not data.records_layers(source, "nonfinite"):
             continue
-        counts = np.nan_to_num(data.layers(source, "nonfinite"))
-        if counts.any():
-            record = int(counts.any(axis=0).argmax())
-            layer = data.structure.layers[int(counts[:, record].argmax())]
-            touched = int(counts.any(axis=1).sum())
+        touched, layer, record = _first_counted(data, source)
+        if touched:
             lines.append(
                 f"{source} are NaN or Inf in {touched} layer{'s' if touched != 1 else ''}, "
-                f"first in layer {layer.name} at iteration {int(data.records[record])}"
+                f"first in layer {data.structure.layers[layer].name} at iteration {int(data.records[record])}"
             )
     return lines
+
+
+def _first_counted(data: RunData, source: str) -> list[int]:
+    """Return in how many layers a source was NaN or Inf, and the first layer and its record; 0s where it never was."""
+
+    def find() -> Arrays:
+        counts = np.nan_to_num(data.layers(source, "nonfinite"))
+        if not counts.any():
+            return (np.zeros(3, np.int64),)
+        record = int(counts.any(axis=0).argmax())
+        return (np.array([counts.any(axis=1).sum(), counts[:, record].argmax(), record], np.int64),)
+
+    def is_possible(found: Arrays) -> bool:
+        layers = len(data.structure.layers)
+        most = np.array([layers + 1, layers, len(data.records)])
+        return have(found, ("i", (3,))) and bool(((found[0] >= 0) & (found[0] < most)).all())
+
+    numbers: list[int] = data.pictured(("first NaN or Inf", source), find, is_possible)[0].tolist()
+    return numbers
 
 
 def _parameters(data: RunData) -> list[str]:
@@ -176,7 +193,7 @@ def _skipped(data: RunData) -> list[str]:
 def _fired(data: RunData) -> list[str]:
     """Return a line for each of the first triggers of the flight recorder, and one line on the rest."""
     fired = found_by(data, detector_named("watch"), AnomalySettings())
-    lines = [f"flight recorder: {_sentence(one)} at iteration {one.iteration}" for one in fired[:MOST_TRIGGERS]]
+    lines = [f"flight recorder: {_sentence(one)} at iteration {one.iteration:,}" for one in fired[:MOST_TRIGGERS]]
     if len(fired) > MOST_TRIGGERS:
         lines.append(f"flight recorder: {len(fired) - MOST_TRIGGERS} more; dtui anomalies lists them")
     return lines
@@ -186,7 +203,9 @@ def _sentence(fired: Anomaly) -> str:
     """Return what happened, such as "layer conv1 filter 17 jumped to 85 times the usual"."""
     shown, place = fired.shown, fired.evidence.place
     what = f"layer {place}" if place else f"the {shown.subject}"
-    return f"{what} {shown.verb} {shown.detail}".rstrip()
+    times = fired.evidence.times
+    detail = shown.detail if times is None else f"to {number_text(times)} times the usual"
+    return f"{what} {shown.verb} {detail}".rstrip()
 
 
 UNEXPLAINED = "nobody closed it, and nothing records it any more"

@@ -36,8 +36,9 @@ from dtui.model import (
     read_only,
 )
 from dtui.model.statistics import Drawn
-from dtui.query.data import RunData
+from dtui.query.data import Arrays, RunData
 from dtui.query.layers.beside.channels import channel_heatmap
+from dtui.query.layers.courses import are_courses
 from dtui.query.layers.filter_values import values_of
 from dtui.query.layers.shading import ROWS_AT_ONCE, by_blocks, magnitudes_of, shades_of, usable
 from dtui.query.tree import check_layer, node_of, tree_of
@@ -129,22 +130,36 @@ class HeatmapQuery:
         self._data.begin_answer("heatmap")
         check_layer(self._data, layer)
         node = next(node for node in tree_of(self._data) if node.layer == layer)
-        matrix = source.overview(layer)
+        filters, times, values, filter_scales, column_scales, scale = self._data.pictured(
+            ("courses", layer, statistic, axis, count, tuple(first)),
+            lambda: self._courses(node, statistic, source.held(axis), count, first),
+            lambda found: are_courses(found, node.filters, min(count, node.filters), axis.columns),
+        )
+        return FilterCourses(
+            *(axis, layer, statistic),
+            filters=read_only(filters),
+            times=read_only(times),
+            values=read_only(values),
+            layer_scale=float(scale),
+            filter_scales=read_only(filter_scales),
+            column_scales=read_only(column_scales),
+        )
+
+    def _courses(self, node: TreeNode, statistic: str, held: ColumnRecords, count: int, first: Sequence[int]) -> Arrays:
+        """Return the arrays of `FilterCourses`, the scale of the layer last."""
+        matrix = values_of(self._data, statistic).overview(node.layers[0])
         times = standing_out(magnitudes_of(matrix, np.nan))
         wanted = [one for one in dict.fromkeys(first) if 0 <= one < node.filters]
         strongest = by_largest_first(np.nan_to_num(times, nan=-1.0))
         filters = np.array([*wanted, *(one for one in strongest.tolist() if one not in wanted)][:count], dtype=np.int64)
-        pooled = self._pooled(node, statistic, source.held(axis), None)
-        return FilterCourses(
-            axis=axis,
-            layer=layer,
-            statistic=statistic,
-            filters=read_only(filters),
-            times=read_only(times[filters]),
-            values=read_only(pooled[filters]),
-            layer_scale=float(usable(np.array([self._scale(node, statistic)]))[0]),
-            filter_scales=read_only(usable(self._row_peaks(node, statistic)[filters])),
-            column_scales=read_only(usable(column_quantiles(np.abs(pooled), SCALE_QUANTILE))),
+        pooled = self._pooled(node, statistic, held, None)
+        return (
+            filters,
+            times[filters],
+            pooled[filters],
+            usable(self._row_peaks(node, statistic)[filters]),
+            usable(column_quantiles(np.abs(pooled), SCALE_QUANTILE)),
+            usable(np.array([self._scale(node, statistic)]))[0],
         )
 
     # --- rows

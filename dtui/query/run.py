@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from dtui.model.findings.advice import ThresholdAdvice
     from dtui.query import anomalies, class_table, curves, detecting, findings
     from dtui.query.incidents import state, verdict
+    from dtui.query.kept import pictures
     from dtui.query.labels import kept_answers
     from dtui.query.watching.progress import Progress
     from dtui.store import RunReader
@@ -41,6 +42,7 @@ else:  # a front end asks a few of the questions, and waits only for what answer
         "dtui.query", "anomalies", "class_table", "curves", "detecting", "findings"
     )
     state, verdict = on_use("dtui.query.incidents", "state", "verdict")
+    (pictures,) = on_use("dtui.query.kept", "pictures")
     (kept_answers,) = on_use("dtui.query.labels", "kept_answers")
 
 
@@ -99,6 +101,14 @@ class RunQuery(LayerQuestions, CompareQuestions):
         that has ended, the answers are kept in its cache when the block ends; with them, the next block reads few.
         """
         return kept_answers.keeping_labels(self._data)
+
+    def keeping_pictures(self) -> AbstractContextManager[None]:
+        """Keep what is asked for within the block: for callers that always ask for the same, such as a report.
+
+        Of a large run that has ended, what pictures show is kept in its cache when the block ends; within the next
+        one it is not read again.
+        """
+        return pictures.keeping_pictures(self._data)
 
     # --- the run
     def quiet_seconds(self, now: float) -> float:

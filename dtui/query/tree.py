@@ -23,7 +23,7 @@ from dtui.model import (
     TreeNode,
     read_only,
 )
-from dtui.query.data import RunData
+from dtui.query.data import Arrays, RunData, have
 
 SCALE_QUANTILE = 0.99
 SCALE_LAYERS = 0.9
@@ -147,27 +147,37 @@ def node_series(data: RunData, nodes: Sequence[int], statistic: str, source: str
     """Answer `RunQuery.node_series`."""
     _, stored = data.reader.contents.layer_statistic(statistic, source, data.reader.path)
     chosen = [node_of(data, index) for index in nodes]
-    data.begin_answer("series")
-    layers = data.layers(source, statistic)
-    rows = rows_of(data, chosen, source, statistic)
-    counted = _counted(data, chosen, source)
-    held = data.held(axis, stored.is_watched)
+
+    def find() -> Arrays:
+        data.begin_answer("series")
+        rows = rows_of(data, chosen, source, statistic)
+        counted = _counted(data, chosen, source)
+        held = data.held(axis, stored.is_watched)
+        nonfinite = () if counted is None else (pool_largest(counted.astype(np.float32), held) > 0,)
+        return pool_farthest(rows, held), np.array(data.remembered(("scale", source, statistic), scale)), *nonfinite
 
     def scale() -> float:
-        every = (layers, data.modules(source, statistic)[1:])
+        every = (data.layers(source, statistic), data.modules(source, statistic)[1:])
         stride = -(-sum(values.size for values in every) // MOST_FOR_SCALE) or 1
         some = np.concatenate([values[:, ::stride] for values in every])
         largest = column_quantiles(np.abs(some).T, SCALE_QUANTILE)
         return magnitude_quantile(largest, SCALE_LAYERS)
 
+    def is_possible(found: Arrays) -> bool:
+        wanted = (len(chosen), axis.columns)
+        marks = () if len(found) < 3 else (("b", wanted),)
+        return have(found, ("f", wanted), ("f", ()), *marks) and 0 < float(found[1]) < np.inf
+
+    asked = ("series", tuple(nodes), statistic, source, axis)
+    values, largest, *nonfinite = data.pictured(asked, find, is_possible)
     return NodeSeries(
         axis=axis,
         statistic=statistic,
         source=source,
         nodes=tuple(nodes),
-        values=read_only(pool_farthest(rows, held)),
-        scale=data.remembered(("scale", source, statistic), scale),
-        nonfinite=None if counted is None else read_only(pool_largest(counted.astype(np.float32), held) > 0),
+        values=read_only(values),
+        scale=float(largest),
+        nonfinite=read_only(nonfinite[0]) if nonfinite else None,
     )
 
 

@@ -30,7 +30,7 @@ def time_axis(drawing: Vectors, axis: TimeAxis, width: float, y: float) -> None:
         at = "start" if x < TICK_ROOM / 4 else "end" if x > width - TICK_ROOM / 4 else "middle"
         drawing.line([(x, y), (x, y + 5)], theme.FAINT)
         end = min(x + TICK_ROOM / 2, width) if at == "end" else x  # as near to its tick as the edge allows
-        drawing.words(end, y + 16, f"{tick:,}", at=at, font_size="11")
+        drawing.words(end, y + 16, f"{tick:,}", at=at, font_size="11", data_tick="yes")
     drawing.words(width / 2, y + 32, "iteration", at="middle", font_size="11")
 
 

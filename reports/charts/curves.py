@@ -14,8 +14,8 @@ import numpy as np
 from altair.utils.schemapi import debug_mode
 
 from dtui.model import Stage, TimeAxis
+from dtui.reports.charts import curve_labels as labels
 from dtui.reports.charts import theme
-from dtui.reports.charts.curve_labels import either, event_rows, name_row, names_room, stage_rows
 from dtui.reports.charts.curve_rows import Curve, Event, curve_rows, nonfinite_rows
 from dtui.reports.charts.ribbon import RibbonMark
 from dtui.reports.document import Spec
@@ -31,9 +31,11 @@ LOG_FROM = 40.0
 """Ratio of the largest to the smallest value from which on the loss is drawn on a logarithmic scale."""
 _READ_OUT = "(iteration == null ? datum.last === true : datum.column == shown)"
 """Which row's value stands beside the name: the crosshair's, else the curve's last, which another curve may outlast."""
-_VALUES_AT = either(-44, "width")
+_VALUES_AT = labels.either(-44, "width")
 """Where the values end: in the gutter, or at the right."""
-_BEGIN = either(-theme.GUTTER, -theme.NARROW_GUTTER)
+_BEGIN = labels.either(-theme.GUTTER, -theme.NARROW_GUTTER)
+_STUB, _STAGE_TOP = -6, -19
+"""Where the label of a stage ends and begins, above the curves."""
 _SIDES: tuple[tuple[Any, int], ...] = (("left", 4), ("right", -4))
 """How the label of an event is aligned, and how far it stands from the line."""
 _FIELDS: dict[str, Any] = {"x": alt.X, "x2": alt.X2, "y": alt.Y, "y2": alt.Y2, "text": alt.Text}
@@ -74,26 +76,27 @@ def curve_chart(
     if not curves or any(curve.values.shape != (axis.columns,) for curve in curves):
         raise ValueError(f"curves: need at least one, each with {axis.columns} columns")
     height = ERROR_HEIGHT if unit == "share" else LOSS_HEIGHT
-    known = event_rows(events, axis, width)
+    known = labels.event_rows(events, axis, width)
     lanes = 1 + max((max(event["lane"], event["thin"]) for event in known), default=-1)
-    top = 22 + EVENT_LANE * lanes
+    top = 28 + EVENT_LANE * lanes
+    changes = labels.stage_rows(stages, axis)
     strip = RIBBON_TOP + 2 * RIBBON_LANE if ribbon else 0
     layers = [
         *_stage_layers(stages, axis, height),
-        *_event_layers(known, lanes, height),
+        *_event_layers(known, lanes, height, labels.under_labels(changes, axis)),
         *_nonfinite_layers(curves, height),
         *_curve_layers(curves, axis, unit, strip, top),
         *_ribbon_layers(ribbon, height),
-        _place_layer(len(curves), top),
+        _place_layer(len(curves), top, labels.lines_a_name([curve.name for curve in curves])),
         _crosshair_layer(height + strip),
     ]
     spec = _layered(layers, axis, (width, height), (top, 40 + strip))
-    spec["usermeta"]["narrow"] = {"left": theme.NARROW_GUTTER, "top": top + names_room(len(curves))}
+    spec["usermeta"]["narrow"] = {"left": theme.NARROW_GUTTER, "top": top + labels.names_room(len(curves))}
     spec["datasets"] = {
         "once": [{"x": 0}],
         "curves": curve_rows(curves, axis),
         "nonfinite": nonfinite_rows(curves, axis),
-        "stages": stage_rows(stages, axis),
+        "stages": changes,
         "events": known,
         "ribbon": [mark.as_row() for mark in ribbon],
     }
@@ -198,7 +201,8 @@ def _curve_layers(curves: Sequence[Curve], axis: TimeAxis, unit: str, strip: flo
         scale=alt.Scale(domain=names, range=[[4, 2] if curve.dashed else [1, 0] for curve in curves]),
         legend=None,
     )
-    told: dict[str, Any] = {"format": ".0%"} if unit == "share" else {"labelExpr": "format(datum.value, '~g')"}
+    written = theme.number_expression("datum.value")
+    told: dict[str, Any] = {"format": ".0%"} if unit == "share" else {"labelExpr": written}
     scale = _value_scale(curves, unit)
     y = alt.Y(
         "value:Q",
@@ -224,35 +228,37 @@ def _curve_layers(curves: Sequence[Curve], axis: TimeAxis, unit: str, strip: flo
             **_channels(y="value:Q", opacity=alt.OpacityValue(1, condition={"test": "iteration == null", "value": 0}))
         )
     )
-    shown_format = ".1%" if unit == "share" else ".4~g"
+    told_value = "format(datum.value, '.1%')" if unit == "share" else written
+    lines = labels.lines_a_name(names)
     for place, curve in enumerate(curves):
-        row = name_row(place, len(curves), top)
+        row = labels.name_row(place, len(curves), top, lines * place)
+        beside = labels.name_row(place, len(curves), top, lines * (place + 1) - 1)
         label: dict[str, Any] = {"baseline": "middle", "color": curve.colour}
         value = {**label, "fontSize": 12, "fontWeight": "bold"}  # not the names: in wide fonts they would meet
         key = alt.Chart(alt.NamedData(name="once"))
         layers += [
             key.mark_text(align="left", text=curve.name, fontSize=11, **label).encode(
-                **_channels(x=either(18 - theme.GUTTER, 18 - theme.NARROW_GUTTER), y=row)
+                **_channels(x=labels.either(18 - theme.GUTTER, 18 - theme.NARROW_GUTTER), y=row)
             ),
             key.mark_rule(strokeWidth=2.4, color=curve.colour, strokeDash=[4, 2] if curve.dashed else [1, 0]).encode(
-                **_channels(x=_BEGIN, x2=either(12 - theme.GUTTER, 12 - theme.NARROW_GUTTER), y=row)
+                **_channels(x=_BEGIN, x2=labels.either(12 - theme.GUTTER, 12 - theme.NARROW_GUTTER), y=row)
             ),
             alt.Chart(alt.NamedData(name="curves"))
             .transform_filter(f"{_READ_OUT} && datum.curve == {theme.quoted(curve.name)}")
-            .transform_calculate(label=f"isValid(datum.value) ? format(datum.value, '{shown_format}') : datum.missing")
+            .transform_calculate(label=f"isValid(datum.value) ? {told_value} : datum.missing")
             .mark_text(align="right", **value)
-            .encode(**_channels(x=_VALUES_AT, y=row, text="label:N")),
+            .encode(**_channels(x=_VALUES_AT, y=beside, text="label:N")),
         ]
     return layers
 
 
-def _place_layer(curves: int, top: float) -> alt.Chart:
+def _place_layer(curves: int, top: float, lines: int) -> alt.Chart:
     """Return the line below the names that says which iteration their values belong to."""
     layer: alt.Chart = (
         alt.Chart(alt.NamedData(name="once"))
         .transform_calculate(label="iteration == null ? 'last' : 'iteration ' + format(iteration, ',d')")
         .mark_text(align="right", baseline="middle", color=theme.MUTED, fontSize=11)
-        .encode(**_channels(x=_VALUES_AT, y=name_row(curves, curves, top), text="label:N"))
+        .encode(**_channels(x=_VALUES_AT, y=labels.name_row(curves, curves, top, lines * curves), text="label:N"))
     )
     return layer
 
@@ -264,7 +270,7 @@ def _stage_layers(stages: Sequence[Stage], axis: TimeAxis, height: int) -> list[
     layers = [
         base.transform_filter("!narrow || datum.fits")
         .mark_text(align="left", dx=4, color=theme.MUTED, fontSize=11, baseline="bottom")
-        .encode(**_channels(text="label:N", y=-4))
+        .encode(**_channels(text="label:N", y=-6))
     ]
     changes = f"datum.iteration > {axis.first}"
     layers.append(
@@ -275,20 +281,24 @@ def _stage_layers(stages: Sequence[Stage], axis: TimeAxis, height: int) -> list[
     return layers
 
 
-def _event_layers(events: Sequence[dict[str, Any]], lanes: int, height: int) -> list[alt.Chart]:
+def _event_layers(events: Sequence[dict[str, Any]], lanes: int, height: int, under: str) -> list[alt.Chart]:
+    """Return lines with their labels; a line breaks off where the label of a stage stands, if `under` says so."""
     if not events:
         return []
     base = alt.Chart(alt.NamedData(name="events")).encode(**_channels(x="iteration:Q"))
+    through, around = base.transform_filter(f"!({under})"), base.transform_filter(under)
     layers = []
     foot = height if len(events) <= EVENTS_WITH_LINES else 0
     lane_of, side = "(narrow ? datum.thin : datum.lane)", "(narrow ? datum.bent : datum.side)"
     if any(min(event["lane"], event["thin"]) < 0 for event in events):
         unlabelled = base.transform_filter(f"{lane_of} < 0").mark_rule(color=theme.EVENT, opacity=0.6)
-        layers.append(unlabelled.encode(**_channels(y=-6, y2=foot)))
+        layers.append(unlabelled.encode(**_channels(y=_STUB, y2=foot)))
     for lane in range(lanes):
-        at = -20 - EVENT_LANE * lane
-        mine = base.transform_filter(f"{lane_of} == {lane}")
-        layers.append(mine.mark_rule(color=theme.EVENT, opacity=0.6).encode(**_channels(y=at, y2=foot)))
+        at = -26 - EVENT_LANE * lane
+        mine, here = base.transform_filter(f"{lane_of} == {lane}"), f"{lane_of} == {lane}"
+        for part, ends in ((through, ((at, foot),)), (around, ((at, _STAGE_TOP), (_STUB, foot)))):
+            rule = part.transform_filter(here).mark_rule(color=theme.EVENT, opacity=0.6)
+            layers += [rule.encode(**_channels(y=begin, y2=end)) for begin, end in ends]
         for align, dx in _SIDES[: 1 + any("right" in (event["side"], event["bent"]) for event in events)]:
             words = mine.transform_filter(f"{side} == '{align}'")
             layers.append(
@@ -315,10 +325,10 @@ def _ribbon_layers(ribbon: Sequence[RibbonMark], height: int) -> list[alt.Chart]
             .mark_point(shape=shape, filled=True, opacity=0.85, color=colour)
             .encode(**_channels(x="iteration:Q", y=at, size=alt.Size("size:Q", scale=None, legend=None))),
             key.mark_point(shape=shape, filled=True, size=60, opacity=1, color=colour).encode(
-                **_channels(x=either(6 - theme.GUTTER, 6 - theme.NARROW_GUTTER), y=at)
+                **_channels(x=labels.either(6 - theme.GUTTER, 6 - theme.NARROW_GUTTER), y=at)
             ),
             key.mark_text(align="left", baseline="middle", color=colour, fontSize=12, text=direction).encode(
-                **_channels(x=either(18 - theme.GUTTER, 14 - theme.NARROW_GUTTER), y=at)
+                **_channels(x=labels.either(18 - theme.GUTTER, 14 - theme.NARROW_GUTTER), y=at)
             ),
         ]
     return layers

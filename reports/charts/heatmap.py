@@ -27,7 +27,7 @@ from dtui.reports.charts.heatmap_marks import (
 )
 from dtui.reports.charts.raster import error_palette, error_picture
 from dtui.reports.charts.ribbon import RibbonMark
-from dtui.reports.document import Spec
+from dtui.reports.document import Pieces, Spec
 
 LANE = 11
 """Pixels above a strip for its triangles; a cluster has two such lanes, lost above gained."""
@@ -39,10 +39,8 @@ STRIPS = 64
 BLOCK_PIXELS = 480
 """Pixel rows of all blocks together."""
 TOP, BOTTOM = 34, 40
-ROW = LANE + STRIP + GAP
-HEADING = LANE + HEADING_GAP + ROW
-PAGE = theme.PAPER_HEIGHT - TOP - BOTTOM
-"""Pixels of rows on a page of paper."""
+TOGETHER = 6
+"""Strips of a piece of the picture on paper."""
 DECODE = "error"
 """What `usermeta.decode` is called for charts whose pictures give their values back."""
 
@@ -97,7 +95,7 @@ def class_heatmap(groups: Sequence[Group], axis: TimeAxis, *, stages: Sequence[i
     if not groups or any(values.shape != (axis.columns,) for values in series):
         raise ValueError(f"class heatmap: need at least one group, each with {axis.columns} columns")
     limits = (axis.first, axis.stop)
-    rows, marks = _lay_out(groups)
+    rows, marks = _lay_out(groups, sum(len(group.strips) for group in groups))
     height = rows[-1]["y"] + rows[-1]["height"] + 4
     spec = theme.frame(height, top=TOP, bottom=BOTTOM, limits=limits)
     spec["usermeta"] = {"decode": DECODE, "palette": error_palette(), "columns": axis.columns}
@@ -117,36 +115,41 @@ def class_heatmap(groups: Sequence[Group], axis: TimeAxis, *, stages: Sequence[i
     return spec
 
 
-def class_heatmap_pages(
+def class_heatmap_pieces(
     groups: Sequence[Group], axis: TimeAxis, *, stages: Sequence[int], one: str = "class"
-) -> tuple[Spec, ...]:
-    """Return the clusters for paper: as many pages as they need, a cluster that does not fit is cut between strips."""
-    if sum(len(group.strips) for group in groups) > STRIPS:
-        pages = [list(groups)]
-    else:
-        pages, room = [[]], float(PAGE)
-        for group in groups:
-            rest, name = group.strips, group.name
-            while True:
-                room -= HEADING
-                fit = int(room // ROW)
-                if fit < 1 and pages[-1]:
-                    pages.append([])
-                    room = PAGE
-                    continue
-                pages[-1].append(replace(group, name=name, strips=rest[:fit]))
-                room -= ROW * len(rest[:fit])
-                rest, name = rest[fit:], f"{group.name}, more"
-                if not rest:
-                    break
-    return tuple({**class_heatmap(page, axis, stages=stages, one=one), "width": theme.PAPER_PLOT} for page in pages)
+) -> tuple[Pieces, ...]:
+    """Return the clusters for paper, cut between them, and a long one between its strips."""
+    limits, parts = (axis.first, axis.stop), []
+    shares_rows = sum(len(group.strips) for group in groups) > STRIPS
+    for group in groups:
+        most = max(1, len(group.strips)) if shares_rows else TOGETHER
+        for first in range(0, max(1, len(group.strips)), most):
+            name = f"{group.name}, more" if first else group.name
+            some = replace(group, name=name, strips=group.strips[first : first + most])
+            rows, marks = _lay_out([some], sum(len(other.strips) for other in groups))
+            spec = _begun(rows[-1]["y"] + rows[-1]["height"] + HEADING_GAP + 4, limits, axis)
+            spec["data"] = [{"name": "rows", "values": rows}, {"name": "marks", "values": marks}]
+            spec["marks"] = [image_mark(), theme.stage_rules(list(stages)), *label_marks(), triangle_mark()]
+            parts.append(spec)
+    head = {**_begun(1, limits, axis, top=TOP), "marks": header_marks(one)}
+    foot = _begun(1, limits, axis, bottom=BOTTOM)
+    foot["axes"] = [theme.time_axis()]
+    return (Pieces(tuple(parts), head, foot),)
 
 
-def _lay_out(groups: Sequence[Group]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Return the rows from top to bottom and the triangles on them."""
+def _begun(
+    height: float, limits: tuple[float, float], axis: TimeAxis, *, top: int = 0, bottom: int = 0
+) -> dict[str, Any]:
+    """Return a part of the picture on paper, without data, marks and axis."""
+    spec = theme.frame(height, top=top, bottom=bottom, limits=limits)
+    spec["signals"] += [*theme.column_signals(limits, axis.columns), *hover_signals()]
+    return {**spec, "axes": [], "width": theme.PAPER_PLOT}
+
+
+def _lay_out(groups: Sequence[Group], total: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return the rows from top to bottom and the triangles on them; `total` is of the strips of the whole picture."""
     rows: list[dict[str, Any]] = []
     marks: list[dict[str, Any]] = []
-    total = sum(len(group.strips) for group in groups)
     at = 0.0
     for group in groups:
         at += LANE + (HEADING_GAP if rows else 0)
@@ -203,7 +206,7 @@ def _block_row(position: int, group: Group, at: float, height: int) -> dict[str,
     ]
     return {
         "id": position,
-        "label": "" if pixels == len(group.strips) else f"largest of {len(group.strips) / pixels:.2g} a row",
+        "label": "" if pixels == len(group.strips) else f"up to {-(-len(group.strips) // pixels)} a row",
         "detail": "",
         "heading": False,
         "y": at,

@@ -80,8 +80,7 @@ def label_marks() -> list[Spec]:
     }
     begin = {
         "x": signal("datum.heading ? -gutter : 12 - gutter"),
-        "limit": signal("gutter - (narrow ? 62 : 95)"),
-        "fillOpacity": signal("narrow && datum.names ? 0 : 1"),  # of a block: how many share a row has no room
+        "limit": signal("gutter - (length(datum.names) > 1 ? 20 : narrow ? 62 : 95)"),  # beside a block is no value
     }
     detail = {**place, "x": -58, "text": field("detail"), "align": "right", "fill": theme.MUTED}
     unless_narrow = {"fillOpacity": signal("narrow ? 0 : 1")}

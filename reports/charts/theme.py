@@ -18,6 +18,8 @@ GUTTER = 200
 """Pixels left of the time axis: names, values and scales."""
 MARGIN = 18
 """Pixels right of the time axis."""
+PAGE_WIDTH = 1176
+"""Pixels of a picture on a wide page: all that the page has between its margins."""
 PLOT_WIDTH = 760
 """Pixels of the time axis where nobody widens it: in a static picture and in print."""
 NARROW_GUTTER = 60
@@ -104,7 +106,7 @@ def config() -> dict[str, Any]:
             "gridColor": GRID,
             "labelFlush": False,
         },
-        "axisBottom": {"labelFlush": True},
+        "axisBottom": {"labelFlush": True, "labelSeparation": 8},
         "text": {"font": FONT, "fontSize": 11, "fill": INK},
     }
 
@@ -197,6 +199,27 @@ def column_signals(limits: tuple[float, float], columns: int) -> list[Spec]:
             " : 'iterations ' + format(shown_first, ',d') + '–' + format(shown_last, ',d')",
         },
     ]
+
+
+def number_expression(value: str, digits: int = 4) -> str:
+    """Return the Vega expression that writes a number as `number_text` does, but millions as a power of ten.
+
+    Args:
+        value: The expression of the number, finite.
+        digits: Significant ones that are kept.
+    """
+    power = f"floor(log(abs({value})) / LN10 + 1e-9)"
+    digit = f"abs({power}) % 10"
+    tens = f"floor(abs({power}) / 10)"
+    raised = "'⁰¹²³⁴⁵⁶⁷⁸⁹'"
+    over = (
+        f"({power} < 0 ? '⁻' : '') + (abs({power}) >= 10 ? substring({raised}, {tens}, {tens} + 1) : '')"
+        f" + substring({raised}, {digit}, {digit} + 1)"
+    )
+    return (
+        f"({value} == 0 || (abs({value}) >= 0.00001 && abs({value}) < 1e6) ? format({value}, ',.{digits}~r')"
+        f" : format({value} / pow(10, {power}), '.2~r') + '·10' + {over})"
+    )
 
 
 def quoted(text: str) -> str:

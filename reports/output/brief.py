@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dtui.reports.document import Card, Chapter, Table
+from dtui.reports.document import Card, Chapter, Opening, Table
 
 INCIDENTS = "incidents"
 """The only section that a short report needs."""
@@ -45,6 +45,12 @@ def incident_lines(chapter: Chapter) -> tuple[Line, ...]:
 def worst_numbers(chapter: Chapter) -> tuple[int, ...]:
     """Return the numbers of the incidents that the verdict names, the worst first."""
     return () if chapter.opening is None else tuple(said.number for said in chapter.opening.worst if said.number)
+
+
+def told_first(opening: Opening) -> tuple[str, ...]:
+    """Return the sentences below a verdict: what is about no incident, as those have lines of their own."""
+    parted = () if any(said.number for said in opening.worst) else tuple(said.text for said in opening.worst)
+    return (*parted, *opening.remarks)
 
 
 def _of_card(card: Card) -> Line:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 import sys
+from itertools import count
 from typing import Self
 
 from dtui.reports.charts import theme
-from dtui.reports.document import Chart, Spec
+from dtui.reports.document import Chart, Pieces, Spec
 from dtui.reports.output.child import TIME_LIMIT_SECONDS, Child
 
 _IDENTIFIER = re.compile(r'\bid="([^"]+)"')
@@ -55,16 +56,24 @@ class ChartConverter:
         """
         return self._draw(chart.spec, chart.mode, chart.id, chart.id)
 
-    def draw_on_paper(self, chart: Chart) -> tuple[str, ...]:
-        """Return a chart as it is printed: SVG texts, each of which fits a page.
+    def draw_on_paper(self, chart: Chart) -> tuple[Pieces, ...]:
+        """Return a chart as it is printed: SVG texts in pieces, each of which fits a page.
 
         Raises:
             ReportError: As `draw`.
         """
-        specs = chart.paper() if chart.paper is not None else ({**chart.spec, "width": theme.PAPER_PLOT},)
+        numbers = count()
+
+        def drawn(spec: Spec | str | None) -> str | None:
+            if spec is None or isinstance(spec, str):
+                return spec
+            return self._draw(spec, chart.mode, chart.id, f"{chart.id}-{next(numbers)}")
+
+        if chart.paper is None:
+            return (Pieces((str(drawn({**chart.spec, "width": theme.PAPER_PLOT})),)),)
         return tuple(
-            spec if isinstance(spec, str) else self._draw(spec, chart.mode, chart.id, f"{chart.id}-{k}")
-            for k, spec in enumerate(specs)
+            Pieces(tuple(str(drawn(part)) for part in one.parts), drawn(one.head), drawn(one.foot))
+            for one in chart.paper()
         )
 
     def bundle(self) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from importlib.resources import files
@@ -26,6 +27,10 @@ from dtui.reports.rows import FilterMaps, LayerTree
 from dtui.safe_text import safe
 
 LONG_WORD = 10
+"""A longer word may break behind its dots, slashes and the like."""
+LONG_PIECE = 22
+"""A longer piece between those has no room in a narrow page, and may break anywhere."""
+_BREAKS = re.compile(r"(?<=[./_:,=\-])(?=[^\s./_:,=\-])")
 
 
 def render_html(report: Report, drawings: Drawings, failures: Mapping[str, str], bundle: str) -> str:
@@ -49,6 +54,7 @@ def render_html(report: Report, drawings: Drawings, failures: Mapping[str, str],
     scripts = [
         bundle,
         _static("report.js"),
+        _static("pictures.js"),
         _static("rows.js"),
         _static("cube.js"),
         _static("confusion.js"),
@@ -131,9 +137,20 @@ _KINDS = {
 }
 
 
+def _pieces(text: str) -> list[str]:
+    """Return a text in pieces, between which a line may break beside its spaces."""
+    words = re.split(r"(?<=\s)(?=\S)", text)
+    return [piece for word in words for piece in (_BREAKS.split(word) if len(word) > LONG_WORD else [word])]
+
+
 def _is_long(text: str) -> bool:
-    """Whether a cell holds a word that may break anywhere, as no narrow page has room for it."""
-    return max(map(len, text.split()), default=0) > LONG_WORD
+    """Whether a cell holds a piece of a word that may break anywhere, as no narrow page has room for it."""
+    return any(len(word) > LONG_PIECE for piece in _pieces(text) for word in piece.split())
+
+
+def _breaking(text: str) -> Markup:
+    """Return a text as HTML whose long words break behind dots and slashes, as names of layers and paths have them."""
+    return Markup("<wbr>").join(_pieces(text)).replace(Markup(" <wbr>"), Markup(" "))
 
 
 def _still(item: LayerTree | FilterMaps) -> Markup:
@@ -156,6 +173,7 @@ def _environment() -> jinja2.Environment:
     environment.filters["specification"] = _specification
     environment.filters["kind"] = _kind
     environment.filters["is_long"] = _is_long
+    environment.filters["breaking"] = _breaking
     environment.filters["rows_data"] = rows_data
     environment.filters["still"] = _still
     environment.filters["drawing"] = Markup  # SVG text of our own, whose words its maker escaped

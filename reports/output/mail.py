@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Sequence
 
 from dtui.reports.document import Chapter, Report
-from dtui.reports.output.brief import Line, incident_lines, worst_numbers
+from dtui.reports.output.brief import Line, incident_lines, told_first, worst_numbers
 from dtui.reports.output.text import chapter_lines, padded
 from dtui.safe_text import text_columns
 
@@ -40,7 +40,7 @@ def _chapter(chapter: Chapter) -> list[str]:
         lines.append("INVENTED: no training made this run; its numbers were made up.")
     opening = chapter.opening
     if opening is not None:
-        remarks = [line for remark in opening.remarks for line in _wrapped(remark, "  ")]
+        remarks = [line for remark in told_first(opening) for line in _wrapped(remark, "  ")]
         lines += [*_wrapped(opening.headline), *_most(remarks, MOST_REMARKS)]
     lines += ["", *_facts(chapter)]
     findings = [line for finding in chapter.findings for line in _wrapped(f"! {finding}", "  ")[:3]]

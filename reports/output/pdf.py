@@ -17,8 +17,8 @@ from typing import Any, Self
 
 from dtui.errors import MissingExtraError
 from dtui.reports.charts import theme
-from dtui.reports.charts.rows.filter_maps import map_svg
-from dtui.reports.charts.rows.layer_tree import paper_rows, tree_pages
+from dtui.reports.charts.rows.filter_maps import map_pieces
+from dtui.reports.charts.rows.layer_tree import paper_rows, tree_pieces
 from dtui.reports.document import (
     Card,
     Chapter,
@@ -30,6 +30,7 @@ from dtui.reports.document import (
     Opening,
     Paragraph,
     Picture,
+    Pieces,
     Report,
     Section,
     Table,
@@ -44,11 +45,11 @@ LONGEST_CELL = 400
 """Characters of a table's cell; a longer one would push the others off the page."""
 LONG_CELL, WIDEST_CELL = 34, 120
 """Columns with a cell of more characters share the room that others leave, by the longest cell up to this length."""
-WHOLE_ROWS, WHOLE = 16, 1600
-"""Most rows and characters of a table that stays on one page with its heading and its note."""
+WHOLE_ROWS, WHOLE = 12, 900
+"""Most rows and characters of a table that stays on one page with its heading and its note: a quarter of a page."""
 Data = dict[str, Any]
-Printed = Mapping[str, tuple[str, ...]]
-"""Chart id to its pictures on paper, each as SVG text that fits a page; a chart that could not be drawn is missing."""
+Printed = Mapping[str, tuple[Pieces, ...]]
+"""Chart id to its pictures on paper, as SVG text; a chart that could not be drawn is missing."""
 _LONG_WORD = re.compile(r"\S{12}")
 _BREAKS = re.compile(r"\s+|[^\s./_:,\-]{1,20}[./_:,\-]*|[./_:,\-]{1,20}")
 _SIZE = re.compile(r'<svg[^>]*?\bwidth="([\d.]+)"[^>]*?\bheight="([\d.]+)"')
@@ -190,24 +191,31 @@ def _layer_tree(tree: LayerTree, *_: object) -> Iterator[Data]:
         title = tree.planes[k].quantity
         shown = paper_rows(tree)
         of = f", {len(shown)} of {len(tree.rows)} rows: where incidents are" if len(shown) < len(tree.rows) else ""
-        pages = tree_pages(tree, tree.planes[k], shown)
-        yield _pictures(f"{title[:1].upper()}{title[1:]}{of}", tree.description, pages)
+        cut = tree_pieces(tree, tree.planes[k], shown)
+        yield _pictures(f"{title[:1].upper()}{title[1:]}{of}", tree.description, (cut,))
 
 
 def _filter_maps(maps: FilterMaps, *_: object) -> Iterator[Data]:
     for shown in maps.maps[: maps.printed]:
-        picture = map_svg(maps, shown, theme.PAPER_PLOT, maps.printed_filters)
-        yield _pictures(shown.layer, maps.description, (picture,))
+        yield _pictures(shown.layer, maps.description, (map_pieces(maps, shown),))
 
 
-def _pictures(title: str, description: str, pages: Sequence[str], failure: str = "") -> Data:
+def _pictures(title: str, description: str, cut: Sequence[Pieces], failure: str = "") -> Data:
     return {
         "kind": "pictures",
         "title": pieces(title),
-        "description": description,
-        "pictures": [_picture(svg) for svg in pages],
+        "pictures": [_cut(one, description) for one in cut],
         "failure": pieces(failure),
     }
+
+
+def _cut(picture: Pieces | str, description: str) -> Data:
+    """Return a picture in its pieces, all of SVG text, with what it shows in words."""
+    one = picture if isinstance(picture, Pieces) else Pieces((picture,))
+    head, foot = (None if end is None else _picture(str(end)) for end in (one.head, one.foot))
+    parts = [_picture(str(part)) for part in one.parts]
+    tall = sum(part["height"] for part in (*parts, head, foot) if part is not None)
+    return {"head": head, "foot": foot, "parts": parts, "description": description, "tall": tall}
 
 
 def _picture(svg: str) -> Data:
@@ -218,9 +226,9 @@ def _picture(svg: str) -> Data:
 
 def _drawn(picture: Picture) -> Data:
     """Return a small picture with its words."""
-    words = {"title": pieces(picture.title), "said": pieces(picture.description), "description": picture.description}
+    words = {"title": pieces(picture.title), "said": pieces(picture.description)}
     fitting = picture.svg if picture.width <= theme.PAPER_WIDTH else picture.narrow or picture.svg
-    return {**_picture(picture.paper or fitting), **words}
+    return {**_cut(picture.paper or fitting, picture.description), **words}
 
 
 def _small_picture(picture: Picture, *_: object) -> Iterator[Data]:

@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Iterator
 
 from dtui.reports.document import Card, Chapter, Chart, Fact, Facts, Gallery, Item, Picture, Report, Table
+from dtui.reports.output.brief import told_first
 from dtui.reports.rows import FilterMaps, LayerTree
 from dtui.safe_text import text_columns
 
@@ -38,7 +39,7 @@ def chapter_lines(chapter: Chapter) -> Iterator[str]:
     if chapter.invented:
         yield "INVENTED: no training made this run; its numbers were made up for a benchmark."
     if chapter.opening is not None:
-        for said in (chapter.opening.headline, *chapter.opening.remarks):
+        for said in (chapter.opening.headline, *told_first(chapter.opening)):
             yield from textwrap.wrap(said, WIDTH)
     yield ""
     yield from _facts(chapter.facts)

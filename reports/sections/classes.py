@@ -7,7 +7,7 @@ from functools import partial
 
 from dtui.model import Anomaly
 from dtui.reports.charts import theme
-from dtui.reports.charts.heatmap import STRIPS, Group, Strip, class_heatmap, class_heatmap_pages
+from dtui.reports.charts.heatmap import STRIPS, Group, Strip, class_heatmap, class_heatmap_pieces
 from dtui.reports.charts.pictures.scale import percent
 from dtui.reports.charts.ribbon import RibbonMark, ribbon_marks
 from dtui.reports.document import Chart, Row, Section, Spec, Table
@@ -63,7 +63,7 @@ def classes_section(view: View) -> Section | None:
         said = safe(view.info.judging.sentence, 300)
         caption += f" The error is the share of a group's items that are not right: {said}."
     description = f"Error of {len(ordered):,} {of_what} over the iterations as a heatmap in {len(groups)} clusters."
-    paper = partial(class_heatmap_pages, groups, axis, stages=view.stage_changes, one=view.group)
+    paper = partial(class_heatmap_pieces, groups, axis, stages=view.stage_changes, one=view.group)
     chart = Chart(f"{view.prefix}-class-error", "", "vega", specify, description, paper)
     hint = "Click a triangle to find it in the table."
     tables = tuple(_listed(view, by, title) for by, title in _LISTS[: 2 if len(ordered) > LISTED else 1])

@@ -13,13 +13,13 @@ import numpy as np
 
 from dtui.errors import DtuiError
 from dtui.model import RunInfo, TimeAxis
-from dtui.model.compare import Comparison, Difference, PairedRows, value_in_words
+from dtui.model.compare import Comparison, Difference, Divergence, PairedRows, value_in_words
 from dtui.query import RunQuery
 from dtui.query.compare.pairs import columns_of
 from dtui.query.compare.settings import differences, settings_of
 from dtui.reports.charts import theme
 from dtui.reports.charts.curve_rows import Curve, Event
-from dtui.reports.document import Chapter, Chart, Fact, Item, Paragraph, Row, Section, Spec, Table
+from dtui.reports.document import Chapter, Chart, Fact, Item, Opening, Paragraph, Row, Said, Section, Spec, Table
 from dtui.reports.sections.registry import View, section
 from dtui.safe_text import safe
 
@@ -27,6 +27,8 @@ NAME = "comparing"
 """What `--section` calls it."""
 MOST_ROWS = 12
 MOST_DRAWN = 4
+MOST_PARTINGS, MOST_NAMED = 3, 6
+"""Moments at which two runs part, and runs with incidents, that the first screen names."""
 QUIET = 1.0
 """Distances below are drawn as none: that far apart a run is from itself."""
 COLOURS = (theme.LOST, theme.TRAIN, theme.EVENT, theme.GAINED)
@@ -72,9 +74,13 @@ def comparing_chapter(queries: Sequence[RunQuery], *, has_pairs: bool, problems:
     infos = [query.info() for query in queries]
     settings = [settings_of(info, query.metadata()) for info, query in zip(infos, queries, strict=True)]
     sections = [_index(queries), _settings(differences(settings), len(queries))]
+    opening = _opening_of_many(queries)
     if has_pairs or len(queries) == 2:
         for place, other in enumerate(queries[1:], 1):
-            sections += _pair(queries[0], other, letter(place), problems)
+            found, parts = _pair(queries[0], other, letter(place), problems)
+            sections += parts
+            if len(queries) == 2:
+                opening = _opening(found, letter(place), parts[0].id)
     names = " and ".join(f"{letter(k)} {safe(info.run, 60)}" for k, info in enumerate(infos[:2]))
     more = f" and {len(infos) - 2} more" if len(infos) > 2 else ""
     return Chapter(
@@ -84,7 +90,43 @@ def comparing_chapter(queries: Sequence[RunQuery], *, has_pairs: bool, problems:
         invented=False,  # the index says it of each run
         facts=tuple(Fact(f"run {letter(k)}", safe(info.run, 60), str(info.status)) for k, info in enumerate(infos[:5])),
         sections=tuple(sections),
+        opening=opening,
     )
+
+
+def _opening(found: Comparison | None, other: str, target: str) -> Opening:
+    """Return what a reader must know first about two runs: where they part, and what parts there."""
+    if found is None:
+        return Opening("unsure", f"A and {other} could not be compared.")
+    if not found.divergences:
+        level = "fine" if found.is_judged else "unsure"
+        return Opening(level, f"A and {other}: {safe(found.verdict, 300)}.", remarks=(_incidents(found, other),))
+    first, more = found.divergences[0], len(found.divergences) - MOST_PARTINGS
+    worst = [
+        Said(f"At {one.iteration:,}: {safe(one.partings[0].sentence, 200)}{_besides(one)}.", target)
+        for one in found.divergences[:MOST_PARTINGS]
+    ]
+    worst += [Said(f"And {more:,} more time{'s' * (more != 1)}.", target)] if more > 0 else []
+    same = "" if found.same_until is None else f", and are the same, number for number, up to {found.same_until:,}"
+    headline = f"A and {other} part at {first.iteration:,}{same}."
+    remarks = (f"Of two values the first is A's, the second {other}'s.", _incidents(found, other))
+    return Opening("look", headline, tuple(worst), remarks)
+
+
+def _besides(one: Divergence) -> str:
+    more = len(one.partings) - 1
+    return f", and {more:,} more" if more else ""
+
+
+def _opening_of_many(queries: Sequence[RunQuery]) -> Opening:
+    """Return which of several runs have incidents."""
+    counts = [sum(one.status != "dismissed" for one in query.incidents()) for query in queries]
+    told = [f"{letter(k)} has {count:,}" for k, count in enumerate(counts) if count]
+    if not told:
+        return Opening("fine", f"None of the {len(queries):,} runs has an incident.")
+    have = "has incidents" if len(told) == 1 else "have incidents"
+    shown = ", ".join(told[:MOST_NAMED]) + (f" and {len(told) - MOST_NAMED:,} more" if len(told) > MOST_NAMED else "")
+    return Opening("look", f"{len(told):,} of {len(queries):,} runs {have}: {shown}.")
 
 
 def letter(place: int) -> str:
@@ -132,15 +174,15 @@ def _settings(found: Sequence[Difference], runs: int) -> Section:
     return Section("compare-settings", "What differs in the settings", "", items)
 
 
-def _pair(a: RunQuery, b: RunQuery, other: str, problems: list[str]) -> list[Section]:
-    """Return the sections on two runs."""
+def _pair(a: RunQuery, b: RunQuery, other: str, problems: list[str]) -> tuple[Comparison | None, list[Section]]:
+    """Return how two runs compare, None where they cannot be compared, and the sections on them."""
     prefix, title = f"compare-{other.lower()}", f"A and {other}"
     try:
         found = a.compare(b)
     except DtuiError as error:
         problems.append(f"section {NAME}: {error}")
         note = Paragraph(f"These runs could not be compared: {safe(str(error), 400)}")
-        return [Section(f"{prefix}-parts", f"{title}: where they part", "", (note,))]
+        return None, [Section(f"{prefix}-parts", f"{title}: where they part", "", (note,))]
     axis = _axis_of(a)
     parts: list[Item] = [Paragraph(f"{_sentence(safe(found.verdict, 600))} {_incidents(found, other)}")]
     chart = None if axis is None else _error_chart(found, axis, prefix, other)
@@ -153,7 +195,7 @@ def _pair(a: RunQuery, b: RunQuery, other: str, problems: list[str]) -> list[Sec
     )
     sections = [Section(f"{prefix}-parts", f"{title}: where they part", how, tuple(parts))]
     paired = [rows for rows in (found.layers, found.classes) if rows.names and len(rows.keys)]
-    return [*sections, *(_rows(rows, axis, prefix, title, other) for rows in paired)]
+    return found, [*sections, *(_rows(rows, axis, prefix, title, other) for rows in paired)]
 
 
 def _sentence(words: str) -> str:

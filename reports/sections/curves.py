@@ -12,7 +12,7 @@ from dtui.model import Curves, TimeAxis
 from dtui.reports.charts import theme
 from dtui.reports.charts.curve_rows import Curve, Event
 from dtui.reports.charts.ribbon import ribbon_marks
-from dtui.reports.document import Chart, Item, Paragraph, Section, Spec
+from dtui.reports.document import Chart, Item, Paragraph, Pieces, Section, Spec
 from dtui.reports.sections.registry import View, section
 from dtui.safe_text import safe
 
@@ -94,7 +94,7 @@ def _others(view: View, curves: Curves) -> list[Item]:
 def _chart(name: str, description: str, specify: Callable[..., Spec]) -> Chart:
     """Return a chart that is drawn anew for paper: the labels of its lines need other room there."""
     paper = partial(specify, width=theme.PAPER_PLOT)
-    return Chart(name, "", "vega-lite", specify, description, lambda: (paper(),))
+    return Chart(name, "", "vega-lite", specify, description, lambda: (Pieces((paper(),)),))
 
 
 def _curve_chart(*arguments: Any, **options: Any) -> Spec:

@@ -8,6 +8,7 @@ from dtui.errors import NotRecordedError
 from dtui.model import FilterCourses, Layer, Standing, StateEntry, TimeAxis
 from dtui.model.layers import ACTIVATION_COLUMNS
 from dtui.model.statistics import title_of
+from dtui.number_text import number_text
 from dtui.reports.charts.raster import thumbnail
 from dtui.reports.document import Gallery, Item, Paragraph, Row, Section, Table, Thumbnail
 from dtui.reports.rows import FilterMap, FilterMaps
@@ -144,8 +145,7 @@ def _strongest(courses: FilterCourses) -> float:
 
 
 def _times(times: float) -> str:
-    rounded = float(f"{times:.3g}")
-    return f"×{rounded:,.0f}" if rounded >= 100 else f"×{rounded:g}"
+    return f"×{number_text(times)}"
 
 
 def _chosen(view: View, layers: tuple[Layer, ...]) -> list[tuple[Layer, str, tuple[int, ...]]]:

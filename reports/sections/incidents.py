@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dtui.model import Incident
+from dtui.model import Cause, Incident
 from dtui.model.findings.incident_evidence import IncidentEvidence
-from dtui.reports.charts.pictures.evidence import evidence_picture
+from dtui.reports.charts.pictures.evidence import evidence_pictures
 from dtui.reports.charts.pictures.scale import times
 from dtui.reports.document import Card, Fact, Item, Paragraph, Row, Section, Table
 from dtui.reports.sections.registry import View, moment, section
@@ -52,10 +52,13 @@ def incident_card(view: View, incident: Incident, suffix: str = "") -> Card:
         standing={True: "still so at the end", False: "over", None: ""}[incident.persists],
         status=incident.status,
         facts=_facts(view, incident, evidence),
-        pictures=tuple(
-            evidence_picture(f"{anchor}-{k}", series, incident.first) for k, series in enumerate(pictures, 1)
+        pictures=evidence_pictures(anchor, pictures, incident.first),
+        command=view.command(
+            incident.first,
+            next(iter(incident.layers), ""),
+            next(iter(incident.classes), None),
+            next(iter(incident.filters), None),
         ),
-        command=view.command(incident.first, next(iter(incident.layers), ""), next(iter(incident.classes), None)),
         rank=view.ranks.get(incident.id, 0),
     )
 
@@ -66,7 +69,7 @@ def _facts(view: View, incident: Incident, evidence: IncidentEvidence) -> tuple[
         facts.append(Fact("where" if len(incident.layers) == 1 else "layers", safe(", ".join(incident.layers), 200)))
     if incident.filters:
         shown = ", ".join(map(str, incident.filters[:MOST_NUMBERS]))
-        more = len(incident.filters) - MOST_NUMBERS
+        more = filters_of(incident) - MOST_NUMBERS
         facts.append(Fact("filters", f"{shown} and {more:,} more" if more > 0 else shown))
     if incident.classes:
         facts.append(
@@ -83,6 +86,12 @@ def _facts(view: View, incident: Incident, evidence: IncidentEvidence) -> tuple[
     if incident.note:
         facts.append(Fact("note", safe(incident.note, 400)))
     return tuple(facts)
+
+
+def filters_of(incident: Incident) -> int:
+    """Return how many filters of its first layer an incident is of; it names some of many that died."""
+    died = (one.count or 0 for one in incident.evidence if one.layer == incident.layers[0])
+    return max(len(incident.filters), max(died, default=0) if incident.cause is Cause.DEAD else 0)
 
 
 def _shown_by(view: View, evidence: IncidentEvidence) -> list[Fact]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from dtui.errors import NotRecordedError
 from dtui.model import TreeNode
 from dtui.model.findings.adapters import adapter_sentences, share_text
 from dtui.model.statistics import LAYERS, SOURCES, title_of
+from dtui.number_text import number_text
 from dtui.reports.charts.pictures.boxes import BoxPanel, box_picture
 from dtui.reports.charts.pictures.scale import number
 from dtui.reports.document import Item, Paragraph, Row, Section, Table
@@ -116,7 +118,7 @@ def _start_table(view: View, tree: Sequence[TreeNode], planes: Sequence[Plane]) 
             continue
         every = [starts.he, starts.xavier, starts.default]
         off = min(abs(float(np.log(known[0] / value))) for value in every if value > 0)
-        cells = (*("" if np.isnan(value) else f"{value:.3g}" for value in every), f"{known[0]:.3g}", f"{known[-1]:.3g}")
+        cells = tuple("" if np.isnan(value) else number_text(value) for value in (*every, known[0], known[-1]))
         found.append((named.index(place) if place in named else len(named), -off, Row((safe(node.name, 120), *cells))))
     if not found:
         return []
@@ -135,7 +137,7 @@ def _starts(view: View, node: TreeNode) -> str:
     starts = None if node.layer is None else view.query.initial_std(node.layer)
     if starts is None:
         return ""
-    return f"std would start at {', '.join(f'{value:.2g} ({who})' for who, value in starts.told())}"
+    return f"std would start at {', '.join(f'{number_text(value, 2)} ({who})' for who, value in starts.told())}"
 
 
 def _heads(view: View) -> list[Item]:
@@ -149,8 +151,8 @@ def _heads(view: View) -> list[Item]:
                 safe(one.head.layer, 120),
                 one.head.title,
                 f"{one.head.first:,}–{one.head.stop - 1:,}",
-                f"×{one.times:.3g}",
-                f"{one.ratio:.2e}",
+                f"×{number_text(one.times)}",
+                number_text(one.ratio),
                 f"{one.iteration:,}",
             ),
             iteration=one.iteration,
@@ -171,7 +173,15 @@ def _adapters(view: View) -> list[Item]:
     lines: list[Item] = [Paragraph(f"Adapters: {safe(line, 600)}.") for line in adapter_sentences(adapters)]
     known = sorted((one for one in adapters if one.size is not None), key=lambda one: -(one.share or 0.0))[:MOST_ROWS]
     rows = tuple(
-        Row((safe(one.name, 120), safe(one.adapter, 60), f"{one.rank}", f"{one.size:.3g}", share_text(one.share)))
+        Row(
+            (
+                safe(one.name, 120),
+                safe(one.adapter, 60),
+                f"{one.rank}",
+                "" if one.size is None else number_text(one.size),
+                share_text(one.share),
+            )
+        )
         for one in known
     )
     if not rows:
@@ -183,8 +193,9 @@ def _adapters(view: View) -> list[Item]:
 
 def _channels(view: View) -> list[Item]:
     """Return the channels of normalisation layers that moved farthest; nothing in a run without channels."""
+    four = partial(number_text, digits=4)
     rows = tuple(
-        Row((safe(one.norm, 120), f"{one.channel:,}", title_of(one.statistic), f"{one.first:.4g}", f"{one.last:.4g}"))
+        Row((safe(one.norm, 120), f"{one.channel:,}", title_of(one.statistic), *map(four, (one.first, one.last))))
         for one in view.query.moved_channels(MOST_CHANNELS_A_VALUE)
     )
     if not rows:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+
 from dtui.model import RunInfo
+from dtui.number_text import number_text
+from dtui.reports.charts.pictures.scale import percent
 from dtui.reports.charts.pictures.structure import structure_picture
 from dtui.reports.document import Fact, Facts, Item, Section
 from dtui.reports.sections.layers import named_rows, row_of
@@ -10,6 +15,8 @@ from dtui.reports.sections.registry import View, moment, section
 from dtui.safe_text import safe
 
 MOST_EVENTS = 14
+_LIST = re.compile(r"\[[\w, .]*\]")
+"""Of numbers or names, as the recorder wrote it."""
 
 
 @section("made", order=140)
@@ -79,7 +86,7 @@ def _notes(view: View) -> tuple[Fact, ...]:
     facts = []
     notes = view.query.metadata().notes
     for note in notes[:MOST_EVENTS]:
-        rest = ", ".join(_said(key, value) for key, value in note.items() if key not in ("iteration", "kind"))
+        rest = ", ".join(_said(key, value) for key, value in note.items() if not _is_internal(key, note))
         kind = str(note.get("kind", "event")).replace("_", " ")
         facts.append(Fact(f"at {safe(_plain(note.get('iteration')), 20)}", safe(kind), safe(rest)))
     if len(notes) > MOST_EVENTS:
@@ -87,14 +94,33 @@ def _notes(view: View) -> tuple[Fact, ...]:
     return tuple(facts)
 
 
+_WORDS = {"last": "until"}
+"""What a key of a note is called where its own word would not be understood."""
+
+
+def _is_internal(key: str, note: Mapping[str, object]) -> bool:
+    """Whether an entry of a note is told elsewhere, or is a number of what another entry names."""
+    named = (key.removesuffix(end) for end in ("_index", "_id", "_idx", "_number") if key.endswith(end))
+    is_over = key == "last" and note.get("last") == note.get("iteration")
+    return key in ("iteration", "kind") or is_over or any(name in note for name in named)
+
+
 def _said(key: str, value: object) -> str:
     """Return one entry of a note; a value that begins with its own name says it once."""
-    told = ", ".join(map(_plain, value)) if isinstance(value, list) else _plain(value)
-    return told if told.startswith(f"{key} ") else f"{key} {told}"
+    name = _WORDS.get(key, key.replace("_", " "))
+    if key == "share" and isinstance(value, float) and 0 <= value <= 1:
+        return f"{name} {percent(value)}"
+    told = ", ".join(map(_plain, value)) if isinstance(value, list | tuple) else _plain(value)
+    return told if told.startswith(f"{name} ") else f"{name} {told}"
 
 
 def _plain(value: object) -> str:
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return number_text(value, 6)
+    text = str(value)
+    return text[1:-1] if _LIST.fullmatch(text) else text
 
 
 def _counted(number: int, noun: str, plural: str = "s") -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dtui.errors import NotRecordedError
 from dtui.model import AnomalySettings, Check
+from dtui.number_text import number_text
 from dtui.reports.charts.pictures.scale import percent
 from dtui.reports.document import Fact, Facts, Item, Paragraph, Row, Section, Table
 from dtui.reports.sections.registry import View, section
@@ -46,7 +47,7 @@ def _besides(covered: int) -> str:
 
 def _checks(checks: tuple[Check, ...]) -> Table:
     rows = tuple(
-        Row((one.title, _told(one), ", ".join(f"{name} {value:g}" for name, value in one.thresholds)))
+        Row((one.title, _told(one), ", ".join(f"{name} {number_text(value, 6)}" for name, value in one.thresholds)))
         for one in sorted(checks, key=lambda one: (not one.lacks or one.is_covered, one.title))
     )
     columns = ("looked for", "in this run", "set to")

@@ -69,7 +69,7 @@
         return `iteration ${grouped(at)}${over ? `, ${over.name}` : ""}${over && value !== null ? `, ${(100 * value).toFixed(1)} %` : ""}`;
       }
       const shown = view.signal("shown"), rows = view.data("curves").filter(row => row.column === shown);
-      return [`iteration ${grouped(at)}`, ...rows.map(row => `${row.curve} ${row.value === null ? row.missing ?? "none" : Number(row.value.toPrecision(4))}`)].join(", ");
+      return [`iteration ${grouped(at)}`, ...rows.map(row => `${row.curve} ${row.value === null ? row.missing ?? "none" : dtuiReport.numberText(row.value, 4)}`)].join(", ");
     };
     steer(host, {first, stop, columns}, host.dataset.chapter, isHeatmap ? rowKeys(view, goTo) : () => false, told);
     if (isHeatmap) host.addEventListener("blur", () => view.signal("over", null).runAsync());
@@ -77,11 +77,12 @@
 
   dtuiReport.kept.splice(0).forEach(chart => dtuiReport.steer(...chart));
 
-  document.querySelectorAll(".strip figure").forEach(figure => {
+  document.querySelectorAll("figure[data-first]").forEach(figure => {
     const [first, stop] = [Number(figure.dataset.first), Number(figure.dataset.stop)];
-    const name = figure.closest(".strip").dataset.chapter;
+    const name = figure.dataset.chapter, about = figure.getAttribute("aria-label");
     figure.setAttribute("role", "group");
-    figure.setAttribute("aria-label", "Error of the whole run. Arrow keys move the crosshair, Tab goes through the incidents.");
+    figure.setAttribute("aria-label", about ? `${about} Arrow keys move the crosshair.`
+      : "Error of the whole run. Arrow keys move the crosshair, Tab goes through the incidents.");
     const columns = Math.max(1, Math.min(200, Math.round(stop - first)));
     steer(figure, {first, stop, columns}, name, () => false, at => at === null ? "" : `iteration ${grouped(at)}`);
   });

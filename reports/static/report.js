@@ -83,32 +83,6 @@
     for (const name of ["shown", "iteration", "over"]) view.addSignalListener(name, later);
   };
 
-  // The strip of the first screen is drawn already: a needle is laid over it.
-  document.querySelectorAll(".strip").forEach(strip => {
-    const figure = strip.querySelector("figure");
-    const [first, stop, left, right] = ["first", "stop", "left", "right"].map(name => Number(figure.dataset[name]));
-    const needle = document.createElement("div");
-    needle.className = "needle";
-    needle.hidden = true;
-    figure.append(needle);
-    // In the narrow picture the same margins are another share of the width.
-    const margins = box => strip.querySelector(".wide").offsetWidth ? [left, right]
-      : [left * 1100 / 360, 1 - (1 - right) * 1100 / 360];
-    const place = iteration => {
-      const box = figure.getBoundingClientRect(), [from, to] = margins(box);
-      needle.hidden = iteration === null;
-      if (iteration !== null) needle.style.left = `${(from + (to - from) * (iteration + 0.5 - first) / (stop - first)) * box.width}px`;
-    };
-    chapterOf(strip.dataset.chapter).listeners.push(place);
-    figure.addEventListener("mousemove", event => {
-      const box = figure.getBoundingClientRect(), [from, to] = margins(box);
-      const share = ((event.clientX - box.left) / box.width - from) / (to - from);
-      const iteration = Math.min(Math.ceil(stop) - 1, Math.max(Math.ceil(first), Math.floor(first + share * (stop - first))));
-      show(strip.dataset.chapter, share >= 0 && share < 1 ? iteration : null);
-    });
-    figure.addEventListener("mouseleave", () => show(strip.dataset.chapter, null));
-  });
-
   const goTo = target => {
     const row = document.getElementById(target);
     if (!row) return;
@@ -158,6 +132,20 @@
     row.addEventListener("mouseleave", () => show(row.dataset.chapter, null));
   });
 
+  // The twin of `number_text`: no exponents, commas in thousands, words for millions.
+  const RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹", WORDS = [["trillion", 1e12], ["billion", 1e9], ["million", 1e6]];
+  const numberText = (value, digits = 3) => {
+    const size = Number(Math.abs(value).toPrecision(digits)), sign = value < 0 ? "−" : "";
+    const written = number => number.toLocaleString("en-US", {maximumFractionDigits: 20});
+    if (size === 0) return "0";
+    if (size < 1e-5 || size >= 1e15) {
+      const [shown, power] = size.toExponential().split("e").map(Number);
+      return `${sign}${shown}·10${power < 0 ? "⁻" : ""}${[...String(Math.abs(power))].map(digit => RAISED[digit]).join("")}`;
+    }
+    const [word, unit] = WORDS.find(([, unit]) => size >= unit) ?? ["", 1];
+    return sign + (word ? `${written(Number((size / unit).toPrecision(digits)))} ${word}` : written(size));
+  };
+
   const kept = [];
-  window.dtuiReport = {views, rows: {}, kept, steer: (...chart) => kept.push(chart), show, listen: (name, heard) => chapterOf(name).listeners.push(heard)};
+  window.dtuiReport = {numberText, views, rows: {}, kept, steer: (...chart) => kept.push(chart), show, listen: (name, heard) => chapterOf(name).listeners.push(heard)};
 })();

@@ -21,9 +21,7 @@
   // A number in a few characters, with no digit that the error of `off` makes uncertain.
   const short = (value, off = 0) => {
     const digits = off > 0 && value !== 0 ? Math.max(1, Math.min(3, Math.floor(Math.log10(Math.abs(value) / off) + 0.5))) : 3;
-    const text = value !== 0 && Math.abs(value) < 0.001 ? value.toExponential(Math.min(1, digits - 1))
-      : String(Number(value.toPrecision(digits)));
-    return text.replaceAll("-", "−");
+    return dtuiReport.numberText(value, Math.abs(value) < 0.001 ? Math.min(2, digits) : digits);
   };
 
   const bytesOf = async url => {

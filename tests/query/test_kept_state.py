@@ -125,7 +125,7 @@ def test_a_table_that_cannot_be_of_this_run_is_ignored(
 ) -> None:
     found = asked(run)
     bad = np.array([row, (0, 0, 1, 1), (0, 0, 2, 1)], dtype=np.int64)
-    monkeypatch.setattr(RunReader, "kept_findings", lambda *_: bad)
+    monkeypatch.setattr(RunReader, "kept_tables", lambda *_: (0, bad))
     assert asked(run) == found
 
 
@@ -135,5 +135,5 @@ def test_where_nothing_can_be_written_the_state_is_told_all_the_same(
     def full(*_: object) -> None:
         raise OSError("no space left")
 
-    monkeypatch.setattr(RunReader, "keep_findings", full)
+    monkeypatch.setattr(RunReader, "keep_tables", full)
     assert len(asked(run).entries) == 3

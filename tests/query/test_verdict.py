@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dtui.model import LAYER_STATISTICS, SOURCES, Level, RunStatus, Trained, Verdict
+from dtui.model import LAYER_STATISTICS, SOURCES, ImageSet, Level, RunStatus, Trained, Validation, Verdict
 from dtui.query import RunQuery, open_run
 from dtui.query.incidents import walk
 from dtui.query.incidents.verdict import _listed
+from dtui.store import RunWriter
 from tests.query.fake_reader import FakeReader
 from tests.query.troubled_reader import troubled_reader
+from tests.store.builders import METADATA, STRUCTURE
 
 
 def asked(reader: FakeReader) -> RunQuery:
@@ -189,3 +191,18 @@ def test_the_last_error_that_is_lost_is_not_shown_as_none():
     )
     found = judged(reader)
     assert (found.last_error.iteration, found.worst_class.iteration) == (178 * 10 + 12,) * 2
+
+
+def test_the_worst_class_is_that_of_the_last_validation_that_judged_any(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dtui.query.incidents.verdict.TOGETHER", 2)
+    targets = np.array([0, 0, 1, 1], np.uint16)
+    with RunWriter(tmp_path / "run", STRUCTURE, METADATA, compact=False) as writer:
+        writer.set_images(ImageSet(("a", "b"), targets, ("1", "2", "3", "4")))
+        for position in range(6):
+            labels = np.full(4, 65_535) if position > 1 else np.array([1, 1, 1, position])
+            writer.append_validation(Validation(position * 10, labels.astype(np.uint16), np.zeros(4, np.uint8)))
+    with open_run(writer.path) as query:
+        found = query.verdict().worst_class
+    assert (found.name, found.iteration, found.error) == ("a", 10, 1.0)

@@ -68,6 +68,9 @@ class FakeLearning:
     def keeping_labels(self) -> AbstractContextManager[None]:
         return nullcontext()
 
+    def keeping_pictures(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
     def confusion_times(self, label: int) -> ConfusionTimes:
         """Every image that is wrong is taken for the next class."""
         wrong = np.rint(50 * self.errors[label, : self.records]).astype(np.int64)

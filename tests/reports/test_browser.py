@@ -78,7 +78,7 @@ def test_the_strip_shares_the_crosshair(page: Browser) -> None:
         "(() => { const box = document.querySelector('.strip figure').getBoundingClientRect(); "
         "return [box.left, box.top, box.width]; })()"
     )
-    first, last = 48 / 1100, 1 - 12 / 1100
+    first, last = 48 / width, 1 - 12 / width
     page.mouse("move", left + width * (first + (last - first) / 2), top + 60)
     page.wait_for(f"Math.abs({signal('run1-error', 'iteration')} - 250) <= 1")
     assert page.run("document.querySelector('.needle').hidden") is False

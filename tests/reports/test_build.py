@@ -260,7 +260,7 @@ def test_every_place_of_the_template_escapes(name: str) -> None:
     page = render(one_section(chart, table, Paragraph(name), title=name), {"c": "<svg/>"})
     tags = re.findall(r"<[a-zA-Z/][^>]*>", page)
     assert not [tag for tag in tags if tag.startswith("<img") or "onerror" in tag.partition("aria-label")[0]]
-    assert page.count("<script") == page.count("</script") == 7
+    assert page.count("<script") == page.count("</script") == 8
     assert "49" not in text_of(page)
     data = re.search(r'<script type="application/json"[^>]*>(.*?)</script>', page)
     assert data is not None
@@ -279,7 +279,7 @@ def test_only_the_scripts_of_the_page_may_run() -> None:
     assert policy is not None
     directives = dict(part.split(" ", 1) for part in policy[1].replace("&#39;", "'").split("; "))
     assert directives["default-src"] == "'none'"
-    assert re.fullmatch(r"('sha256-[\w+/=]+' ?){6}", directives["script-src"])
+    assert re.fullmatch(r"('sha256-[\w+/=]+' ?){7}", directives["script-src"])
     assert "unsafe" not in directives["script-src"] + directives["style-src-elem"]
     assert "connect-src" not in directives
 

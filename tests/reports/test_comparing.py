@@ -45,6 +45,34 @@ def test_two_runs_say_where_they_part(two: Report) -> None:
     assert table_of(two, "compare-b-layers").rows[0].cells[0] == "layer3.0.conv1"
 
 
+def test_the_first_screen_of_two_runs_says_where_they_part(two: Report) -> None:
+    opening = two.chapters[0].opening
+    assert opening is not None
+    assert (opening.level, opening.headline) == (
+        *("look", "A and B part at 430, and are the same, number for number, up to 420."),
+    )
+    assert [said.text.partition(": error")[0] for said in opening.worst] == [
+        *("At 430: class 4", "At 750: class 1", "At 1,360: layer3.0.conv1: weight norm 4.45 and 13,600."),
+        "And 1 more time.",
+    ]
+    assert {said.target for said in opening.worst} == {"compare-b-parts"}
+    assert opening.remarks == ("Of two values the first is A's, the second B's.", "A has no incidents, B has 5.")
+
+
+def test_the_text_for_mail_says_it_too(tmp_path: Path) -> None:
+    out = tmp_path / "both.txt"
+    write_report([HEALTHY, FAULTS], out)
+    first = out.read_text(encoding="utf-8").split("\n\n")[0]
+    assert "At 1,360: layer3.0.conv1: weight norm 4.45 and 13,600." in first
+
+
+def test_the_first_screen_of_many_runs_says_which_have_incidents() -> None:
+    with open_run(HEALTHY) as a, open_run(FAULTS) as b, open_run(SAMPLES / "mnist-resumed") as c:
+        opening = build_report([a, b, c], ["comparing"]).chapters[0].opening
+    assert opening is not None
+    assert opening.headline == "2 of 3 runs have incidents: B has 5, C has 1."
+
+
 def test_its_charts_can_be_drawn_and_say_in_words_what_they_show(two: Report) -> None:
     charts = [item for section in two.chapters[0].sections for item in section.items if isinstance(item, Chart)]
     assert [chart.id for chart in charts] == [

@@ -11,8 +11,8 @@ import pytest
 from dtui.model import BoolArray, FloatArray, TimeAxis
 from dtui.reports.charts import axis as time_axes
 from dtui.reports.charts import theme
-from dtui.reports.charts.heatmap import Group, Strip, class_heatmap_pages
-from dtui.reports.charts.rows.layer_tree import FOLDED, ROWS, paper_rows, still_tree, tree_pages
+from dtui.reports.charts.heatmap import Group, Strip, class_heatmap_pieces
+from dtui.reports.charts.rows.layer_tree import FOLDED, ROWS, paper_rows, still_tree, tree_pieces
 from dtui.reports.charts.vectors import fitted
 from dtui.reports.document import (
     Card,
@@ -44,22 +44,24 @@ def tree(count: int, values: FloatArray, nonfinite: BoolArray | None = None) -> 
 
 
 @pytest.mark.parametrize("count", [1, 36, 41, 78, 200])
-def test_every_row_stands_on_one_page_of_a_tree(count: int) -> None:
+def test_every_row_stands_in_one_piece_of_a_tree(count: int) -> None:
     bad = np.zeros((count, 20), bool)
     bad[-1, 5:7] = True
     shown = tree(count, np.random.default_rng(3).normal(size=(count, 20)), bad)
     every = range(count)
-    pages = tree_pages(shown, shown.planes[0], every)
+    cut = tree_pieces(shown, shown.planes[0], every)
+    pages = [str(part) for part in (*cut.parts, cut.head, cut.foot)]
     parsed = [ElementTree.fromstring(page) for page in pages]
-    assert all(float(page.get("height", "")) <= theme.PAPER_HEIGHT for page in parsed)
+    assert all(float(page.get("height", "")) <= theme.PAPER_HEIGHT / 4 for page in parsed), "no page ends half empty"
     assert {float(page.get("width", "")) for page in parsed} == {theme.GUTTER + theme.PAPER_PLOT + theme.MARGIN}
     names = [node.text for page in parsed for node in page.iter() if (node.text or "").startswith(("top", "layer"))]
     assert len(names) == count
     assert sum(page.count(theme.LOST) for page in pages) == 1
-    assert all("in top" in page for page in pages[1:]), "where a page begins"
+    assert all(">top.layer" in str(part) for part in cut.parts[1:]), "where a page may begin"
     sizes = [int(size) for page in pages for size in re.findall(r'font-size="(\d+)"', page)]
     assert min(sizes) >= 11, "8 points on paper"
-    assert pages == tree_pages(shown, shown.planes[0], every)
+    again = tree_pieces(shown, shown.planes[0], every)
+    assert pages == [str(part) for part in (*again.parts, again.head, again.foot)]
 
 
 def test_a_jump_of_one_iteration_can_be_seen_on_paper_and_without_a_script() -> None:
@@ -67,20 +69,22 @@ def test_a_jump_of_one_iteration_can_be_seen_on_paper_and_without_a_script() -> 
     values[3, 7] = 2.0
     shown = tree(5, values)
     darkest = theme.HORIZON_POSITIVE[2]
-    for drawn in (*tree_pages(shown, shown.planes[0], range(5)), still_tree(shown)):
+    parts = map(str, tree_pieces(shown, shown.planes[0], range(5)).parts)
+    for drawn in ("".join(('<svg xmlns="http://www.w3.org/2000/svg">', *parts, "</svg>")), still_tree(shown)):
         bands = [path for path in ElementTree.fromstring(drawn).iter() if path.get("fill") == darkest and path.get("d")]
         assert [band.get("d") for band in bands] == ["M0,17h7v-17h1v17Z"]
 
 
 @pytest.mark.parametrize("sizes", [(1,), (40,), (20, 20, 20), (1, 29, 1), (64,), (300, 700)])
-def test_every_class_stands_on_one_page_of_the_heatmap(sizes: tuple[int, ...]) -> None:
+def test_every_class_stands_in_one_piece_of_the_heatmap(sizes: tuple[int, ...]) -> None:
     values = np.linspace(0, 1, 20)
     groups = [
         Group(f"g{k}", values, tuple(Strip(f"g{k}c{n}", values, ()) for n in range(size)), ())
         for k, size in enumerate(sizes)
     ]
-    pages = class_heatmap_pages(groups, AXIS, stages=[])
-    assert all(page["height"] + 74 <= theme.PAPER_HEIGHT for page in pages)
+    (cut,) = class_heatmap_pieces(groups, AXIS, stages=[])
+    pages = [part for part in cut.parts if isinstance(part, dict)]
+    assert all(page["height"] <= theme.PAPER_HEIGHT / (2 if sum(sizes) > 64 else 4) for page in pages)
     assert {page["width"] for page in pages} == {theme.PAPER_PLOT}
     data = [row for page in pages for row in page["data"][0]["values"]]
     names = " ".join(name for row in data if not row["heading"] for name in row["names"])

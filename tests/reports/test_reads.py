@@ -1,13 +1,19 @@
-"""What a report reads of a run: each label once."""
+"""What a report reads of a run: each label once, and of a large one little that the last report read."""
 
 from __future__ import annotations
 
+import shutil
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import pytest
 
-from dtui.query import RunQuery
+from dtui.query import RunQuery, classes, data, open_run
+from dtui.query.incidents import kept_state
+from dtui.query.kept import pictures
 from dtui.reports import build_report
+from dtui.reports.output.text import render_text
 from dtui.store import RunReader
 
 SAMPLES = Path(__file__).parents[2] / "sample_runs"
@@ -29,3 +35,37 @@ def test_a_report_reads_no_label_twice() -> None:
         report = build_report([query])
     assert {"images", "confusions"} < {part.id.removeprefix("run1-") for part in report.chapters[0].sections}
     assert reader.times.max() == reader.times.min() == 1
+
+
+def test_the_next_report_of_a_large_run_reads_little_and_says_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = shutil.copytree(SAMPLES / "mnist-faults.dtui", tmp_path / "mnist-faults.dtui")
+    for module, name in (
+        (pictures, "WORTH_KEEPING"),
+        (kept_state, "WORTH_KEEPING"),
+        (data, "LONG"),
+        (classes, "AT_ONCE"),
+    ):
+        monkeypatch.setattr(module, name, 1)
+    counted: Counter[str] = Counter()
+    for name in ("read_layers", "read_modules", "read_class_errors", "read_filter_bins"):
+        whole = getattr(RunReader, name)
+
+        def noted(*asked, name=name, whole=whole):
+            counted[name] += 1
+            return whole(*asked)
+
+        monkeypatch.setattr(RunReader, name, noted)
+    said, read = [], []
+    for _ in range(2):
+        counted.clear()
+        with open_run(run) as query:
+            said.append(render_text(build_report([query])))
+        read.append(counted.copy())
+    assert said[0] == said[1]
+    assert read[0]["read_modules"] > 30
+    assert read[0]["read_filter_bins"] > 20
+    assert not read[1]["read_modules"]
+    assert not read[1]["read_filter_bins"]
+    assert read[1]["read_layers"] < read[0]["read_layers"] / 3

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from dtui.model import Gap
+from dtui.model import Cause, Evidence, Gap, Incident
 from dtui.query import open_run
 from dtui.reports import build_report, write_report
-from dtui.reports.document import Facts, Gallery, Paragraph, Picture, Section, Table
+from dtui.reports.document import Facts, Gallery, Paragraph, Picture, Pieces, Section, Table
 from dtui.reports.sections import section_names
+from dtui.reports.sections.incidents import filters_of
 from tests.reports.fake_query import HOSTILE, FakeQuery
 
 SAMPLES = Path(__file__).parents[2] / "sample_runs"
@@ -83,7 +85,8 @@ def test_every_image_of_a_class_in_an_incident_has_a_pixel_row(sections: dict[st
     for words in ("Class 7: 97 images, 0 wrong all along", "at 1,660: 100.0 %", "Class 4: 100 images"):
         assert words in picture.description
     assert "each image has a pixel row" in sections["images"].caption
-    for svg in (picture.svg, picture.narrow, picture.paper):
+    assert isinstance(picture.paper, Pieces)
+    for svg in (picture.svg, picture.narrow, "".join(map(str, picture.paper.parts))):
         assert svg.count("<image ") == 3
         assert svg.count("stroke-dasharray") == 3, "an incident of each class"
 
@@ -180,3 +183,10 @@ def test_names_from_outside_go_through_every_section_as_text(
         assert not re.search(r"<img(?! src=\"data:image/png)", body)
         assert not re.search(r"<script>", body)
         assert "{{7*7}}" in body
+
+
+def test_an_incident_counts_all_filters_that_died_though_it_names_some() -> None:
+    died = Evidence("dead", 10, layer="conv1", filters=tuple(range(32)), count=64, share=0.125)
+    incident = Incident("i", Cause.DEAD, 10, 10, ("conv1",), tuple(range(32)), (), (died,), "", 2.0)
+    assert filters_of(incident) == 64
+    assert filters_of(replace(incident, cause=Cause.FILTER, filters=(3, 5))) == 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -18,7 +19,8 @@ from dtui.reports.charts import theme
 from dtui.reports.charts.pictures.boxes import BoxPanel, box_picture
 from dtui.reports.charts.pictures.matrix import MatrixSheet, matrix_picture, shade
 from dtui.reports.charts.pictures.structure import structure_picture
-from dtui.reports.document import Picture
+from dtui.reports.charts.vectors import CHARACTER
+from dtui.reports.document import Picture, Pieces
 from dtui.reports.rows import TreeRow
 from dtui.reports.sections.confusions import MOST_CLASSES
 from tests.reports.browser import Browser
@@ -38,6 +40,12 @@ def boxes(svg: str) -> list[ElementTree.Element]:
     return [one for one in ElementTree.fromstring(svg).iter() if one.tag.endswith("rect")]
 
 
+def on_paper(picture: Picture) -> str:
+    """Return all pieces of a picture on paper as one drawing."""
+    assert isinstance(picture.paper, Pieces)
+    return f'<svg xmlns="http://www.w3.org/2000/svg">{"".join(map(str, picture.paper.parts))}</svg>'
+
+
 def words(svg: str) -> list[str]:
     return [one.text or "" for one in ElementTree.fromstring(svg).iter() if one.tag.endswith("text")]
 
@@ -46,7 +54,7 @@ def test_a_box_stands_for_each_stretch_and_none_where_a_value_is_missing() -> No
     five = np.array([-4.0, -1.0, 0.5, 1.0, 4.0])[:, None] * np.ones(4)
     five[:, 2] = np.nan
     shown = box_picture("b", [BoxPanel("a <&>", five, (30,))], AXIS, "said")
-    for svg in (shown.svg, shown.narrow, shown.paper):
+    for svg in (shown.svg, shown.narrow, on_paper(shown)):
         found = boxes(svg)
         assert len(found) == 3
         heights = {round(float(one.get("height", "")), 1) for one in found}
@@ -55,6 +63,14 @@ def test_a_box_stands_for_each_stretch_and_none_where_a_value_is_missing() -> No
         assert "a <&>" in words(svg)
         assert {"4", "0", "−4", "100"} <= set(words(svg))
     assert "logarithmic" not in shown.svg
+
+
+def test_an_iteration_stands_at_one_place_in_every_panel() -> None:
+    five = np.array([-4.0, -1.0, 0.5, 1.0, 4.0])[:, None] * np.ones(4)
+    shown = box_picture("b", [BoxPanel("a", five), BoxPanel("b", five / 30_000)], AXIS, "")
+    for svg in (shown.narrow, on_paper(shown)):
+        places = [float(one.get("x", "")) for one in boxes(svg)]
+        assert places[:4] == places[4:], "however long the labels of its scale are"
 
 
 def test_one_weight_that_flies_off_leaves_the_boxes_readable() -> None:
@@ -94,9 +110,19 @@ def test_a_module_is_as_wide_as_the_layers_that_it_holds() -> None:
         found = boxes(svg)
         assert len(found) == len(rows)
         sizes = [float(one.get(side, "")) for one in found]
-        assert sizes[1] == pytest.approx(2 * sizes[0], abs=0.1)
+        assert sizes[1] == pytest.approx(sizes[2] + sizes[3], abs=2.1), "but for the frame"
         assert [k for k, one in enumerate(found) if one.get("stroke") == theme.LOST] == [3]
         assert {"conv1", "stage0 <&>", "fc"} <= {word.partition("  ")[0] for word in words(svg)}
+
+
+def test_a_narrow_module_with_a_long_name_takes_the_room_that_its_name_needs() -> None:
+    rows = structure(3)
+    rows[1] = replace(rows[1], label="a_long_name_of_a_stage")
+    svg = structure_picture("s", rows, [], "", "").svg
+    assert "a_long_name_of_a_stage" in words(svg), "whole, and within its box"
+    widths = [float(one.get("width", "")) for one in boxes(svg)]
+    assert widths[1] > CHARACTER * len("a_long_name_of_a_stage")
+    assert widths[1] > widths[4]
 
 
 def test_names_without_room_beside_each_other_stand_below_each_other() -> None:

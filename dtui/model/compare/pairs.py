@@ -12,6 +12,7 @@ from dtui.model.axis import TimeAxis
 from dtui.model.compare.differences import Difference
 from dtui.model.findings.incidents import Incident
 from dtui.model.views import RunInfo
+from dtui.number_text import number_text
 
 RATE = "learning_rate"
 """The curve that is told beside classes and layers: it is why they part."""
@@ -143,7 +144,7 @@ def value_in_words(measure: str, value: float) -> str:
         return "–"
     if measure.endswith("error"):
         return f"{100 * value:.0f} %" if value >= 0.1 else f"{100 * value:.1f} %"
-    return f"{value:.3g}" if abs(value) < NOT_FINITE else "NaN or Inf"
+    return number_text(value) if abs(value) < NOT_FINITE else "NaN or Inf"
 
 
 @dataclass(frozen=True, slots=True)

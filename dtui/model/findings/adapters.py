@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from dtui.dataclass_on_use import dataclass
 from dtui.model.structure import LORA
+from dtui.number_text import number_text
 
 NAMED = 3
 MANY = 5.0
@@ -65,7 +66,7 @@ def share_text(share: float | None) -> str:
     """Return a share of a weight's norm as people read it, such as "3.1 % of ‖W‖"; "" for none."""
     if share is None:
         return ""
-    return f"{100 * share:.3g} % of ‖W‖" if share < MANY else f"{share:,.3g} times ‖W‖"
+    return f"{number_text(100 * share)} % of ‖W‖" if share < MANY else f"{number_text(share)} times ‖W‖"
 
 
 def _count(adapters: Sequence[AdapterState], verb: str) -> str:

@@ -1,21 +1,18 @@
 """Keeps what stands out at the end of a large run that has ended, so that the next report need not read its filters.
 
-Owns the meaning of the columns. A kept table is data from outside: one that cannot belong to this run is ignored.
+Owns the meaning of the columns.
 """
 
 from __future__ import annotations
 
-import contextlib
-import zlib
 from collections.abc import Callable
 from itertools import groupby
 
 import numpy as np
 
-from dtui.errors import DtuiError
 from dtui.model import IntArray, RunStatus, Standing, StateEntry
 from dtui.query.data import RunData
-from dtui.version import __version__
+from dtui.query.kept.tables import find_kept, keep, key_of_run
 
 VERSION = 1
 """Raised when the columns or the rules of a standing change: what an earlier one kept is not believed."""
@@ -37,16 +34,14 @@ def kept_entries(data: RunData, find: Callable[[], list[StateEntry]]) -> list[St
     """
     if not _is_worth_keeping(data):
         return find()
-    key = _key(data)
-    table = data.reader.kept_findings(key, _COLUMNS)
-    known = None if table is None else _decoded(data, table)
+    key = key_of_run(data, "state", VERSION)
+    known = find_kept(data, [key], _COLUMNS, lambda table, _: _decoded(data, table))
     if known is not None:
         return known
     found = find()
     table = _table(data, found)
-    if not data.reader.faults and _key(data) == key and _decoded(data, table) == found:
-        with contextlib.suppress(OSError, DtuiError):  # a folder that cannot be written to, a full disk
-            data.reader.keep_findings(key, table)
+    if _decoded(data, table) == found:
+        keep(data, [(key, table)], data.reader.faults)
     return found
 
 
@@ -55,19 +50,6 @@ def _is_worth_keeping(data: RunData) -> bool:
     filters = sum(layer.filters for layer in data.structure.layers)
     is_large = filters * len(data.records) >= WORTH_KEEPING
     return is_large and data.reader.status() is not RunStatus.LIVE and not data.reader.faults
-
-
-def _key(data: RunData) -> dict[str, object]:
-    seen = np.concatenate([data.records, data.validations]).astype("<i8")
-    return {
-        "of": "state",
-        "version": VERSION,
-        "dtui": __version__,
-        "records": len(data.records),
-        "validations": len(data.validations),
-        "triggers": len(data.triggers),
-        "iterations": zlib.crc32(seen.tobytes()),
-    }
 
 
 def _table(data: RunData, entries: list[StateEntry]) -> IntArray:

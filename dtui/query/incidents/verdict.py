@@ -24,6 +24,7 @@ from dtui.model import (
 )
 from dtui.query.curves import known_errors
 from dtui.query.data import RunData
+from dtui.query.labels.error_columns import TOGETHER
 
 
 class Answers(Protocol):
@@ -171,15 +172,17 @@ def _broken(left: Sequence[Incident]) -> set[tuple[str, int]]:
 
 
 def _worst_class(data: RunData) -> ClassAt | None:
-    errors = data.class_errors()
-    judged = np.flatnonzero(np.isfinite(errors).any(axis=0)) if errors.size else np.zeros(0, dtype=np.int64)
-    if not len(judged):
-        return None
-    last = errors[:, judged[-1]]
-    label = int(np.nanargmax(last))
-    names = data.reader.classes
-    name = names[label] if label < len(names) else str(label)
-    return ClassAt(label, name, float(last[label]), int(data.validations[judged[-1]]))
+    for stop in range(len(data.validations), 0, -TOGETHER):  # from the end on: the last that was judged will do
+        first = max(0, stop - TOGETHER)
+        errors = data.errors_within(slice(first, stop))
+        judged = np.flatnonzero(np.isfinite(errors).any(axis=0))
+        if len(judged):
+            last = errors[:, judged[-1]]
+            label = int(np.nanargmax(last))
+            names = data.reader.classes
+            name = names[label] if label < len(names) else str(label)
+            return ClassAt(label, name, float(last[label]), int(data.validations[first + judged[-1]]))
+    return None
 
 
 def _at(iterations: IntArray, errors: FloatArray, position: int) -> ErrorAt | None:

@@ -1,21 +1,19 @@
 """Keeps answers from the labels of an ended run, so that the next report need not read them.
 
-Owns the tables: one for each question, with the rows of what was asked. A kept table is data from outside: who asks
-checks whether its rows can be so.
+Owns the tables: one for each question, with the rows of what was asked. Who asks checks whether these can be so.
 """
 
 from __future__ import annotations
 
 import contextlib
-import zlib
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from dtui.errors import DtuiError
 from dtui.model import AnomalySettings, FloatArray, IntArray, RunStatus
 from dtui.query.class_table import is_class_table_kept
 from dtui.query.data import RunData
+from dtui.query.kept.tables import Key, find_kept, keep, keys_of_validations
 from dtui.query.labels.kept_learning import is_worth_keeping, kept_validations
 from dtui.query.labels.validation_data import FindRows, IsPossible
 
@@ -32,7 +30,7 @@ class KeptAnswers:
     def __init__(self, data: RunData) -> None:
         """Prepare; nothing is read before the first question."""
         self._data = data
-        self._key = self._key_now()
+        self._key = self._key_now()  # before any label is read
         self._tables: dict[str, dict[int, IntArray]] = {}
         self._changed: dict[str, int] = {}
 
@@ -51,22 +49,14 @@ class KeptAnswers:
 
     def keep(self) -> None:
         """Write what was found, if the run is still as it was, nothing of it is damaged, and it can be written to."""
-        if not self._changed or self._key_now() != self._key or self._data.reader.validation_faults:
-            return
-        tables = [(self._table_key(of), self._table(of, columns)) for of, columns in self._changed.items()]
-        with contextlib.suppress(OSError, DtuiError):  # a folder that cannot be written to, a full disk
-            self._data.reader.keep_of_validations(tables)
+        if self._key is not None:
+            tables = [({**self._key, "of": of}, self._table(of, columns)) for of, columns in self._changed.items()]
+            keep(self._data, tables, self._data.reader.validation_faults)
         self._changed.clear()
 
     def _read(self, of: str, columns: int) -> dict[int, IntArray]:
-        found = self._data.reader.kept_of_validations([self._table_key(of)], columns + 2)
-        known: dict[int, IntArray] = {}
-        if found is not None:
-            table = found[1]
-            edges = np.flatnonzero(np.diff(table[:, 0])) + 1
-            for rows in np.split(table, edges) if len(table) else ():
-                known[int(rows[0, 0])] = rows[rows[:, 1] != _NONE, 2:]
-        self._tables[of] = known
+        keys = [] if self._key is None else [{**self._key, "of": of}]
+        known = self._tables[of] = find_kept(self._data, keys, columns + 2, lambda table, _: _by_thing(table)) or {}
         return known
 
     def _table(self, of: str, columns: int) -> IntArray:
@@ -80,19 +70,16 @@ class KeptAnswers:
             parts.append(part)
         return np.concatenate(parts)
 
-    def _table_key(self, of: str) -> dict[str, object]:
-        return {**self._key, "of": of}
+    def _key_now(self) -> Key | None:
+        """Return the key of all tables but for what they are of; None where no file holds all validations."""
+        return keys_of_validations(self._data, "", VERSION).get(len(self._data.validations), (None, False))[0]
 
-    def _key_now(self) -> dict[str, object]:
-        data = self._data
-        files = data.reader.validation_files()
-        return {
-            "version": VERSION,
-            "validations": len(data.validations),
-            "iterations": zlib.crc32(data.validations.astype("<i8").tobytes()),
-            "images": zlib.crc32(data.layout.images.astype("<i8").tobytes()),
-            "files": files[-1].stamp if files else 0,
-        }
+
+def _by_thing(table: IntArray) -> dict[int, IntArray]:
+    """Return the rows of each thing of a table."""
+    edges = np.flatnonzero(np.diff(table[:, 0])) + 1
+    parts = np.split(table, edges) if len(table) else ()
+    return {int(rows[0, 0]): rows[rows[:, 1] != _NONE, 2:] for rows in parts}
 
 
 @contextlib.contextmanager

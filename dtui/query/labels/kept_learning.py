@@ -1,21 +1,19 @@
 """Keeps how images were learned in the run's cache, and goes on from there: old labels are not read again.
 
-Owns the meaning of its columns. A kept table is data from outside: one that cannot belong to this run is ignored.
+Owns the meaning of its columns.
 """
 
 from __future__ import annotations
 
-import contextlib
-import zlib
 from dataclasses import fields
 
 import numpy as np
 
 from dtui.analysis.relations.learning import find_learning
-from dtui.errors import DtuiError
 from dtui.model import IntArray, RunStatus
 from dtui.model.learning import NEVER, ImageLearning
 from dtui.query.data import RunData
+from dtui.query.kept.tables import Key, find_kept, keep, keys_of_validations
 from dtui.query.labels.judgements import Judgements
 
 VERSION = 1
@@ -49,16 +47,16 @@ def _find(data: RunData) -> ImageLearning:
     if learned is not None and done == count:
         return learned
     is_ended = data.reader.status() is not RunStatus.LIVE
-    keys = _keys(data) if is_worth_keeping(data) else []
-    stops = [stop for stop, is_settled, _ in keys if (is_settled or is_ended) and stop > done]
+    keys = _keys(data) if is_worth_keeping(data) else {}
+    stops = [stop for stop, (_, is_settled) in keys.items() if (is_settled or is_ended) and stop > done]
     judged = _judged(data, done)
     first = done
     for stop in dict.fromkeys([*stops[-1:], count]):
         part = slice(done - first, stop - first)
         lost = None if judged.lost is None else judged.lost[part]
         learned = find_learning(data.layout, judged.right[part], lost, learned, done)
-        if stop in stops and not data.reader.validation_faults:
-            _keep(data, learned, next(key for at, _, key in keys if at == stop))
+        if stop in stops:
+            keep(data, [(keys[stop][0], _table(learned))], data.reader.validation_faults)
         done = stop
     return learned if learned is not None else find_learning(data.layout, judged.right, judged.lost)
 
@@ -71,48 +69,27 @@ def _judged(data: RunData, first: int) -> Judgements:
     return whole if not first else whole.from_validation(first)
 
 
-def _keys(data: RunData) -> list[tuple[int, bool, dict[str, object]]]:
-    """Return where files of validations end, whether these are settled, and the key of what was found up to there."""
-    iterations = data.validations.astype("<i8")
-    images = zlib.crc32(data.layout.images.astype("<i8").tobytes())
-    return [
-        (
-            one.frames,
-            one.is_settled,
-            {
-                "of": "learning",
-                "version": VERSION,
-                "validations": one.frames,
-                "iterations": zlib.crc32(iterations[: one.frames].tobytes()),
-                "images": images,
-                "files": one.stamp,
-            },
-        )
-        for one in data.reader.validation_files()
-        if one.frames <= len(iterations)
-    ]
+def _keys(data: RunData) -> dict[int, tuple[Key, bool]]:
+    return keys_of_validations(data, "learning", VERSION)
 
 
 def _kept(data: RunData) -> tuple[int, ImageLearning] | None:
     """Return the learning that was kept, and of how many validations; None if none is valid."""
 
     def find() -> tuple[int, ImageLearning] | None:
-        if not is_worth_keeping(data):
-            return None
-        keys = _keys(data)[::-1]
-        found = data.reader.kept_of_validations([key for _, _, key in keys], _COLUMNS)
-        learned = None if found is None else _decoded(found[1], data.layout.total_images, keys[found[0]][0])
-        return None if found is None or learned is None else (keys[found[0]][0], learned)
+        keys = [*reversed(_keys(data).items())] if is_worth_keeping(data) else []
+
+        def decode(table: IntArray, place: int) -> tuple[int, ImageLearning] | None:
+            learned = _decoded(table, data.layout.total_images, keys[place][0])
+            return None if learned is None else (keys[place][0], learned)
+
+        return find_kept(data, [key for _, (key, _) in keys], _COLUMNS, decode)
 
     return data.remembered("kept learning", find)
 
 
-def _keep(data: RunData, learned: ImageLearning, key: dict[str, object]) -> None:
-    if all(key != now for _, _, now in _keys(data)):
-        return  # a file was touched while its labels were read
-    table = np.stack([getattr(learned, field.name).astype(np.int64) for field in fields(ImageLearning)], axis=1)
-    with contextlib.suppress(OSError, DtuiError):  # a folder that cannot be written to, a full disk
-        data.reader.keep_of_validations([(key, table)])
+def _table(learned: ImageLearning) -> IntArray:
+    return np.stack([getattr(learned, field.name).astype(np.int64) for field in fields(ImageLearning)], axis=1)
 
 
 def _decoded(table: IntArray, images: int, validations: int) -> ImageLearning | None:

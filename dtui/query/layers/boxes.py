@@ -10,7 +10,7 @@ from dtui.analysis.downsample import pool_largest, pool_mean, pool_smallest
 from dtui.analysis.quantiles import column_quantiles
 from dtui.model import FloatArray, TimeAxis, read_only
 from dtui.model.layers import BOX_STATISTICS, NodeBoxes
-from dtui.query.data import RunData
+from dtui.query.data import Arrays, RunData, have
 from dtui.query.tree import node_of, rows_of
 
 DECADES = 3.0
@@ -28,12 +28,22 @@ def node_boxes(data: RunData, nodes: Sequence[int], source: str, axis: TimeAxis)
     for name in BOX_STATISTICS:
         data.reader.contents.layer_statistic(name, source, data.reader.path)
     chosen = [node_of(data, index) for index in nodes]
-    data.begin_answer("series")
-    held = data.held(axis, is_watched=False)
-    values = np.stack(
-        [pool(rows_of(data, chosen, source, name), held) for name, pool in zip(BOX_STATISTICS, POOLS, strict=True)]
-    )
-    low, high, linear = data.remembered(("box scale", source), lambda: _scale(data, source))
+
+    def find() -> Arrays:
+        data.begin_answer("series")
+        held = data.held(axis, is_watched=False)
+        pairs = zip(BOX_STATISTICS, POOLS, strict=True)
+        values = np.stack([pool(rows_of(data, chosen, source, name), held) for name, pool in pairs])
+        return values, np.array(data.remembered(("box scale", source), lambda: _scale(data, source)))
+
+    def is_possible(found: Arrays) -> bool:
+        if not have(found, ("f", (len(POOLS), len(chosen), axis.columns)), ("f", (3,))):
+            return False
+        low, high, linear = found[1].tolist()
+        return bool(np.isfinite(found[1]).all() and low < high and linear >= 0)
+
+    values, scale = data.pictured(("boxes", tuple(nodes), source, axis), find, is_possible)
+    low, high, linear = scale.tolist()
     return NodeBoxes(axis, source, tuple(nodes), read_only(values), low, high, linear)
 
 

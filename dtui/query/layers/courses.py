@@ -7,6 +7,7 @@ import numpy as np
 from dtui.analysis.quantiles import column_medians, column_quantiles
 from dtui.model import FloatArray, read_only
 from dtui.model.layers import FilterCourse
+from dtui.query.data import Arrays, have
 
 BAND = (0.05, 0.95)
 
@@ -24,3 +25,12 @@ def course_of(statistic: str, filter: int, pooled: FloatArray) -> FilterCourse:
         high=read_only(high),
         ranks=read_only(np.where(np.isnan(values), 0, 1 + larger).astype(np.int64)),
     )
+
+
+def are_courses(found: Arrays, filters: int, chosen: int, columns: int) -> bool:
+    """Whether arrays from outside can be those that `FilterCourses` of a layer is made of."""
+    scales = ("f", (chosen,)), ("f", (columns,)), ("f", ())
+    if not have(found, ("i", (chosen,)), ("f", (chosen,)), ("f", (chosen, columns)), *scales):
+        return False
+    rows, are_scales = found[0], all((one > 0).all() for one in found[3:])
+    return bool(are_scales and ((rows >= 0) & (rows < filters)).all() and len(np.unique(rows)) == chosen)

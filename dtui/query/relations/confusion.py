@@ -6,6 +6,7 @@ import numpy as np
 
 from dtui.analysis.downsample import pool_largest, records_of_columns
 from dtui.analysis.relations.confusion import (
+    LABELS,
     Changes,
     Confusions,
     confusions_over_time,
@@ -19,7 +20,7 @@ from dtui.errors import UsageError
 from dtui.model import FloatArray, IntArray, LabelArray, TimeAxis, read_only
 from dtui.model.learning import Confused, Confusion, ConfusionChange, ConfusionMatrix, ConfusionTimes
 from dtui.query.classes import check_labels
-from dtui.query.data import RunData
+from dtui.query.data import Arrays, RunData, have
 from dtui.query.images import position_of
 from dtui.query.labels.kept_answers import as_bits, from_bits
 
@@ -216,8 +217,19 @@ def _labels(data: RunData, validations: slice) -> tuple[LabelArray, IntArray]:
 def confusion_times(data: RunData, label: int) -> ConfusionTimes:
     """Answer `RunQuery.confusion_times`."""
     check_labels(data, [label])
-    first = int(data.layout.first_image[label])
-    rows = slice(first, first + int(data.class_sizes[label]))
-    labels = data.labels(rows, slice(0, len(data.validations)))
-    found, counts, judged = confusions_over_time(labels, label)
+    first, images, count = int(data.layout.first_image[label]), int(data.class_sizes[label]), len(data.validations)
+
+    def find() -> Arrays:
+        labels = data.labels(slice(first, first + images), slice(0, count))
+        return tuple(one.astype(np.int64, copy=False) for one in confusions_over_time(labels, label))
+
+    def is_possible(arrays: Arrays) -> bool:
+        if not have(arrays, ("i", (None,)), ("i", (None, count)), ("i", (count,))) or len(arrays[0]) != len(arrays[1]):
+            return False
+        labels, counts, judged = arrays
+        is_counted = counts.min(initial=0) >= 0 and judged.max(initial=0) <= images
+        named = (labels >= 0) & (labels < LABELS) & (labels != label)
+        return bool(is_counted and named.all() and (counts.sum(axis=0) <= judged).all())
+
+    found, counts, judged = data.pictured(("confusions", label), find, is_possible)
     return ConfusionTimes(label, data.validations, read_only(found), read_only(counts), read_only(judged))

@@ -36,7 +36,7 @@ from dtui.model.cube import (
 )
 from dtui.model.relations import Correlation, Event
 from dtui.query.classes import class_errors
-from dtui.query.data import RunData
+from dtui.query.data import Arrays, RunData, have
 from dtui.query.tree import check_layer
 
 ORDERS = ("class", "time", "count")
@@ -182,8 +182,18 @@ def cube(data: RunData, grid: IncidentGrid, request: CubeRequest) -> Cube:
     every = tuple(range(len(data.layout.images)))
     labels = [_labels(row, every) for row in grid.rows]
     errors = class_errors(data, labels, axis).values
-    values, held = data.layers(request.source, request.statistic), data.held(axis, stored.is_watched)
-    shades = data.remembered(("against usual", request.source, request.statistic), lambda: _against_usual(data, values))
+
+    def find() -> Arrays:
+        values, held = data.layers(request.source, request.statistic), data.held(axis, stored.is_watched)
+        usual = ("against usual", request.source, request.statistic)
+        shades = data.remembered(usual, lambda: _against_usual(data, values))
+        return pool_farthest(values, held), pool_farthest(shades, held)
+
+    values, shades = data.pictured(
+        ("cube", request.source, request.statistic, axis),
+        find,
+        lambda found: have(found, ("f", (layers, axis.columns)), ("f", (layers, axis.columns))),
+    )
     moved, events = _incidents_in_columns(grid, request)
     counts = [
         grid.counts[list(group)][:, list(some)].sum(axis=1).max() for group in class_groups for some in column_groups
@@ -198,8 +208,8 @@ def cube(data: RunData, grid: IncidentGrid, request: CubeRequest) -> Cube:
         events=read_only(
             np.array([events[list(group)].sum(axis=0) for group in class_groups]).reshape(-1, axis.columns)
         ),
-        values=read_only(farthest_rows(pool_farthest(values, held), layer_groups)),
-        shades=read_only(farthest_rows(pool_farthest(shades, held), layer_groups)),
+        values=read_only(farthest_rows(values, layer_groups)),
+        shades=read_only(farthest_rows(shades, layer_groups)),
         moved=read_only(np.array([moved[list(group)].sum(axis=0) for group in layer_groups]).reshape(-1, axis.columns)),
         counts=read_only(np.array(counts, dtype=np.int64).reshape(len(class_groups), len(column_groups))),
     )

@@ -35,12 +35,13 @@ A run is a directory `NAME.dtui`:
     logged.jsonl                   what was logged between records, with its own iteration: iteration, values (name to
                                    number, also NaN, Infinity, -Infinity), a line an iteration; optional
     triage.jsonl                   people's decisions on anomalies, one line per decision
-    findings.h5                    anomalies, evidence, how images were learned and other answers that took long to
-                                   find: a cache that a viewer writes, where it may; /document (JSON: run, tables with
-                                   key, rows and columns; 5 columns where it does not say), /findings/table<n>
-                                   (rows, columns) int64; ignored where anything in the key differs, such as files,
-                                   which is made of the sizes and times of all files of frames, or, for what is known
-                                   of the first validations of a live run, of the files that hold these
+    findings.h5                    anomalies, evidence, how images were learned, what reports draw of long runs and
+                                   other answers that took long to find: a cache that a viewer writes, where it may;
+                                   /document (JSON: run, tables with key, rows and columns; 5 columns where it does not
+                                   say), /findings/table<n> (rows, columns) int64; ignored where anything in the key
+                                   differs, such as files, which is made of the sizes and times of all files of frames,
+                                   or, for what is known of the first validations of a live run, of the files that hold
+                                   these
     stop.json                      somebody asks the process that records the run to stop: {run, turn, why, who, when,
                                    check}; the recorder heeds it where run and turn (or a later one) are its own, so a
                                    training that is resumed afterwards is not stopped; at most 4,096 bytes; optional

@@ -35,7 +35,7 @@ from dtui.store.format.schema import Stream
 from dtui.store.read.catalog import PartSpan
 from dtui.store.read.followed_run import FollowedRun
 from dtui.store.read.stream_reader import StreamReader
-from dtui.store.run.anomaly_cache import FilesUpTo, Key, files_up_to
+from dtui.store.run.anomaly_cache import FilesUpTo, Key, files_stamp, files_up_to
 
 
 class RunReader(FollowedRun):
@@ -279,15 +279,15 @@ class RunReader(FollowedRun):
         if self._around.findings is not None:
             self._around.findings.write(key, table)
 
-    def kept_of_validations(self, keys: Sequence[Key], columns: int) -> tuple[int, IntArray] | None:
-        """Return the first of some kept tables that is there, and its place; data from outside.
+    def kept_tables(self, keys: Sequence[Key], columns: int, rows: int | None = None) -> tuple[int, IntArray] | None:
+        """Return the first of some kept tables that is there, or its first rows, and its place; data from outside.
 
-        Each key holds everything that its table depends on, and the stamp of the files of `validation_files`.
+        Each key holds all that its table depends on, and the stamp of its files, by `files_stamp`, `validation_files`.
         """
         findings = self._around.findings
-        return None if findings is None else findings.read_first(keys, columns)
+        return None if findings is None else findings.read_first(keys, columns, rows)
 
-    def keep_of_validations(self, tables: Sequence[tuple[Key, IntArray]]) -> None:
+    def keep_tables(self, tables: Sequence[tuple[Key, IntArray]]) -> None:
         """Keep tables with such keys in the run's cache; for a packed run, do nothing.
 
         Raises:
@@ -295,6 +295,10 @@ class RunReader(FollowedRun):
         """
         if self._around.findings is not None:
             self._around.findings.write_all(tables)
+
+    def files_stamp(self) -> int:
+        """Return what changes whenever a file of frames, images or the network is touched; of a packed run, a 0."""
+        return 0 if self._around.findings is None else files_stamp(self.path)
 
     def validation_files(self) -> tuple[FilesUpTo, ...]:
         """Return where each file of validations ends, in order; what a resumed training superseded does not count."""

@@ -11,9 +11,9 @@ from dtui.model import FloatArray, TimeAxis
 from dtui.reports.charts import theme
 from dtui.reports.charts.pictures.scale import number
 from dtui.reports.charts.vectors import CHARACTER, Vectors, fitted
-from dtui.reports.document import Picture
+from dtui.reports.document import Picture, Pieces
 
-WIDE, NARROW = 1100, 360
+WIDE, NARROW = theme.PAGE_WIDTH, 360
 PANEL, PLOT, TOP = 158.0, 104.0, 26.0
 """Pixels from one panel to the next, of its plot, and above that."""
 GAP = 24.0
@@ -48,18 +48,22 @@ def box_picture(id: str, panels: Sequence[BoxPanel], axis: TimeAxis, description
 
     Source: dtui.
     """
-    sizes = ((WIDE, 2), (NARROW, 1), (theme.PAPER_WIDTH, 2))
-    wide, narrow, paper = (_drawn(width, across, panels, axis, description) for width, across in sizes)
+    left = max(map(_labels_room, panels))  # of all, so that one iteration stands at one place in every panel
+    wide, narrow = (
+        _drawn(width, across, panels, axis, description, left) for width, across in ((WIDE, 2), (NARROW, 1))
+    )
+    lines = (panels[first : first + 2] for first in range(0, len(panels), 2))
+    paper = Pieces(tuple(_drawn(theme.PAPER_WIDTH, 2, line, axis, description, left) for line in lines))
     return Picture(id, "", description, wide, WIDE, narrow, paper=paper)
 
 
-def _drawn(width: int, across: int, panels: Sequence[BoxPanel], axis: TimeAxis, description: str) -> str:
+def _drawn(width: int, across: int, panels: Sequence[BoxPanel], axis: TimeAxis, description: str, left: float) -> str:
     down = -(-len(panels) // across)
     drawing = Vectors.picture(width, down * PANEL, description)
     own = (width - GAP * (across - 1)) / across
     for place, panel in enumerate(panels):
         x, y = place % across * (own + GAP), place // across * PANEL
-        _panel(drawing.group(transform=f"translate({x:g} {y:g})"), panel, axis, own)
+        _panel(drawing.group(transform=f"translate({x:g} {y:g})"), panel, axis, left, own)
     return drawing.svg()
 
 
@@ -88,17 +92,30 @@ class _Stretched:
         return [self.high, *([0.0] if between else []), self.low]
 
 
-def _panel(drawing: Vectors, panel: BoxPanel, axis: TimeAxis, width: float) -> None:
-    values = panel.values
-    finite = np.where(np.isfinite(values), values, np.nan)
+def _finite(panel: BoxPanel) -> FloatArray:
+    return np.where(np.isfinite(panel.values), panel.values, np.nan)
+
+
+def _labels(scale: _Stretched) -> list[tuple[float, str]]:
+    return [(value, number(value, "")) for value in scale.labels()]
+
+
+def _labels_room(panel: BoxPanel) -> float:
+    """Return how many pixels the labels of its scale take, 0 without finite values."""
+    finite = _finite(panel)
+    if not np.isfinite(finite).all(axis=0).any():
+        return 0.0
+    return 8 + CHARACTER * max(len(text) for _, text in _labels(_Stretched(finite)))
+
+
+def _panel(drawing: Vectors, panel: BoxPanel, axis: TimeAxis, left: float, width: float) -> None:
+    finite = _finite(panel)
     drawing.words(0, 13, fitted(panel.name, width, from_end=True), theme.INK, font_weight="bold")
     if not np.isfinite(finite).all(axis=0).any():
         drawing.words(0, TOP + 20, "no finite values", theme.MUTED)
         return
     scale = _Stretched(finite)
-    labels = [(value, number(value, "").replace("-", "−")) for value in scale.labels()]
-    left = 8 + CHARACTER * max(len(text) for _, text in labels)
-    for value, text in labels:
+    for value, text in _labels(scale):
         drawing.line([(left, scale(value)), (width, scale(value))], theme.GRID)
         drawing.words(left - 5, scale(value) + 4, text, at="end", font_size="11")
     if scale.linear:

@@ -17,23 +17,41 @@ WIDTH, HEIGHT = 300, 116
 _TOP, _BOTTOM, _RIGHT = 10, 94, 10
 
 
-def evidence_picture(id: str, series: Telling, begin: int) -> Picture:
-    """Return a series, what it is compared with, and a line where the incident begins.
+def evidence_pictures(anchor: str, pictures: Sequence[Telling], begin: int) -> tuple[Picture, ...]:
+    """Return series, each with what it is compared with, and a line where the incident begins.
+
+    Their time axes begin at one place, so that an iteration stands below itself where they stand below each other.
 
     Args:
-        id: Of the picture.
-        series: At least two values, one of them finite.
+        anchor: What the ids of the pictures begin with.
+        pictures: The series, each of at least two values, one of them finite.
         begin: Iteration at which the incident begins.
 
     Source: dtui.
     """
+    scales = [_scale(series) for series in pictures]
+    labels = (text for scale, series in zip(scales, pictures, strict=True) for text in _labels(scale, series))
+    left = 10 + CHARACTER * max(map(len, labels), default=0)
+    return tuple(
+        _picture(f"{anchor}-{k}", series, begin, scale, left)
+        for k, (scale, series) in enumerate(zip(scales, pictures, strict=True), 1)
+    )
+
+
+def _scale(series: Telling) -> Scale:
+    shown = series.values if series.others is None else np.concatenate([series.values, series.others])
+    return Scale(shown, _TOP, _BOTTOM, is_share=series.unit == "share")
+
+
+def _labels(scale: Scale, series: Telling) -> list[str]:
+    return [number(value, series.unit) for value in (scale.high, scale.low)]
+
+
+def _picture(id: str, series: Telling, begin: int, scale: Scale, left: float) -> Picture:
     title = safe(series.what, 120)
     words = evidence_words(series)
     drawing = Vectors.picture(WIDTH, HEIGHT, f"{title}: {words}")
-    shown = series.values if series.others is None else np.concatenate([series.values, series.others])
-    scale = Scale(shown, _TOP, _BOTTOM, is_share=series.unit == "share")
-    labels = [number(value, series.unit) for value in (scale.high, scale.low)]
-    left = 10 + CHARACTER * max(map(len, labels))
+    labels = _labels(scale, series)
     first, last = int(series.iterations[0]), int(series.iterations[-1])
     span = max(1, last - first)
 

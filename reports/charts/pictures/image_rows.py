@@ -12,9 +12,9 @@ from dtui.reports.charts import theme
 from dtui.reports.charts.axis import time_axis
 from dtui.reports.charts.raster import error_picture
 from dtui.reports.charts.vectors import Vectors
-from dtui.reports.document import Picture
+from dtui.reports.document import Picture, Pieces
 
-WIDE, NARROW = 1100, 360
+WIDE, NARROW = theme.PAGE_WIDTH, 360
 GUTTER, NARROW_GUTTER = theme.GUTTER, 84
 """Pixels left of the time axis."""
 LEAST, TALLEST = 40, 110
@@ -53,16 +53,18 @@ def image_rows_picture(id: str, panels: Sequence[ImagePanel], axis: TimeAxis, ti
 
     Source: DeepTracker (ACM TIST 2018), validation view.
     """
-    sizes = ((WIDE, GUTTER), (NARROW, NARROW_GUTTER), (theme.PAPER_WIDTH, GUTTER))
-    wide, narrow, paper = (_drawn(width, gutter, panels, axis, description) for width, gutter in sizes)
-    return Picture(id, title, description, wide, WIDE, narrow, paper=paper)
+    sizes = ((WIDE, GUTTER), (NARROW, NARROW_GUTTER))
+    wide, narrow = (_drawn(width, gutter, panels, axis, description) for width, gutter in sizes)
+    paper = _pieces(panels, axis, description)
+    limits = (float(axis.first), float(axis.stop))
+    return Picture(id, title, description, wide, WIDE, narrow, limits, paper)
 
 
 def _drawn(width: int, gutter: int, panels: Sequence[ImagePanel], axis: TimeAxis, description: str) -> str:
-    tall = [float(min(TALLEST, max(LEAST, len(panel.wrong)))) for panel in panels]
+    tall = list(map(_tall, panels))
     height = TOP + sum(tall) + GAP * (len(panels) - 1)
     plot = width - gutter - theme.MARGIN
-    picture = Vectors.picture(width, height + BOTTOM, description)
+    picture = Vectors.picture(width, height + BOTTOM, description, data_plot=f"{gutter} {theme.MARGIN}")
     drawing = picture.group(transform=f"translate({gutter},0)")
     y = TOP
     for panel, high in zip(panels, tall, strict=True):
@@ -70,6 +72,25 @@ def _drawn(width: int, gutter: int, panels: Sequence[ImagePanel], axis: TimeAxis
         y += high + GAP
     time_axis(drawing, axis, plot, height)
     return picture.svg()
+
+
+def _pieces(panels: Sequence[ImagePanel], axis: TimeAxis, description: str) -> Pieces:
+    """Return the panels for paper, cut between them."""
+    plot = theme.PAPER_WIDTH - GUTTER - theme.MARGIN
+    parts = []
+    for panel in panels:
+        high = _tall(panel)
+        picture = Vectors.picture(theme.PAPER_WIDTH, high + GAP, description)
+        drawing = picture.group(transform=f"translate({GUTTER},0)")
+        _panel(drawing, panel, axis, (GUTTER, plot), (GAP / 2, high))
+        parts.append(picture.svg())
+    foot = Vectors.picture(theme.PAPER_WIDTH, BOTTOM, description)
+    time_axis(foot.group(transform=f"translate({GUTTER},0)"), axis, plot, 0)
+    return Pieces(tuple(parts), None, foot.svg())
+
+
+def _tall(panel: ImagePanel) -> float:
+    return float(min(TALLEST, max(LEAST, len(panel.wrong))))
 
 
 def _panel(

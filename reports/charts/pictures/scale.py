@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from dtui.model import FloatArray
+from dtui.number_text import number_text
 
 LOG_FROM = 40.0
 """Ratio of the largest to the smallest value from which on the scale is logarithmic."""
@@ -43,9 +44,9 @@ def number(value: float, unit: str) -> str:
         return "NaN or Inf"
     if unit == "share":
         return percent(value) if 100 * value < 10 else f"{100 * value:.0f} %"
-    if value == 0 or 0.001 <= abs(value) < 1e6:
-        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
-    return f"{value:.2g}"
+    if 1000 <= abs(value) < 1e6:
+        return f"{value:,.0f}".replace("-", "−")
+    return number_text(value)
 
 
 def percent(share: float) -> str:
@@ -62,6 +63,6 @@ def times(factor: float) -> str:
     """Return a factor as people read it, such as "×5.9", "×97" or "×8.1 million"; "" where there is none."""
     if not math.isfinite(factor):
         return ""
-    if factor >= 1e6:
-        return f"×{factor / 1e6:,.1f} million"
-    return f"×{factor:.2g}" if factor < 100 else f"×{factor:,.0f}"
+    if 100 <= factor < 1e6:
+        return f"×{factor:,.0f}"
+    return f"×{number_text(factor, 2)}"

@@ -14,7 +14,7 @@ from dtui.reports.charts.pictures.scale import Scale, number
 from dtui.reports.charts.vectors import CHARACTER, Vectors
 from dtui.reports.document import Picture
 
-WIDE, NARROW = 1100, 360
+WIDE, NARROW = theme.PAGE_WIDTH, 360
 HEIGHT, PLOT = 190, 140
 _LEFT, _RIGHT, _TOP = 48, 12, 22
 APART = 26.0
@@ -56,11 +56,12 @@ def error_strip(
     sizes = (WIDE, NARROW, theme.PAPER_WIDTH)
     wide, narrow, paper = (_drawn(width, curves, axis, marks, description) for width in sizes)
     limits = (float(axis.first), float(axis.stop))
-    return Picture(id, "", description, wide, WIDE, narrow, limits, (_LEFT / WIDE, 1 - _RIGHT / WIDE), paper)
+    return Picture(id, "", description, wide, WIDE, narrow, limits, paper)
 
 
 def _drawn(width: int, curves: Sequence[Curve], axis: TimeAxis, marks: Sequence[StripMark], description: str) -> str:
-    drawing = Vectors.picture(width, HEIGHT, description, role="group" if marks else "img")
+    role = "group" if marks else "img"
+    drawing = Vectors.picture(width, HEIGHT, description, role=role, data_plot=f"{_LEFT} {_RIGHT}")
     every = np.concatenate([curve.values for curve in curves])
     scale = Scale(every, _TOP, PLOT, is_share=True)
 
@@ -78,7 +79,7 @@ def _drawn(width: int, curves: Sequence[Curve], axis: TimeAxis, marks: Sequence[
         _bars(drawing, curve.nonfinite, axis, x)
         dashes = {"stroke_dasharray": "4 2"} if curve.dashed else {}
         drawing.steps(_points(curve, axis, x, scale), curve.colour, 1.2 if curve.dashed else 1.8, **dashes)
-    _names(drawing, curves, width)
+    _names(drawing.group(data_end="yes"), curves, width)
     for place, words, kind, target in _badges(marks, x):
         drawing.badge(place, PLOT + 18, words, _COLOURS[kind], target, is_hollow=kind == "dismissed")
     for at, words, anchor in ((axis.first, f"{axis.first:,.0f}", "start"), (axis.stop, f"{axis.stop:,.0f}", "end")):

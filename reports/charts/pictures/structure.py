@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import accumulate
 
 from dtui.reports.charts import theme
 from dtui.reports.charts.vectors import CHARACTER, Vectors, fitted
 from dtui.reports.document import Picture
 from dtui.reports.rows import TreeRow
 
-WIDE, NARROW = 1100, 360
+WIDE, NARROW = theme.PAGE_WIDTH, 360
 DEEP = 30.0
 """Pixels of one depth of modules, on a wide page from top to bottom."""
 LAYER = 13.0
 """Pixels of a layer on a narrow page, from top to bottom."""
 NAME = 40.0
 """Pixels of a layer in which its name can be read."""
+BOLD = 1.1
+"""How much wider bold letters are."""
 MODULES = ("#e8eef5", "#d3e0ec", "#bdd1e3")
 """Of modules by depth; deeper ones take the last."""
 LEAF = "#ffffff"
@@ -85,13 +88,13 @@ def _spans(rows: Sequence[TreeRow]) -> list[tuple[int, int]]:
 def _lying(width: int, rows: Sequence[TreeRow], named: Sequence[int], description: str) -> str:
     """Draw the data from left to right, modules above what they hold."""
     spans, depth = _spans(rows), 1 + max(row.depth for row in rows)
-    unit = (width - 2) / max(1, max(stop for _, stop in spans))
+    edges = _edges(width - 2, rows, spans)
     drawing = Vectors.picture(width, depth * DEEP + 2, description)
     for place, (row, (first, stop)) in enumerate(zip(rows, spans, strict=True)):
         tall = DEEP if row.is_module else (depth - row.depth) * DEEP
-        where = (1 + first * unit, 1 + row.depth * DEEP, (stop - first) * unit, tall)
+        where = (1 + edges[first], 1 + row.depth * DEEP, edges[stop] - edges[first], tall)
         _box(drawing, row, where, is_named=place in named)
-        room = where[2] - 6
+        room = (where[2] - 6) / (BOLD if row.is_module else 1)
         text = fitted(row.label, room)
         if room >= CHARACTER * min(len(row.label), 3) and text.strip("…"):
             weight = "bold" if row.is_module else "normal"
@@ -101,12 +104,26 @@ def _lying(width: int, rows: Sequence[TreeRow], named: Sequence[int], descriptio
     return drawing.svg()
 
 
+def _edges(width: float, rows: Sequence[TreeRow], spans: Sequence[tuple[int, int]]) -> list[float]:
+    """Return where layers begin and end, shape (layers + 1,): as wide as the names in and above them ask for."""
+    layers = max(1, max(stop for _, stop in spans))
+    wanted = [0.0] * layers
+    for row, (first, stop) in reversed(list(zip(rows, spans, strict=True))):  # what a module holds comes before it
+        room = CHARACTER * len(row.label) * (BOLD if row.is_module else 1) + 10
+        lacking = (room - sum(wanted[first:stop])) / max(1, stop - first)
+        wanted[first:stop] = [own + max(0.0, lacking) for own in wanted[first:stop]]
+    spare = width - sum(wanted)
+    wide = [own + spare / layers if spare > 0 else own * width / sum(wanted) for own in wanted]
+    return [0.0, *accumulate(wide)]
+
+
 def _standing(width: int, rows: Sequence[TreeRow], named: Sequence[int], description: str) -> str:
     """Draw the data from top to bottom, modules left of what they hold."""
     spans, depth = _spans(rows), 1 + max(row.depth for row in rows)
     layers = max(1, max(stop for _, stop in spans))
     unit = max(LAYER, 60.0 / layers)
-    across = min(90.0, (width - 122) / max(1, depth - 1))
+    names = max((len(row.label) for row in rows if row.is_module), default=0)
+    across = min(max(90.0, CHARACTER * BOLD * names + 8), (width - 96) / max(1, depth - 1))
     drawing = Vectors.picture(width, layers * unit + 2, description)
     for place, (row, (first, stop)) in enumerate(zip(rows, spans, strict=True)):
         left = 1 + row.depth * across
@@ -115,7 +132,8 @@ def _standing(width: int, rows: Sequence[TreeRow], named: Sequence[int], descrip
         weight = "bold" if row.is_module else "normal"
         middle = min(where[1] + where[3] / 2 + 4, where[1] + 30)
         label = row.label if row.is_module or not row.detail else f"{row.label}  {row.detail}"
-        drawing.words(where[0] + 4, middle, label, theme.INK, "start", where[2] - 6, font_weight=weight, font_size="11")
+        room = (where[2] - 8) / (BOLD if row.is_module else 1)
+        drawing.words(where[0] + 4, middle, label, theme.INK, "start", room, font_weight=weight, font_size="11")
     return drawing.svg()
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from dtui.model import BoolArray, FloatArray
+from dtui.number_text import number_text
 from dtui.reports.charts import theme
 from dtui.reports.charts.axis import stage_lines, time_axis
 from dtui.reports.charts.rows.horizon import bar_path, dwarfs, full_scales, horizon_paths, initially_open, visible_rows
-from dtui.reports.charts.vectors import Vectors
+from dtui.reports.charts.vectors import CHARACTER, Vectors, fitted
+from dtui.reports.document import Pieces
 from dtui.reports.rows import LayerTree, Plane, TreeRow
 
 ROW = 20
@@ -19,6 +22,8 @@ ROW_HEIGHT = 17
 TOP, BOTTOM = 26, 40
 ROWS = (theme.PAPER_HEIGHT - TOP - BOTTOM) // ROW
 """Rows that fit a page."""
+FEWEST_TOGETHER, MOST_TOGETHER = 2, 8
+"""Rows of a piece of a picture on paper: from as many on a module begins the next, and no piece has more."""
 FOLDED = 16
 """Rows on paper of a network that has more than fit a page: two statistics of so many share one."""
 
@@ -42,16 +47,34 @@ def paper_rows(tree: LayerTree) -> tuple[int, ...]:
     return tuple(sorted(wanted))
 
 
-def tree_pages(tree: LayerTree, plane: Plane, rows: Sequence[int]) -> tuple[str, ...]:
-    """Return a statistic for paper: pages of SVG, each with its axis.
+def tree_pieces(tree: LayerTree, plane: Plane, rows: Sequence[int]) -> Pieces:
+    """Return a statistic for paper: cut between modules, each piece of which says where it is.
 
     Source: DeepTracker (ACM TIST 2018), layer view.
     """
-    pages = -(-len(rows) // ROWS)
-    length = -(-len(rows) // pages)  # pages of equal length, so that none holds a row or two
-    return tuple(
-        tree_svg(tree, plane, rows[first : first + length], theme.PAPER_PLOT) for first in range(0, len(rows), length)
-    )
+    look, plot = _look(plane), theme.PAPER_PLOT
+    cut: list[list[int]] = []
+    for k in rows:
+        mine = cut[-1] if cut else []
+        if not mine or len(mine) >= MOST_TOGETHER or (tree.rows[k].is_module and len(mine) >= FEWEST_TOGETHER):
+            cut.append([])
+        cut[-1].append(k)
+    about = f"{plane.quantity} of {len(rows)} rows over time"
+
+    def part(height: float, top: float) -> tuple[Vectors, Vectors]:
+        picture = Vectors.picture(theme.GUTTER + plot + theme.MARGIN, height, about)
+        return picture, picture.group(transform=f"translate({theme.GUTTER},{top:g})")
+
+    parts = []
+    for some in cut:
+        picture, drawing = part(len(some) * ROW, 0)
+        _rows(drawing, tree, plane, look, some, plot, whole_name=True)
+        parts.append(picture.svg())
+    head, drawing = part(TOP, TOP)
+    _head(drawing, plane, "", look)
+    foot, drawing = part(BOTTOM, 0)
+    time_axis(drawing, tree.axis, plot, 0)
+    return Pieces(tuple(parts), head.svg(), foot.svg())
 
 
 def still_tree(tree: LayerTree) -> str:
@@ -69,22 +92,52 @@ def tree_svg(tree: LayerTree, plane: Plane, shown: Sequence[int], plot: int) -> 
         shown: Rows from top to bottom.
         plot: Pixels of the time axis.
     """
-    full = full_scales(plane.values)
-    own = dwarfs(full, plane.scale)
-    signed = bool(np.nanmin(plane.values, initial=0.0) < 0)
+    look = _look(plane)
     height = len(shown) * ROW
     about = f"{plane.quantity} of {len(shown)} rows over time"
     picture = Vectors.picture(theme.GUTTER + plot + theme.MARGIN, TOP + height + BOTTOM, about)
     drawing = picture.group(transform=f"translate({theme.GUTTER},{TOP})")
-    _head(drawing, plane, _place(tree.rows, shown[0]), own=own, signed=signed)
-    for place, k in enumerate(shown):
-        bad = None if plane.nonfinite is None else plane.nonfinite[k]
-        scale = float(full[k]) if own else plane.scale
-        _bands(drawing, plane.values[k], scale, bad, plot, place * ROW)
-        _name(drawing, tree.rows[k], plane.values[k], place * ROW, signed=signed)
-    stage_lines(drawing, tree.stages, tree.axis, plot, height)
+    _head(drawing, plane, _place(tree.rows, shown[0]), look)
+    _rows(drawing, tree, plane, look, shown, plot)
     time_axis(drawing, tree.axis, plot, height)
     return picture.svg()
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Look:
+    """How the values of a plane are drawn: what fills each row, whether each has its own scale, and both signs."""
+
+    full: FloatArray
+    own: bool
+    signed: bool
+
+
+def _look(plane: Plane) -> _Look:
+    full = full_scales(plane.values)
+    return _Look(full, dwarfs(full, plane.scale), bool(np.nanmin(plane.values, initial=0.0) < 0))
+
+
+def _rows(
+    drawing: Vectors,
+    tree: LayerTree,
+    plane: Plane,
+    look: _Look,
+    shown: Sequence[int],
+    plot: int,
+    *,
+    whole_name: bool = False,
+) -> None:
+    """Draw rows below each other; with `whole_name` the first says in which module it is."""
+    for place, k in enumerate(shown):
+        bad = None if plane.nonfinite is None else plane.nonfinite[k]
+        scale = float(look.full[k]) if look.own else plane.scale
+        _bands(drawing, plane.values[k], scale, bad, plot, place * ROW)
+        row = tree.rows[k]
+        if whole_name and place == 0 and row.depth > 0:
+            above = ".".join((_place(tree.rows, k).removeprefix("in "), row.label))
+            row = replace(row, label=above, depth=0)
+        _name(drawing, row, plane.values[k], place * ROW, signed=look.signed)
+    stage_lines(drawing, tree.stages, tree.axis, plot, len(shown) * ROW)
 
 
 def _bands(drawing: Vectors, values: FloatArray, scale: float, bad: BoolArray | None, plot: int, y: int) -> None:
@@ -102,13 +155,15 @@ def _name(drawing: Vectors, row: TreeRow, values: FloatArray, y: int, *, signed:
     indent = row.depth * 11
     label = f"{row.label}  {row.detail}" if row.detail else row.label
     weight = "bold" if row.is_module else "normal"
-    room = theme.GUTTER - 62 - indent
-    drawing.words(indent - theme.GUTTER, base, label, theme.INK, room=room, font_weight=weight, font_size="11")
     last = values[np.isfinite(values)][-1:]
-    if last.size:
-        value = float(last[0])
+    value = float(last[0]) if last.size else 0.0
+    told = short(value) if last.size else ""
+    room = theme.GUTTER - max(62, 24 + CHARACTER * len(told)) - indent
+    shown = fitted(label, room * 12 / 11, from_end=row.depth == 0)
+    drawing.words(indent - theme.GUTTER, base, shown, theme.INK, font_weight=weight, font_size="11")
+    if told:
         colour = theme.HORIZON_NEGATIVE[1] if value < 0 else theme.HORIZON_POSITIVE[2]
-        drawing.words(-8, base, short(value), colour if signed else theme.INK, "end", font_size="11")
+        drawing.words(-8, base, told, colour if signed else theme.INK, "end", font_size="11")
 
 
 def _place(rows: Sequence[TreeRow], first: int) -> str:
@@ -121,10 +176,10 @@ def _place(rows: Sequence[TreeRow], first: int) -> str:
     return f"in {'.'.join(above[::-1])}" if above else ""
 
 
-def _head(drawing: Vectors, plane: Plane, place: str, *, own: bool, signed: bool) -> None:
+def _head(drawing: Vectors, plane: Plane, place: str, look: _Look) -> None:
     """Draw the line above the rows: the colours, what they stand for, and where the values belong."""
-    colours = [*theme.HORIZON_NEGATIVE[::-1], *theme.HORIZON_POSITIVE] if signed else [*theme.HORIZON_POSITIVE]
-    words = f"{plane.quantity}, {'each row on its own scale' if own else f'full at {short(plane.scale)}'}"
+    colours = [*theme.HORIZON_NEGATIVE[::-1], *theme.HORIZON_POSITIVE] if look.signed else [*theme.HORIZON_POSITIVE]
+    words = f"{plane.quantity}, {'each row on its own scale' if look.own else f'full at {short(plane.scale)}'}"
     for k, colour in enumerate(colours):
         drawing.box(14 * k, -20, 14, 10, colour)
     drawing.words(14 * len(colours) + 8, -11, words, theme.INK, font_size="11")
@@ -134,4 +189,4 @@ def _head(drawing: Vectors, plane: Plane, place: str, *, own: bool, signed: bool
 
 def short(value: float) -> str:
     """Return a number, even a very small one, in a few characters."""
-    return f"{value:.1e}".replace("e-0", "e-") if value and abs(value) < 0.001 else f"{value:.3g}"
+    return number_text(value, 2 if abs(value) < 0.001 else 3)

@@ -1,0 +1,37 @@
+"""Writes a measured number as people write it: no exponents, commas in thousands, words for millions.
+
+Owns the only such rule, for reports, the command line and sentences; the script of a report has its twin.
+"""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+
+LEAST = Decimal("0.00001")
+"""Smallest number that is written with all its zeros."""
+WORDS = ((Decimal(10**12), "trillion"), (Decimal(10**9), "billion"), (Decimal(10**6), "million"))
+MOST = Decimal(10**15)
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def number_text(value: float, digits: int = 3) -> str:
+    """Return a number, such as "13,600", "0.000023", "2.2 million" or "1.2·10⁻⁷".
+
+    Args:
+        value: Any; NaN and the infinities are "NaN or Inf".
+        digits: Significant ones that are kept, >= 1; zeros at the end of a fraction are dropped.
+    """
+    if not math.isfinite(value):
+        return "NaN or Inf"
+    rounded = Decimal(f"{value:.{digits - 1}e}").normalize()
+    size, sign = abs(rounded), "−" if rounded < 0 else ""
+    if size == 0:
+        return "0"
+    if not LEAST <= size < MOST:
+        power = size.adjusted()
+        return f"{sign}{size.scaleb(-power):f}·10{str(power).translate(_RAISED)}"
+    for unit, word in WORDS:
+        if size >= unit:
+            return f"{sign}{(size / unit).normalize():,f} {word}"
+    return f"{sign}{size:,f}"

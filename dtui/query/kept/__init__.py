@@ -1,0 +1,1 @@
+"""Keeps answers about a run in its cache: see `tables`."""
