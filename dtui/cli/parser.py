@@ -60,6 +60,18 @@ def parse_threshold(text: str) -> tuple[str, float]:
     return unit, value
 
 
+def parse_stretch(text: str) -> tuple[int, int]:
+    """Return the first iteration and the stop of a stretch of time: "400-600".
+
+    Raises:
+        argparse.ArgumentTypeError: It is none, or it is empty.
+    """
+    first, _, stop = text.partition("-")
+    if not (first.isdecimal() and stop.isdecimal() and int(first[:18]) < int(stop[:18])):
+        raise argparse.ArgumentTypeError(f"{text!r} is no stretch of iterations, such as 400-600")
+    return int(first[:18]), int(stop[:18])
+
+
 def _add_screen(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("on screen")
     group.add_argument("--color", choices=COLORS, default="auto", help="how many colours (default: %(default)s)")
@@ -85,6 +97,11 @@ def _open_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--class", dest="class_name", metavar="NAME", help="the class: its name or its label")
     group.add_argument("--layer", metavar="NAME", help="the layer or module")
     group.add_argument("--filter", type=int, metavar="N", help="the filter of that layer")
+    group.add_argument("--image", type=int, metavar="N", help="the validation image, by its number")
+    group.add_argument("--list", dest="listed", metavar="LIST", help="a list of images: always-wrong, hard, easy, …")
+    group.add_argument("--incident", metavar="ID", help="the incident, as dtui incidents names it")
+    group.add_argument("--screen", metavar="NAME", help="the screen: triage, layers, validation, …, or one inside")
+    group.add_argument("--zoom", type=parse_stretch, metavar="A-B", help="show only these iterations")
     _add_screen(parser)
     parser.add_argument("--version", action="version", version=f"dtui {__version__}")
     parser.add_argument("--man", action="store_true", help="print the manual page; dtui --man | man -l -")
@@ -179,6 +196,12 @@ OPEN = Command(
         ("dtui --ascii --no-mouse --slow-link", "over a thin serial line"),
         ("dtui sample_runs/mnist-faults --at 430 --class 4", "open a place, as the key y copies it"),
         ("dtui sample_runs/mnist-faults --layer layer3.0.conv1 --filter 17", "a layer and one of its filters"),
+        ("dtui sample_runs/mnist-faults --at 430 --image 410", "an image, as it was judged there"),
+        ("dtui sample_runs/mnist-faults --list hard", "the images that were forgotten most often"),
+        (
+            "dtui sample_runs/mnist-faults --incident incident-430-class-class4 --screen confusion --zoom 300-600",
+            "an incident, on a screen and a stretch of time of your choice",
+        ),
         ("dtui runs/resnet20 --bell", "ring at a new incident"),
         ("dtui ./info", "open a run that has the name of a command"),
         ("dtui --no-ascii --mouse --no-slow-link --no-bell", "whatever the configuration says"),

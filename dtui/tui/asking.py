@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from dtui.safe_text import safe
 
 if TYPE_CHECKING:
     from dtui.tui.renderables.panes.over.box import Box
+    from dtui.tui.state.pane import Scene
     from dtui.tui.state.review.reviewing import Decision
     from dtui.tui.state.session import Session
     from dtui.tui.widgets.command_line import CommandLine
@@ -84,16 +86,22 @@ class AskingApp(App[None]):
                 line.ask(Wish("note", safe(entries[0].note), self._note))
 
     def _export(self, svg: str, name: str | None, _: int) -> None:
-        """Write what was on the screen before the line was asked for."""
-        from dtui.tui.export import export
-
+        """Write what was on the screen before the line was asked for; a PNG takes seconds, and keys work meanwhile."""
         if self.session is None or name is None:
             return
-        try:
-            self.session.fail(export(name, self.session.scene, svg))
-        except DtuiError as error:
-            self.session.fail(str(error))
+        scene, is_slow = self.session.scene, name.lower().endswith(".png")
+        if is_slow:
+            self.session.fail(f"writing {name} …")
+            self.run_worker(self._write_slowly(svg, name, scene), group="export", exit_on_error=False)
+        else:
+            self.session.fail(_written(svg, name, scene))
         self.paint()
+
+    async def _write_slowly(self, svg: str, name: str, scene: Scene) -> None:
+        said = await asyncio.to_thread(_written, svg, name, scene)
+        if self.session is not None:
+            self.session.fail(said)
+            self.paint()
 
     def _suggest(self, line: str) -> list[tuple[str, str, str]]:
         from dtui.tui.state.places.go_to import hints
@@ -123,3 +131,13 @@ class AskingApp(App[None]):
         if self.session is not None and line is not None:
             self.write_down(self.session.note(line))
             self.paint()
+
+
+def _written(svg: str, name: str, scene: Scene) -> str:
+    """Write a screen, and return what to say about it."""
+    from dtui.tui.export import export
+
+    try:
+        return export(name, scene, svg)
+    except DtuiError as error:
+        return str(error)

@@ -8,10 +8,12 @@ import re
 from pathlib import Path
 
 from dtui.errors import OutputError, UsageError
+from dtui.model.findings.review import INCIDENTS
 from dtui.output import find_target
 from dtui.safe_text import safe
 from dtui.tui.state.numbers import Numbers, to_csv
-from dtui.tui.state.pane import Scene
+from dtui.tui.state.pane import Scene, Shows
+from dtui.tui.state.selection import anomaly_words
 
 ENDINGS = (".svg", ".png", ".csv")
 _REMOTE_FONT = re.compile(r',\s*url\("https?://[^"]*"\)\s*format\("[^"]*"\)')
@@ -31,10 +33,15 @@ def first_name(scene: Scene) -> str:
 
 
 def heading_of(scene: Scene) -> str:
-    """Return what stands over an export: run, screen, range, iteration."""
+    """Return what stands over an export: run, screen, range, iteration, and the settings behind what is drawn."""
     view, axis = scene.view, None if scene.view.is_empty else scene.axis
     range_ = "" if axis is None else f" · iterations {axis.first:,.0f} to {axis.stop:,.0f}"
-    return f"{safe(view.info.run, 80)} · {scene.screen.name}{range_} · at {scene.selection.cursor:,}"
+    settings = [f"/{safe(scene.selection.search_of(pane.name), 40)}" for pane in scene.screen.panes]
+    settings = [one for one in settings if one != "/"]
+    if scene.selection.listing != INCIDENTS or any(pane.shows is Shows.CLASSES for pane in scene.screen.panes):
+        settings.append(anomaly_words(scene.selection.anomaly_settings))
+    place = f"{safe(view.info.run, 80)} · {scene.screen.name}{range_} · at {scene.selection.cursor:,}"
+    return " · ".join((place, *settings))
 
 
 def wrong_name(name: str) -> str:
@@ -58,7 +65,7 @@ def export(name: str, scene: Scene, svg: str) -> str:
     wrong = wrong_name(name)
     if wrong:
         raise UsageError(f"{name}: {wrong}")
-    target, ending = find_target(name), Path(name).suffix.lower()
+    target, ending, was_there = find_target(name), Path(name).suffix.lower(), Path(name).exists()
     if ending == ".csv":
         numbers = find_numbers(scene)
         if numbers is None:
@@ -69,7 +76,8 @@ def export(name: str, scene: Scene, svg: str) -> str:
         data = drawn.encode() if ending == ".svg" else _png(drawn)
     target.write(data)
     lacking = not_drawn(svg) if ending == ".png" else ""
-    return f"written: {safe(name)}, {len(data):,} bytes{_told(lacking)}"
+    replaced = " in place of the file that was there" * was_there
+    return f"written: {safe(name)}, {len(data):,} bytes{replaced}{_told(lacking)}"
 
 
 def without_remote_fonts(svg: str) -> str:

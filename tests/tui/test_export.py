@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 from dtui.errors import OutputError, UsageError
 from dtui.model import TimeAxis
 from dtui.tui import export as exporting
-from dtui.tui.export import export, first_name, not_drawn, without_remote_fonts, wrong_name
+from dtui.tui.export import export, first_name, heading_of, not_drawn, without_remote_fonts, wrong_name
 from dtui.tui.state.numbers import Numbers, over_time, to_csv
 from tests.tui.driving import press, running, screen_text, until
 from tests.tui.fake_query import FakeQuery
@@ -39,6 +40,7 @@ async def test_the_screen_is_written_as_a_picture_that_asks_nothing_from_the_net
         for words in ("block0", "fake · Layers · iterations 0 to 1,000 · at 200"):
             assert words in text
         await write(app, pilot, str(tmp_path / "a.png"))
+        await until(pilot, lambda: "a.png," in screen_text(app))
         assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -74,6 +76,37 @@ async def test_a_place_that_cannot_be_written_is_said(tmp_path, name, said):
         await until(pilot, lambda: said in screen_text(app))
         await pilot.press("escape")
     assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_picture_that_takes_long_is_said_and_keys_work_meanwhile(tmp_path, monkeypatch):
+    may_end = threading.Event()
+    monkeypatch.setattr(exporting, "_png", lambda svg: may_end.wait() and b"png")
+    async with running(screen="2") as (app, pilot, _):
+        await write(app, pilot, str(tmp_path / "a.png"))
+        await until(pilot, lambda: "writing" in screen_text(app))
+        await press(app, pilot, "3")
+        assert app.session.scene.screen.name == "Validation"
+        may_end.set()
+        await until(pilot, lambda: "written:" in screen_text(app))
+
+
+async def test_the_settings_stand_in_the_file():
+    async with running(screen="3") as (app, pilot, _):
+        assert heading_of(app.session.scene).endswith(
+            "· anomalies: either rule, window automatic, at least 20% of a class"
+        )
+        await press(app, pilot, "]")
+        assert heading_of(app.session.scene).endswith("at least 25% of a class")
+        await press(app, pilot, "2")
+        app.session.search("conv[12]")
+        assert heading_of(app.session.scene).endswith("at 200 · /conv[12]")
+
+
+async def test_a_file_that_was_there_is_replaced_and_said(tmp_path):
+    async with running(screen="2") as (app, pilot, _):
+        for said in ("bytes", "bytes in place of the file that was there"):
+            await write(app, pilot, str(tmp_path / "a.csv"))
+            assert app.session.message.endswith(said)
 
 
 async def test_a_screen_without_numbers_says_so(tmp_path):
