@@ -21,7 +21,7 @@ from textual.message import Message
 
 from dtui.errors import DtuiError, TerminalError
 from dtui.tui.asking import AskingApp
-from dtui.tui.events import Answered, Decided, Event, Failed, Opened, Quiet
+from dtui.tui.events import Answered, Decided, Event, Failed, Opened, Quiet, Several
 from dtui.tui.loader import Loader
 from dtui.tui.opening import Open, open_query
 from dtui.tui.terminal.capabilities import log_path, needs_ascii
@@ -181,8 +181,9 @@ class DtuiApp(AskingApp):
                 self.session.fail(event.error)
                 self.loader.forget(AnomaliesQuestion)
                 self.loader.forget(IncidentsQuestion)
-        elif isinstance(event, Answered):
-            self.session.answered(event.question, event.value)
+        elif isinstance(event, Answered | Several):
+            answers = event.answers if isinstance(event, Several) else (event,)
+            self.session.answered_all((one.question, one.value) for one in answers)
             if self.session.rings and self._has_bell:
                 self.bell()
             self.session.rings = False

@@ -6,7 +6,7 @@ It knows no widget and no terminal, so it can be tested without them.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
@@ -65,6 +65,7 @@ class Session(Going):
         self._failed: dict[str, Exception] = {}
         """Panes that raised since something happened last, by name: each says so in its place."""
         self._link = link
+        self._scene: Scene | None = None
         self.settle(begin(self.scene))
         self.follow_link()
 
@@ -72,8 +73,11 @@ class Session(Going):
 
     @property
     def scene(self) -> Scene:
-        """Everything that decides what a key does."""
-        return Scene(self.table, self.selection, self.view, self.answers, self._size, self.message, self._tell)
+        """Everything that decides what a key does; the same one, with what it has found out, until something changes."""
+        now = (self.table, self.selection, self.view, self.answers, self._size, self.message)
+        if self._scene is None or any(one is not other for one, other in zip(self._scene.parts, now, strict=True)):
+            self._scene = Scene(*now, tell=self._tell)
+        return self._scene
 
     def look(self) -> tuple[dict[Pane, Picture], list[Question[Any]]]:
         """Return what each pane shows now, and the questions to ask."""
@@ -271,7 +275,17 @@ class Session(Going):
 
     def answered(self, question: Question[Any], answer: Any) -> None:
         """Take a new answer and show it."""
+        self.answered_all([(question, answer)])
+
+    def answered_all(self, answers: Iterable[tuple[Question[Any], Any]]) -> None:
+        """Take new answers, one after the other, and show them all."""
         self._failed = {}
+        for question, answer in answers:
+            self.selection = self._having(question, answer)
+        self.settle(self.selection)
+
+    def _having(self, question: Question[Any], answer: Any) -> Selection:
+        """Keep an answer; return the selection that it leads to."""
         selection = self.scene.through(lambda pane, scene: pane.answered(scene, question, answer))
         if isinstance(question, AnomaliesQuestion):
             self.view = self.view.with_anomalies(answer, self.selection.anomaly_settings)
@@ -284,7 +298,7 @@ class Session(Going):
             self.view = replace(self.view, clusters=answer)
         else:
             self.answers = self.answers.having(question, answer)
-        self.settle(selection)
+        return selection
 
     def fail(self, message: str) -> None:
         """Show a message about data that could not be read or written."""

@@ -202,6 +202,9 @@ class Tree(ListPane):
 
     def items(self, scene: Scene) -> tuple[TreeItem, ...]:
         """Return the rows that are visible, in order."""
+        return scene.once(f"{self.name} rows", lambda: self._items(scene))
+
+    def _items(self, scene: Scene) -> tuple[TreeItem, ...]:
         selection, view = scene.selection, scene.view
         options, search = selection.get(TreeOptions), selection.search_of(self.name)
         if options.order == "depth":
