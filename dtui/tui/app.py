@@ -255,7 +255,7 @@ class DtuiApp(AskingApp):
         session, screen = self.session, self.data_screen
         if session is None or self._output is None or screen is None:
             return
-        scene, (pictures, questions) = session.scene, session.look()
+        scene, (pictures, questions) = session.scene, session.look(self.waiting)
         theme, output = self._theme, self._output
         shown = {
             pane: (pictures[pane], scene.frame_of(pane, theme, output)) for pane in scene.stacked if pane in pictures
@@ -292,6 +292,7 @@ class DtuiApp(AskingApp):
         session = self.session
         if session is None:
             return
+        self.note_key()
         choice = session.choice(action)
         if choice is not None:
             self._choose(session, choice)

@@ -6,7 +6,7 @@ It knows no widget and no terminal, so it can be tested without them.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
@@ -79,9 +79,9 @@ class Session(Going):
             self._scene = Scene(*now, tell=self._tell)
         return self._scene
 
-    def look(self) -> tuple[dict[Pane, Picture], list[Question[Any]]]:
-        """Return what each pane shows now, and the questions to ask."""
-        return look(self.scene, self._failed)
+    def look(self, waiting: Collection[Pane] = ()) -> tuple[dict[Pane, Picture], list[Question[Any]]]:
+        """Return what each pane shows now, and the questions to ask; some panes may wait with theirs."""
+        return look(self.scene, self._failed, waiting)
 
     # --- keys
 

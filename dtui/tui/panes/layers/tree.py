@@ -112,8 +112,10 @@ class Tree(ListPane):
     # --- what it shows
 
     def needed(self, scene: Scene) -> int:
-        """Return the rows of what is unfolded."""
-        return sum(info_rows(scene.size[1])) + len(self.items(scene)) * self.tall(scene)
+        """Return the rows of what is unfolded: a search leaves the panes as high as they are, letter by letter."""
+        search = scene.selection.search_of(self.name)
+        items = scene.once(f"{self.name} rows without a search", lambda: self._items(scene)) if search else None
+        return sum(info_rows(scene.size[1])) + len(self.items(scene) if items is None else items) * self.tall(scene)
 
     def tall(self, scene: Scene) -> int:
         """Return the terminal rows of a row: what its chart needs, or twice that."""
@@ -202,11 +204,11 @@ class Tree(ListPane):
 
     def items(self, scene: Scene) -> tuple[TreeItem, ...]:
         """Return the rows that are visible, in order."""
-        return scene.once(f"{self.name} rows", lambda: self._items(scene))
+        return scene.once(f"{self.name} rows", lambda: self._items(scene, scene.selection.search_of(self.name)))
 
-    def _items(self, scene: Scene) -> tuple[TreeItem, ...]:
+    def _items(self, scene: Scene, search: str = "") -> tuple[TreeItem, ...]:
         selection, view = scene.selection, scene.view
-        options, search = selection.get(TreeOptions), selection.search_of(self.name)
+        options = selection.get(TreeOptions)
         if options.order == "depth":
             nodes = visible_nodes(view.tree, options.folded, search)
             if self.is_flat(scene):
