@@ -12,7 +12,7 @@ from typing import Protocol, cast
 
 from rich.console import Console
 from rich.control import Control
-from textual._compositor import ChopsUpdate, CompositorUpdate
+from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
@@ -35,6 +35,7 @@ def install() -> bool:
     if not is_known():
         return False
     ChopsUpdate.render_segments = render_segments  # type: ignore[method-assign, assignment]
+    LayoutUpdate.render_segments = render_whole  # type: ignore[method-assign, assignment]
     return True
 
 
@@ -82,6 +83,17 @@ def render_segments(update: ChopsUpdate, console: Console) -> str:
                 continue
             start, finish = max(x, first), min(end, stop)
             writing.put(start, y, strip if (start, finish) == (x, end) else strip.crop(start - x, finish - x))
+    return writing.text()
+
+
+def render_whole(update: LayoutUpdate, console: Console) -> str:
+    """Return the escape sequences that write all of a screen."""
+    writing = _Writing(console)
+    for y, strips in enumerate(update.strips, update.region.y):
+        x = update.region.x
+        for strip in strips:
+            writing.put(x, y, strip)
+            x += strip.cell_length
     return writing.text()
 
 
