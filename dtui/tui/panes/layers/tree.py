@@ -32,6 +32,7 @@ from dtui.tui.panes.layers.tree_options import TreeOptions
 from dtui.tui.panes.layers.tree_rows import (
     ORDERS,
     TreeItem,
+    first_found,
     initial_folds,
     ordered_layers,
     parents_of,
@@ -49,7 +50,6 @@ from dtui.tui.state.key_steps import cycling
 from dtui.tui.state.navigate import select_row
 from dtui.tui.state.numbers import Numbers
 from dtui.tui.state.pane import Scene, Shows, Step
-from dtui.tui.state.places.search import find_matches
 from dtui.tui.state.questions import Question
 from dtui.tui.state.screens.layout import divide
 from dtui.tui.state.selection import Selection
@@ -312,19 +312,10 @@ class Tree(ListPane):
         if index not in {item.node.index for item in items}:
             options = on_node(replace(options, folded=options.folded - parents_of(tree, index)))
             if search:
-                index = self._first_found(items, search, index)
+                index = first_found(items, search, index)
         if index != scene.selection.node or options != scene.selection.get(TreeOptions):
             scene = scene.at(scene.selection.changed(node=index).put(options))
         return super().settle(scene)
-
-    @staticmethod
-    def _first_found(items: Sequence[TreeItem], search: str, otherwise: int) -> int:
-        """Return the first node that a search finds, a layer if it finds any; without a search the first layer."""
-        nodes = [item.node for item in items if item.norm is None]
-        matches = find_matches(search, [node.name for node in nodes]) if search else range(len(nodes))
-        found = [nodes[place] for place in sorted(matches)] or nodes
-        layers = (node.index for node in found if node.layer is not None)
-        return next(layers, found[0].index if found else otherwise)
 
     def with_node(self, scene: Scene, node: int) -> Selection:
         """Return the selection on a node, with its parents opened, and without a search that hides it."""
