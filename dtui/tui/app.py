@@ -6,7 +6,6 @@ rest together with the run.
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
 import sys
@@ -26,7 +25,8 @@ from dtui.tui.loader import Loader
 from dtui.tui.opening import Open, open_query
 from dtui.tui.terminal.capabilities import log_path, needs_ascii
 from dtui.tui.terminal.driver import MustLeave, driver_class
-from dtui.tui.terminal.memory import share_one_heap
+from dtui.tui.terminal.memory import collect_from_now_on, share_one_heap
+from dtui.tui.terminal.textual_patch import is_painted
 from dtui.tui.terminal.themes import output_for, textual_theme, theme_for
 from dtui.tui.widgets.opening import Opening
 
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from dtui.tui.renderables.canvas.output import Output
     from dtui.tui.renderables.panes.over.box import Box
     from dtui.tui.screens.base import DataScreen
-    from dtui.tui.state.choice import Choice
     from dtui.tui.state.pane import Table
     from dtui.tui.state.places.link import Link
     from dtui.tui.state.review.reviewing import Decision
@@ -49,6 +48,8 @@ LOG = logging.getLogger(__name__)
 POLL_SECONDS = 0.7
 IDLE_POLLS = 5
 """A run that is not live is looked at every so many polls: decisions of other people may arrive."""
+LONG_POLLS = 15
+"""A run that is not open by then takes long: garbage waits no longer for its first screen."""
 
 
 class DtuiApp(AskingApp):
@@ -127,11 +128,12 @@ class DtuiApp(AskingApp):
         yield Opening(self.path.name, self._theme, is_ascii=is_ascii)
 
     def on_mount(self) -> None:
-        """Open the run once the first paint is out, and poll it for new data from then on."""
-        self.call_after_refresh(self._open)
+        """Poll the run for new data."""
         self.set_interval(POLL_SECONDS, self._poll)
 
-    def _open(self) -> None:
+    def on_ready(self) -> None:
+        """Open the run: the first paint is out."""
+        is_painted(self.screen)
         share_one_heap()
         self.loader.start()
 
@@ -142,9 +144,8 @@ class DtuiApp(AskingApp):
     def _poll(self) -> None:
         self._polls += 1
         session = self.session
-        if not gc.isenabled():
-            gc.freeze()
-            gc.enable()
+        if session is not None or self._polls > LONG_POLLS:
+            collect_from_now_on()
         if session is not None and (session.view.is_live or self._polls % IDLE_POLLS == 0):
             self.loader.poll()
 
@@ -211,6 +212,7 @@ class DtuiApp(AskingApp):
         self.data_screen = DataScreen(table, self.perform)
         self._paint()
         await self.push_screen(self.data_screen)
+        self.call_next(is_painted, self.data_screen)  # behind Textual's own last words on it
 
     def _handle_exception(self, error: Exception) -> None:
         """Leave after an unexpected error with one line about it; the traceback is in the log."""
@@ -295,7 +297,7 @@ class DtuiApp(AskingApp):
         self.note_key()
         choice = session.choice(action)
         if choice is not None:
-            self._choose(session, choice)
+            self.choose(session, choice)
         elif action in ("palette", "help", "search", "note", "export"):
             self.ask_for(action, session)
         elif action in ("back", "quit"):
@@ -319,16 +321,6 @@ class DtuiApp(AskingApp):
         """Have decisions written."""
         for decision in decisions:
             self.loader.decide(decision.entry, decision.status, decision.note)
-
-    def _choose(self, session: Session, choice: Choice) -> None:
-        from dtui.tui.screens.boxes import choosing_box
-
-        def take(place: int | None) -> None:
-            if place is not None:
-                session.take_option(choice.options[place])
-                self.paint()
-
-        self.cover(choosing_box(choice), take)
 
     def on_board_used(self, message: Board.Used) -> None:
         """Handle a press, a drag or the wheel in a pane."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from textual.timer import Timer
 
     from dtui.tui.renderables.panes.over.box import Box
+    from dtui.tui.state.choice import Choice
     from dtui.tui.state.pane import Pane
     from dtui.tui.state.review.reviewing import Decision
     from dtui.tui.state.session import Session
@@ -124,6 +125,17 @@ class AskingApp(App[None]):
             entries = session.targets()
             if entries:
                 line.ask(Wish("note", safe(entries[0].note), self._note))
+
+    def choose(self, session: Session, choice: Choice) -> None:
+        """Have a person choose from a list."""
+        from dtui.tui.screens.boxes import choosing_box
+
+        def take(place: int | None) -> None:
+            if place is not None:
+                session.take_option(choice.options[place])
+                self.paint()
+
+        self.cover(choosing_box(choice), take)
 
     def _export(self, svg: str, name: str | None, _: int) -> None:
         """Write what was on the screen before the line was asked for."""

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cache
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from rich.console import Console
 from rich.control import Control
 from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.geometry import Region
+from textual.screen import Screen
 from textual.strip import Strip
 from textual.widget import Widget
 
-from dtui.tui.renderables.canvas.sgr import RESET, Pen
 from dtui.tui.terminal.releases import version
+
+if TYPE_CHECKING:
+    from dtui.tui.renderables.canvas.sgr import Pen
 
 PATCHED_VERSIONS = frozenset({"8.2.8"})
 """Releases whose compositor was read and measured; any other is left as it is."""
@@ -50,7 +53,10 @@ class _Writing:
     """Strips in their places, one after the other: a colour that is set already is not set again."""
 
     def __init__(self, console: Console) -> None:
-        self._console, self._pen, self._is_reset = console, Pen(), True
+        from dtui.tui.renderables.canvas.sgr import RESET, Pen  # not needed for the first paint, and NumPy takes long
+
+        self._console, self._new_pen, self._to_reset = console, Pen, RESET
+        self._pen, self._is_reset = Pen(), True
         self._parts: list[str] = []
 
     def put(self, x: int, y: int, strip: Strip | ContinuedStrip) -> None:
@@ -65,8 +71,8 @@ class _Writing:
 
     def _reset(self) -> None:
         if not self._is_reset:
-            self._parts.append(RESET)
-            self._pen, self._is_reset = Pen(), True
+            self._parts.append(self._to_reset)
+            self._pen, self._is_reset = self._new_pen(), True
 
     def text(self) -> str:
         """Return all escape sequences, ending in the terminal's own colours."""
@@ -130,3 +136,16 @@ def paint_at_once(widget: Widget) -> None:
         update = RegionsUpdate(widget, [region for region in regions if region])
         app._display(screen, update)  # type: ignore[arg-type]  # as the updates of its own compositor are
     widget._repaint_required = False
+
+
+def is_painted(screen: Screen[Any]) -> None:
+    """Say that a new screen is painted: Textual paints it whole at once, and then twice more within two frames.
+
+    It is still laid out again, and what that moves is painted. Releases that were not tried do as they are used to.
+
+    Args:
+        screen: It was laid out and painted when it came to the top.
+    """
+    if is_known():
+        screen._dirty_widgets.clear()
+        screen._repaint_required = False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 
 from dtui.dataclass_on_use import dataclass
@@ -35,6 +34,8 @@ def link_words(scene: Scene, run: str) -> str:
     It names the layer or the class that the screen shows, or on other screens that of the selected entry. A class whose
     name cannot be typed is given by its label; a layer whose name cannot be typed is left out.
     """
+    import shlex
+
     selection, view = scene.selection, scene.view
     parts = ["dtui", run, "--at", str(selection.cursor)]
     shown = {pane.shows for pane in scene.screen.panes}
