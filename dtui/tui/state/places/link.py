@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dtui.dataclass_on_use import dataclass
-from dtui.safe_text import safe
+from dtui.safe_text import can_be_typed, safe
 from dtui.tui.state.pane import Pane, Scene, Shows
 from dtui.tui.state.places.go_to import nearest, to_iteration
 from dtui.tui.state.selection import Selection
@@ -48,16 +48,12 @@ def link_words(scene: Scene, run: str) -> str:
     label, node = selection.class_index, view.tree[selection.node] if view.tree else None
     if has_classes and label is not None and label < len(view.classes):
         name = view.classes[label]
-        parts += ["--class", name if _can_be_typed(name) and view.classes.count(name) == 1 else str(label)]
-    if has_layers and node is not None and _can_be_typed(node.name):
+        parts += ["--class", name if can_be_typed(name) and view.classes.count(name) == 1 else str(label)]
+    if has_layers and node is not None and can_be_typed(node.name):
         parts += ["--layer", node.name]
         if entry is not None and entry.filters and entry.layer == node.name:
             parts += ["--filter", str(entry.filters[0])]
     return shlex.join(parts)
-
-
-def _can_be_typed(name: str) -> bool:
-    return safe(name) == name and name.strip() == name != "" and not name.startswith("-")
 
 
 def follow(scene: Scene, link: Link) -> tuple[Selection, tuple[str, ...]]:
