@@ -20,7 +20,7 @@ from textual.message import Message
 
 from dtui.errors import DtuiError, TerminalError
 from dtui.tui.asking import AskingApp
-from dtui.tui.events import Answered, Decided, Event, Failed, Opened, Quiet
+from dtui.tui.events import Answered, Decided, Event, Failed, Opened, Quiet, Several
 from dtui.tui.loader import Loader
 from dtui.tui.opening import Open, open_query
 from dtui.tui.terminal.capabilities import log_path, needs_ascii
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from dtui.tui.renderables.canvas.output import Output
     from dtui.tui.renderables.panes.over.box import Box
     from dtui.tui.screens.base import DataScreen
-    from dtui.tui.state.choice import Choice
     from dtui.tui.state.pane import Table
     from dtui.tui.state.places.link import Link
     from dtui.tui.state.review.reviewing import Decision
@@ -183,8 +182,9 @@ class DtuiApp(AskingApp):
                 self.session.fail(event.error)
                 self.loader.forget(AnomaliesQuestion)
                 self.loader.forget(IncidentsQuestion)
-        elif isinstance(event, Answered):
-            self.session.answered(event.question, event.value)
+        elif isinstance(event, Answered | Several):
+            answers = event.answers if isinstance(event, Several) else (event,)
+            self.session.answered_all((one.question, one.value) for one in answers)
             if self.session.rings and self._has_bell:
                 self.bell()
             self.session.rings = False
@@ -257,7 +257,7 @@ class DtuiApp(AskingApp):
         session, screen = self.session, self.data_screen
         if session is None or self._output is None or screen is None:
             return
-        scene, (pictures, questions) = session.scene, session.look()
+        scene, (pictures, questions) = session.scene, session.look(self.waiting)
         theme, output = self._theme, self._output
         shown = {
             pane: (pictures[pane], scene.frame_of(pane, theme, output)) for pane in scene.stacked if pane in pictures
@@ -294,9 +294,10 @@ class DtuiApp(AskingApp):
         session = self.session
         if session is None:
             return
+        self.note_key()
         choice = session.choice(action)
         if choice is not None:
-            self._choose(session, choice)
+            self.choose(session, choice)
         elif action in ("palette", "help", "search", "note", "export"):
             self.ask_for(action, session)
         elif action in ("back", "quit"):
@@ -320,16 +321,6 @@ class DtuiApp(AskingApp):
         """Have decisions written."""
         for decision in decisions:
             self.loader.decide(decision.entry, decision.status, decision.note)
-
-    def _choose(self, session: Session, choice: Choice) -> None:
-        from dtui.tui.screens.boxes import choosing_box
-
-        def take(place: int | None) -> None:
-            if place is not None:
-                session.take_option(choice.options[place])
-                self.paint()
-
-        self.cover(choosing_box(choice), take)
 
     def on_board_used(self, message: Board.Used) -> None:
         """Handle a press, a drag or the wheel in a pane."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
@@ -13,8 +14,11 @@ from dtui.errors import DtuiError
 from dtui.safe_text import safe
 
 if TYPE_CHECKING:
+    from textual.timer import Timer
+
     from dtui.tui.renderables.panes.over.box import Box
-    from dtui.tui.state.pane import Scene
+    from dtui.tui.state.choice import Choice
+    from dtui.tui.state.pane import Pane, Scene
     from dtui.tui.state.review.reviewing import Decision
     from dtui.tui.state.session import Session
     from dtui.tui.widgets.command_line import CommandLine
@@ -22,12 +26,49 @@ if TYPE_CHECKING:
 
 EXAMPLE = "1003, class 4, f17, a layer, a run, dead, or what to do"
 """What the palette may be asked for."""
+HELD_SECONDS, HELD_RESTS_SECONDS = 0.06, 0.1
+"""Keys that follow each other so closely are one key that is held; and how soon after the last the hand rests."""
+TYPED_RESTS_SECONDS = 0.3
+"""How soon after a letter of a search the hand rests."""
 
 
 class AskingApp(App[None]):
     """An app that asks for lines; what they mean is the session's to say."""
 
     session: Session | None
+    _resting: Timer | None = None
+    _last_key = 0.0
+
+    # --- the hand
+
+    @property
+    def waiting(self) -> tuple[Pane, ...]:
+        """The panes that ask nothing until the hand rests: those beside that in which a key is held; in a search all.
+
+        A link carries what somebody looks at meanwhile, the readout or the names that are found, and the rest once.
+        """
+        if self.session is None or self._resting is None:
+            return ()
+        line, scene = self.command_line, self.session.scene
+        is_typing = line is not None and line.is_asking
+        return tuple(pane for pane in scene.screen.panes if is_typing or pane is not scene.pane)
+
+    def note_key(self) -> None:
+        """Notice whether a key is held."""
+        last, self._last_key = self._last_key, time.monotonic()
+        if self._last_key - last < HELD_SECONDS:
+            self._move_hand(HELD_RESTS_SECONDS)
+
+    def _move_hand(self, rests: float) -> None:
+        if self._resting is not None:
+            self._resting.stop()
+        self._resting = self.set_timer(rests, self._rest_hand)
+
+    def _rest_hand(self) -> None:
+        if self._resting is not None:
+            self._resting.stop()
+        self._resting = None
+        self.paint()
 
     def paint(self) -> None:
         """Ask for missing data and show the data at hand."""
@@ -78,12 +119,24 @@ class AskingApp(App[None]):
             def restore(line: str | None, _: int) -> None:
                 if line is None:
                     self._search(before)
+                self._rest_hand()
 
             line.ask(Wish("/", before, restore, changed=self._search))
         else:
             entries = session.targets()
             if entries:
                 line.ask(Wish("note", safe(entries[0].note), self._note))
+
+    def choose(self, session: Session, choice: Choice) -> None:
+        """Have a person choose from a list."""
+        from dtui.tui.screens.boxes import choosing_box
+
+        def take(place: int | None) -> None:
+            if place is not None:
+                session.take_option(choice.options[place])
+                self.paint()
+
+        self.cover(choosing_box(choice), take)
 
     def _export(self, svg: str, name: str | None, _: int) -> None:
         """Write what was on the screen before the line was asked for; a PNG takes seconds, and keys work meanwhile."""
@@ -124,6 +177,7 @@ class AskingApp(App[None]):
         if self.session is None:
             return ""
         wrong = self.session.search(pattern)
+        self._move_hand(TYPED_RESTS_SECONDS)
         self.paint()
         return wrong
 

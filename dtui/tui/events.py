@@ -36,6 +36,13 @@ class Answered:
     value: Any
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Several:
+    """Answers that were found soon after each other, in their order: they are shown together."""
+
+    answers: tuple[Answered, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Decided:
     """A decision was written; if not, `error` says why."""
@@ -71,4 +78,4 @@ class Failed:
         return self.about == "refresh" and isinstance(self.error, RunDamagedError)
 
 
-Event = Opened | Answered | Decided | Quiet | Failed
+Event = Opened | Answered | Several | Decided | Quiet | Failed

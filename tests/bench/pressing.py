@@ -13,10 +13,14 @@ from statistics import median
 
 from tests.tui.terminal import Terminal
 
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 1.5
+"""A key that has written nothing until then changes nothing."""
 TAP_SECONDS = 30.0
 KEY_RATE = 60
 """Keys in a second while one is held."""
+
+TYPING_RATE = 5
+"""Letters in a second while a name is typed."""
 
 IDLE_SECONDS, IDLE_MS = 1.5, 20.0
 """A program has taken all keys when it writes nothing and takes less of the processor than this for so long."""
@@ -80,6 +84,23 @@ def press(terminal: Terminal, key: str) -> Cost:
     wait, first = 1000 * (time.perf_counter() - begun), processor_ms(terminal.pid) - spent
     terminal.until_quiet()
     return Cost(wait, first, processor_ms(terminal.pid) - spent, len(terminal.written) - start)
+
+
+def typed(terminal: Terminal, letters: str) -> Cost:
+    """Type letters as a hand does; return what one costs, with its share of what is drawn when the hand rests."""
+    start, spent, waits, firsts = len(terminal.written), processor_ms(terminal.pid), [], []
+    for letter in letters:
+        seen, before, begun = len(terminal.written), processor_ms(terminal.pid), time.perf_counter()
+        terminal.send(letter)
+        while len(terminal.written) == seen and time.perf_counter() - begun < PATIENCE_SECONDS:
+            terminal._read(0.02)
+        waits.append(1000 * (time.perf_counter() - begun))
+        firsts.append(processor_ms(terminal.pid) - before)
+        while (left := begun + 1 / TYPING_RATE - time.perf_counter()) > 0:
+            terminal._read(left)
+    terminal.until_quiet()
+    whole, size = processor_ms(terminal.pid) - spent, len(terminal.written) - start
+    return Cost(median(waits), median(firsts), whole / len(letters), size // len(letters))
 
 
 def tap(terminal: Terminal, key: str) -> None:

@@ -22,7 +22,7 @@ from dtui.store import RunWriter
 from dtui.synth.events import plant_events
 from dtui.synth.networks import resnet20
 from dtui.synth.training import Training
-from dtui.tui.events import Answered, Event, Opened
+from dtui.tui.events import Answered, Event, Opened, Several
 from dtui.tui.loader import Loader
 from dtui.tui.panes.table import TABLE
 from dtui.tui.state.session import Session
@@ -74,9 +74,10 @@ class Viewer:
             self.session = Session(TABLE, event.view, 150, 50)
         elif isinstance(event, Opened) and self.session is not None:
             self.session.opened(event.view)
-        elif isinstance(event, Answered) and self.session is not None:
-            self.answered[type(event.question).__name__] = time.perf_counter()
-            self.session.answered(event.question, event.value)
+        elif isinstance(event, Answered | Several) and self.session is not None:
+            for one in event.answers if isinstance(event, Several) else (event,):
+                self.answered[type(one.question).__name__] = time.perf_counter()
+                self.session.answered(one.question, one.value)
         self._ask()
         return True
 

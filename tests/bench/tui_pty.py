@@ -1,4 +1,4 @@
-"""The TUI in a real pseudo-terminal: how soon it paints, and what a step of the cursor costs."""
+"""The TUI in a real pseudo-terminal: how soon it paints."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 from statistics import median
 
-from tests.bench.pressing import bare, middle, opened, press
 from tests.bench.registry import Measurement, benchmark
 from tests.bench.store_runs import invented
 from tests.tui.terminal import Terminal
@@ -27,7 +26,6 @@ class Bare(App):
 Bare().run()
 """
 REPEATS = 7
-LEFT = "\x1b[D"
 SETTLED_SECONDS = 1.5
 """Without a byte for so long, all panes are filled."""
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -76,44 +74,3 @@ def tui_start() -> list[Measurement]:
             reference = "bare Textual app to its first"
             measured.append(Measurement(f"TUI to its {what}, {name}", ours, reference, bare, "s", ours / bare))
     return measured
-
-
-KEYS = {
-    "screen": ("2", "3", "4", "5", "6", "1"),
-    "next incident": ("N", "n", "N", "n"),
-    "row": ("k", "j", "k", "j"),
-    "letter of a search": ("/", "c", "o", "n"),
-    "letter behind the colon": (":", "l", "a", "y"),
-    "step of the cursor": (LEFT,) * 8,
-    "help": ("?", "\x1b", "?", "\x1b"),
-}
-"""Keys of each kind, pressed on the first screen; a search on Layers. The key that opens a line is not counted, nor is
-Escape: dtui waits after it for the rest of a sequence."""
-OPENS = ("/", ":")
-BARE = "bare Textual app"
-
-
-@benchmark
-def tui_keys() -> list[Measurement]:
-    """Bytes, time to the first byte and the processor's until then of each kind of key, beside a bare Textual app's."""
-    with bare() as terminal:
-        floor = middle([press(terminal, key) for key in "abcdefgh"])
-    found = []
-    with opened(invented("paper")) as terminal:
-        for kind, keys in KEYS.items():
-            if kind == "letter of a search":
-                terminal.press("2")
-            costs = [press(terminal, key) for key in keys]
-            cost = middle([cost for key, cost in zip(keys, costs, strict=True) if key not in (*OPENS, "\x1b")])
-            if keys[0] in OPENS:
-                terminal.press("\x1b")
-            if kind == "letter of a search":
-                terminal.press("1")
-            found += [
-                Measurement(
-                    f"TUI {kind}, bytes", cost.size / 1000, BARE, floor.size / 1000, "kB", cost.size / floor.size
-                ),
-                Measurement(f"TUI {kind}, key to paint", cost.wait, BARE, floor.wait, "ms", cost.wait / floor.wait),
-                Measurement(f"TUI {kind}, processor", cost.first, BARE, floor.first, "ms", cost.first / floor.first),
-            ]
-    return found

@@ -18,7 +18,7 @@ HELD_SECONDS = 5
 SWEEP = 75
 """So many columns one way, then back: there are not many more, and at the end an arrow changes nothing."""
 BARE = "bare Textual app"
-SCREENS = {"Triage": "1", "Layers": "2", "Validation": "3", "Cube": "5"}
+SCREENS = {"Triage": "1", "Layers": "2", "Validation": "3", "Correlation": "4", "Cube": "5", "Runs": "6"}
 WALK = ["1?", "\x1b", "nn", "2jjs", "\x1b", "\t3i", "\x1b", "4b", "5v", "6T", "\x1b", "1"]
 """Every screen, with what opens there; keys that are pressed one after the other before anything is waited for."""
 WALKS = 3
@@ -40,9 +40,10 @@ def tui_held() -> list[Measurement]:
                 Measurement(f"TUI arrow held, {name}: backlog", backlog, BARE, floor, "ms", backlog / floor),
                 Measurement(f"TUI arrow held, {name}: a key", size, BARE, floor_size, "B", size / floor_size),
             ]
-        quiet = len(terminal.until_quiet())
-    found.append(Measurement("TUI idle", quiet, "nothing", 0.0, "B", float(quiet > 0)))
-    return found
+            quiet = len(terminal.until_quiet())
+            found.append(Measurement(f"TUI idle, {name}", quiet, "nothing", 0.0, "B", float(quiet > 0)))
+        memory = resident_mb(terminal.pid)
+    return [*found, Measurement("TUI memory after that", memory, "allowed", 200.0, "MB", memory / 200)]
 
 
 KINDS = {

@@ -29,7 +29,7 @@ async def until(pilot: Pilot[None], condition: Callable[[], object]) -> None:
 def is_complete(app: DtuiApp) -> bool:
     """Whether everything that the screen asks for has been answered and painted."""
     session = app.session
-    if session is None or app.screen is not app.data_screen:
+    if session is None or app.waiting or app.screen is not app.data_screen:
         return False
     if session.view.is_empty or session.scene.layout.is_too_small:
         return True

@@ -12,7 +12,13 @@ import pytest
 from dtui.errors import RunDamagedError
 from dtui.model import AnomalySettings
 from dtui.tui.loader import Answered, Decided, Failed, Loader, Opened
-from dtui.tui.state.questions import AnomaliesQuestion, ClustersQuestion, IncidentsQuestion
+from dtui.tui.state.questions import (
+    AnomaliesQuestion,
+    ClustersQuestion,
+    IncidentsNotJudgedQuestion,
+    IncidentsQuestion,
+    NotJudgedQuestion,
+)
 from tests.tui.fake_query import FakeQuery
 
 PATIENCE_SECONDS = 20
@@ -74,6 +80,14 @@ def test_only_the_newest_of_many_requests_is_answered(desk):
         ("clusters", 8),
     ]
     assert desk.events.empty()
+
+
+def test_answers_that_are_found_soon_after_each_other_come_together(desk, monkeypatch):
+    monkeypatch.setattr("dtui.tui.loader.TOGETHER_SECONDS", PATIENCE_SECONDS)
+    desk.query.prepare_incidents = lambda seconds: False  # a slow one holds nothing back
+    quick = [ClustersQuestion(2), IncidentsNotJudgedQuestion(), NotJudgedQuestion(AnomalySettings())]
+    desk.loader.ask([*quick, IncidentsQuestion()], 0)
+    assert [one.question for one in desk.next().answers] == quick
 
 
 def test_that_nothing_new_comes_is_told_once_a_minute(desk):

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 from textual.events import Key
+from textual.geometry import Region
 from textual.widgets import Input
 
 from dtui.tui.panes.layers.tree import TreeOptions
@@ -16,6 +17,7 @@ from dtui.tui.renderables.panes.message import MessagePicture
 from dtui.tui.terminal.memory import share_one_heap
 from dtui.tui.widgets.board import MOST_DRAWINGS, Board
 from tests.tui.driving import at, press, running, screen_text, until
+from tests.tui.fake_query import FakeQuery
 
 
 async def test_help_and_lists_paint_nothing_of_the_panes(monkeypatch):
@@ -93,6 +95,57 @@ async def test_keys_that_wait_are_taken_before_the_next_paint(monkeypatch):
         await until(pilot, lambda: shown)
         assert app.session.selection.cursor < cursor
         assert shown[0] == app.session.selection.cursor, "the last place at once"
+
+
+def nodes_asked(query: FakeQuery, monkeypatch) -> list[int]:
+    """Note which nodes' filters are asked for over time, from now on."""
+    nodes, heatmap = [], query.heatmap
+
+    def noting(request):
+        if request.axis.columns > 1:
+            nodes.append(request.node)
+        return heatmap(request)
+
+    monkeypatch.setattr(query, "heatmap", noting)
+    return nodes
+
+
+async def test_while_a_key_is_held_the_panes_beside_wait_for_the_last_row(monkeypatch):
+    monkeypatch.setattr("dtui.tui.asking.HELD_RESTS_SECONDS", 1000)
+    async with running() as (app, pilot, query):
+        monkeypatch.setattr("dtui.tui.asking.HELD_SECONDS", 1000)
+        nodes = nodes_asked(query, monkeypatch)
+        for _ in range(3):
+            await pilot.press("j")
+        await until(pilot, lambda: not app.loader._draining)
+        assert not nodes
+        app._rest_hand()
+        await until(pilot, lambda: nodes)
+        assert nodes == [app.session.selection.node]
+
+
+async def test_while_a_name_is_typed_names_are_found_and_nothing_is_asked(monkeypatch):
+    monkeypatch.setattr("dtui.tui.asking.TYPED_RESTS_SECONDS", 1000)
+    async with running() as (app, pilot, query):
+        nodes = nodes_asked(query, monkeypatch)
+        await pilot.press("slash", *"head")
+        await until(pilot, lambda: app.session.current_search == "head")
+        await until(pilot, lambda: not app.loader._draining)
+        assert not nodes
+        await pilot.press("enter")
+        await until(pilot, lambda: nodes)
+        assert nodes == [app.session.selection.node]
+
+
+async def test_a_box_is_written_once_when_it_opens(monkeypatch):
+    async with running(size=(200, 70)) as (app, pilot, _):
+        overlay, drawn = app.data_screen.overlay, []
+        render = overlay.render_lines
+        monkeypatch.setattr(overlay, "render_lines", lambda crop: drawn.append(crop) or render(crop))
+        await pilot.press("question_mark")
+        await until(pilot, lambda: drawn)
+        await pilot.pause()
+        assert drawn == [Region(0, 0, *overlay.size)]
 
 
 @pytest.mark.parametrize(("first", "opened"), [("colon", "line"), ("slash", "line"), ("question_mark", "help")])

@@ -152,6 +152,29 @@ def test_search_moves_the_selection_to_a_match():
     assert scene.view.tree[scene.selection.node].name == "head"
 
 
+def test_a_search_leaves_the_panes_as_high_as_they_are():
+    scene = scene_of(size=(150, 30))
+    found = step(scene, lambda scene: scene.selection.with_search("tree", "head"))
+    assert len(TREE.items(found)) < len(TREE.items(scene))
+    assert found.layout == scene.layout
+
+
+def test_rows_are_listed_once_until_something_changes(monkeypatch):
+    listed = []
+    monkeypatch.setattr(
+        "dtui.tui.panes.layers.tree.visible_nodes", lambda *found: listed.append(1) or visible_nodes(*found)
+    )
+    session = Session(TABLE, view_of(FakeQuery(), 0), 150, 50)
+    session.choose(session.scene.with_pane(TREE))
+    listed.clear()
+    session.look()
+    session.look()
+    assert len(listed) <= 1
+    session.perform("column_left")
+    session.look()
+    assert 1 <= len(listed) <= 3
+
+
 def test_a_column_step_lands_on_a_recorded_iteration():
     scene = scene_of(FakeQuery(records=20, every=100))
     scene = step(scene, lambda scene: scene.selection.with_cursor(500))

@@ -28,6 +28,8 @@ MOST_COMPARED = 100
 """Validations before, and after, that are read at once."""
 MOST_CHANGES = 200
 """Confusions that a matrix tells of."""
+SHARES_KEPT = 500
+"""Confusions whose share over time is kept: a step of the crosshair asks for many of them again."""
 
 
 def confusion(data: RunData, iteration: int, window: int) -> Confusion:
@@ -137,9 +139,9 @@ def confusion_matrix(data: RunData, iteration: int, since: int | None, rows: int
         empty: IntArray = np.zeros((0, 0), dtype=np.int64)
         return ConfusionMatrix(None, None, (), nothing, nothing, empty, nothing, nothing, 0, 0)
     before = min(at, len(data.validations) if since is None else int(np.searchsorted(data.validations, since))) - 1
-    here = _count(data, slice(at, at + 1))
+    here = _count(data, at)
     sizes = data.class_sizes
-    past = _count(data, slice(before, before + 1)) if before >= 0 else here
+    past = _count(data, before) if before >= 0 else here
     changes = find_changes(past, here, sizes).chosen(slice(0, MOST_CHANGES))
     wrong = np.bincount(here.targets, here.counts, minlength=len(sizes))
     taken = np.bincount(here.labels, here.counts, minlength=len(sizes))
@@ -178,14 +180,19 @@ def confusion_shares(data: RunData, pairs: tuple[tuple[int, int], ...], axis: Ti
     if len(pairs) > MOST_CHANGES:
         raise UsageError(f"confusions over time: {len(pairs)} pairs; ask for at most {MOST_CHANGES}")
     held = records_of_columns(axis, data.validations, data.validation_interval)
-    shares = np.full((len(pairs), len(data.validations)), np.nan)
-    for target in {target for target, _ in pairs}:
-        times = confusion_times(data, target)
-        place = {label: row for row, label in enumerate(times.labels.tolist())}
-        judged = np.where(times.judged > 0, times.judged, np.nan)
-        for row, (own, label) in enumerate(pairs):
-            if own == target:
-                shares[row] = (times.counts[place[label]] if label in place else 0) / judged
+    known: dict[tuple[int, int], FloatArray] = data.remembered("shares of confusions", dict)
+    missing = [pair for pair in pairs if pair not in known]
+    if len(known) + len(missing) > SHARES_KEPT:
+        known.clear()
+        missing = [*pairs]
+    for target in {target for target, _ in missing}:
+        labels = _labels_of(data, target)
+        judged = np.count_nonzero(labels >= 0, axis=0)
+        for pair in missing:
+            if pair[0] == target:
+                taken = np.count_nonzero(labels == pair[1], axis=0)
+                known[pair] = np.divide(taken, judged, out=np.full(len(judged), np.nan), where=judged > 0)
+    shares = np.array([known[pair] for pair in pairs]).reshape(len(pairs), len(data.validations))
     return read_only(pool_largest(shares, held))
 
 
@@ -201,9 +208,14 @@ def _validation_at(data: RunData, iteration: int) -> int:
     return at
 
 
-def _count(data: RunData, validations: slice) -> Confusions:
-    targets, labels = _labels(data, validations)
-    return count_confusions(labels, targets, len(data.class_sizes))
+def _count(data: RunData, at: int) -> Confusions:
+    """Return the confusions at a validation; the labels of those beside it are kept for the next step."""
+    images = data.images
+    targets: LabelArray = np.zeros(0, dtype=np.uint16) if images is None else images.targets
+    if not len(targets):
+        return count_confusions(np.zeros((0, 1), dtype=np.int64), targets, len(data.class_sizes))
+    labels = data.labels_around(np.arange(len(targets)), at)
+    return count_confusions(labels[:, None], targets, len(data.class_sizes))
 
 
 def _labels(data: RunData, validations: slice) -> tuple[LabelArray, IntArray]:
@@ -214,14 +226,20 @@ def _labels(data: RunData, validations: slice) -> tuple[LabelArray, IntArray]:
     return images.targets, data.labels(slice(0, len(images.targets)), validations)
 
 
+def _labels_of(data: RunData, label: int) -> IntArray:
+    """Return what the images of a class were taken for, shape (images, validations)."""
+    check_labels(data, [label])
+    first = int(data.layout.first_image[label])
+    return data.labels(slice(first, first + int(data.class_sizes[label])), slice(0, len(data.validations)))
+
+
 def confusion_times(data: RunData, label: int) -> ConfusionTimes:
     """Answer `RunQuery.confusion_times`."""
     check_labels(data, [label])
-    first, images, count = int(data.layout.first_image[label]), int(data.class_sizes[label]), len(data.validations)
+    images, count = int(data.class_sizes[label]), len(data.validations)
 
     def find() -> Arrays:
-        labels = data.labels(slice(first, first + images), slice(0, count))
-        return tuple(one.astype(np.int64, copy=False) for one in confusions_over_time(labels, label))
+        return tuple(one.astype(np.int64, copy=False) for one in confusions_over_time(_labels_of(data, label), label))
 
     def is_possible(arrays: Arrays) -> bool:
         if not have(arrays, ("i", (None,)), ("i", (None, count)), ("i", (count,))) or len(arrays[0]) != len(arrays[1]):

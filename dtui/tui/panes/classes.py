@@ -151,7 +151,7 @@ class Classes(ListPane):
             window.first,
             window.row if rows and rows[window.row] == here else -1,
             scene.answers.get(ErrorsQuestion),
-            tuple(anomaly for anomaly in view.anomalies if anomaly.class_index is not None),
+            view.class_anomalies,
             selection.entry,
             view.stages,
             self._title(scene),
@@ -192,6 +192,9 @@ class Classes(ListPane):
 
     def items(self, scene: Scene) -> tuple[ClassRow, ...]:
         """Return clusters and classes that are visible; a single cluster has no row of its own."""
+        return scene.once(f"{self.name} rows", lambda: self._items(scene))
+
+    def _items(self, scene: Scene) -> tuple[ClassRow, ...]:
         search, options = scene.selection.search_of(self.name), scene.selection.get(ClassesOptions)
         matches, is_filtered = find_matches(search, scene.view.classes), bool(search) or options.only_here
         if options.only_here:

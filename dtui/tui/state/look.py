@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from dtui.tui.renderables.panes.message import not_drawn
@@ -11,19 +11,23 @@ from dtui.tui.state.pane import Pane, Scene
 from dtui.tui.state.questions import Question
 
 
-def look(scene: Scene, failed: Mapping[str, Exception]) -> tuple[dict[Pane, Picture], list[Question[Any]]]:
+def look(
+    scene: Scene, failed: Mapping[str, Exception], waiting: Collection[Pane] = ()
+) -> tuple[dict[Pane, Picture], list[Question[Any]]]:
     """Return a picture for each pane on the screen, and the questions, the most important first.
 
     Args:
         scene: The state to show.
         failed: Errors that panes raised, by name of the pane; `Scene.tell` adds to it. Such a pane shows its error.
+        waiting: Panes that ask nothing now.
     """
     pictures: dict[Pane, Picture] = {}
     questions: list[Question[Any]] = []
     for pane in (*scene.screen.panes, *scene.table.above, *scene.table.below):
         if scene.asked(pane, lambda pane, scene: pane.is_shown(scene)) is False:
             continue
-        questions += scene.asked(pane, lambda pane, scene: list(pane.wanted(scene))) or []
+        if pane not in waiting:
+            questions += scene.asked(pane, lambda pane, scene: list(pane.wanted(scene))) or []
         picture = None if pane.name in failed else scene.asked(pane, lambda pane, scene: pane.picture(scene))
         pictures[pane] = picture or not_drawn(failed.get(pane.name), pane.title)
     if scene.table.runs is not None and scene.table.runs not in scene.screen.panes:

@@ -226,10 +226,23 @@ class Scene:
     """Called with a pane that raised."""
     _others: dict[int, Scene] = field(default_factory=dict, init=False)
     """The scene on other screens, once it was asked for."""
+    _found: dict[str, Any] = field(default_factory=dict, init=False)
+
+    @property
+    def parts(self) -> tuple[object, ...]:
+        """What it was made of, by which it is known."""
+        return self.table, self.selection, self.view, self.answers, self.size, self.message
 
     def at(self, selection: Selection) -> Scene:
         """Return the scene with another selection; itself, with what it has found out, if it is the same."""
         return self if selection is self.selection else replace(self, selection=selection)
+
+    def once(self, name: str, find: Callable[[], SaidT]) -> SaidT:
+        """Return what was found under a name the first time that it was looked for in this scene."""
+        if name not in self._found:
+            self._found[name] = find()
+        found: SaidT = self._found[name]
+        return found
 
     @property
     def screen(self) -> Screen:

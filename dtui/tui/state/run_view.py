@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -140,6 +141,11 @@ class RunView:
     def is_empty(self) -> bool:
         """Whether there is nothing to draw yet."""
         return not len(self.iterations)
+
+    @cached_property
+    def class_anomalies(self) -> tuple[Anomaly, ...]:
+        """The anomalies that are of a class."""
+        return tuple(anomaly for anomaly in self.anomalies if anomaly.class_index is not None)
 
     @property
     def last_iteration(self) -> int:

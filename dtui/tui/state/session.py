@@ -6,7 +6,7 @@ It knows no widget and no terminal, so it can be tested without them.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
@@ -67,6 +67,7 @@ class Session(Going, Waiting):
         """Panes that raised since something happened last, by name: each says so in its place."""
         self._link, self._awaited = link, None
         self._kept, self._answered = None, {}
+        self._scene: Scene | None = None
         self.settle(begin(self.scene))
         self.follow_link()
 
@@ -74,12 +75,15 @@ class Session(Going, Waiting):
 
     @property
     def scene(self) -> Scene:
-        """Everything that decides what a key does."""
-        return Scene(self.table, self.selection, self.view, self.answers, self._size, self.message, self._tell)
+        """Everything that decides what a key does; the same scene, with what it found out, until something changes."""
+        now = (self.table, self.selection, self.view, self.answers, self._size, self.message)
+        if self._scene is None or any(one is not other for one, other in zip(self._scene.parts, now, strict=True)):
+            self._scene = Scene(*now, tell=self._tell)
+        return self._scene
 
-    def look(self) -> tuple[dict[Pane, Picture], list[Question[Any]]]:
-        """Return what each pane shows now, and the questions to ask."""
-        return look(self.scene, self._failed)
+    def look(self, waiting: Collection[Pane] = ()) -> tuple[dict[Pane, Picture], list[Question[Any]]]:
+        """Return what each pane shows now, and the questions to ask; some panes may wait with theirs."""
+        return look(self.scene, self._failed, waiting)
 
     # --- keys
 

@@ -8,16 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from rich.console import Console
 from rich.control import Control
-from textual._compositor import ChopsUpdate, CompositorUpdate
+from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.geometry import Region
 from textual.screen import Screen
+from textual.strip import Strip
 from textual.widget import Widget
 
 from dtui.tui.terminal.releases import version
+
+if TYPE_CHECKING:
+    from dtui.tui.renderables.canvas.sgr import Pen
 
 PATCHED_VERSIONS = frozenset({"8.2.8"})
 """Releases whose compositor was read and measured; any other is left as it is."""
@@ -34,21 +38,69 @@ def install() -> bool:
     if not is_known():
         return False
     ChopsUpdate.render_segments = render_segments  # type: ignore[method-assign, assignment]
+    LayoutUpdate.render_segments = render_whole  # type: ignore[method-assign, assignment]
     return True
+
+
+class ContinuedStrip(Protocol):
+    """A strip that can go on where another has left the terminal's colours."""
+
+    def render_after(self, pen: Pen) -> str:
+        """Return its escape sequences, and leave the pen as the terminal writes then."""
+
+
+class _Writing:
+    """Strips in their places, one after the other: a colour that is set already is not set again."""
+
+    def __init__(self, console: Console) -> None:
+        from dtui.tui.renderables.canvas.sgr import RESET, Pen  # not needed for the first paint, and NumPy takes long
+
+        self._console, self._new_pen, self._to_reset = console, Pen, RESET
+        self._pen, self._is_reset = Pen(), True
+        self._parts: list[str] = []
+
+    def put(self, x: int, y: int, strip: Strip | ContinuedStrip) -> None:
+        """Write a strip at a place. One of Textual begins and ends with the terminal's own colours."""
+        self._parts.append(Control.move_to(x, y).segment.text)
+        if isinstance(strip, Strip) and not hasattr(strip, "render_after"):
+            self._reset()
+            self._parts.append(strip.render(self._console))
+        else:
+            self._parts.append(cast(ContinuedStrip, strip).render_after(self._pen))
+            self._is_reset = False
+
+    def _reset(self) -> None:
+        if not self._is_reset:
+            self._parts.append(self._to_reset)
+            self._pen, self._is_reset = self._new_pen(), True
+
+    def text(self) -> str:
+        """Return all escape sequences, ending in the terminal's own colours."""
+        self._reset()
+        return "".join(self._parts)
 
 
 def render_segments(update: ChopsUpdate, console: Console) -> str:
     """Return the escape sequences that write only the changed spans of a screen, and nothing to their left."""
-    written: list[str] = []
-    move_to = Control.move_to
+    writing = _Writing(console)
     for y, first, stop in update.spans:
         for end, (x, strip) in zip(update.chop_ends[y], update.chops[y].items(), strict=False):
             if strip is None or x >= stop or end <= first:
                 continue
             start, finish = max(x, first), min(end, stop)
-            part = strip if (start, finish) == (x, end) else strip.crop(start - x, finish - x)
-            written += (move_to(start, y).segment.text, part.render(console))
-    return "".join(written)
+            writing.put(start, y, strip if (start, finish) == (x, end) else strip.crop(start - x, finish - x))
+    return writing.text()
+
+
+def render_whole(update: LayoutUpdate, console: Console) -> str:
+    """Return the escape sequences that write all of a screen."""
+    writing = _Writing(console)
+    for y, strips in enumerate(update.strips, update.region.y):
+        x = update.region.x
+        for strip in strips:
+            writing.put(x, y, strip)
+            x += strip.cell_length
+    return writing.text()
 
 
 class RegionsUpdate(CompositorUpdate):
@@ -60,11 +112,11 @@ class RegionsUpdate(CompositorUpdate):
 
     def render_segments(self, console: Console) -> str:
         """Return the escape sequences that write them."""
-        written: list[str] = []
+        writing = _Writing(console)
         for region in sorted(self._regions, key=lambda region: (region.y, region.x)):
             for y, strip in enumerate(self._widget.render_lines(region), region.y):
-                written += (Control.move_to(region.x, y).segment.text, strip.render(console))
-        return "".join(written)
+                writing.put(region.x, y, strip)
+        return writing.text()
 
 
 def paint_at_once(widget: Widget) -> None:

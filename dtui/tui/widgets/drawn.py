@@ -37,8 +37,11 @@ class Drawn(Widget):
             output: What the terminal can show.
         """
         old, self._cells, self._output = self._cells, cells, output
+        if not self.display:
+            return  # all of it is painted when it is shown
+        whole = Region(0, 0, cells.width, cells.height)
         if old is None or (old.width, old.height) != (cells.width, cells.height) or old.theme != cells.theme:
-            self.refresh()
+            self.refresh(whole)
         elif regions := changed_regions(old, cells):
             self.refresh(*regions)
 

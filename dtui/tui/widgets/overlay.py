@@ -6,10 +6,11 @@ It is a widget of the data screen and no screen of its own, so that it paints it
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from textual import events
 from textual.binding import Binding, BindingType
+from textual.geometry import Region
 
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.panes.over.box import Box
@@ -75,6 +76,11 @@ class Overlay(Drawn, can_focus=True):
         self.screen.set_focus(None)
         if done is not None:
             done(place)
+
+    def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
+        """Repaint regions that have changed. That it is opened, gets the keyboard or a size changes no cell: Textual
+        would write all of it once more."""
+        return super().refresh(*regions, repaint=repaint and bool(regions), layout=layout, recompose=recompose)
 
     def _show(self, box: Box) -> None:
         frame = self._frame

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from dtui.tui.renderables.canvas.cells import CellRow, Cells
 from dtui.tui.renderables.canvas.output import ColorMode, Output
 from dtui.tui.renderables.canvas.palettes import PALETTE_256, is_panel_like, nearest_16, nearest_256
-from dtui.tui.renderables.canvas.sgr import fold_ascii, row_to_sgr, style_runs, to_ansi, to_text
+from dtui.tui.renderables.canvas.sgr import Pen, continue_row, fold_ascii, row_to_sgr, style_runs, to_ansi, to_text
 from dtui.tui.renderables.canvas.theme import DARK
 from tests.unit.renderables.builders import seen
 
@@ -59,6 +59,26 @@ def test_what_is_written_reads_back_as_the_cells(mode: ColorMode, row: CellRow) 
             assert bold == bool(row.bold[index])
 
 
+def looks(shown: list[tuple[str, object, object, bool, bool]]) -> list[object]:
+    """What is seen of cells: one of nothing but pixels by its two colours, in which bold does not count."""
+    return [
+        ((halves(glyph, fore, back) if not reverse else None) or (glyph, fore, back, bold and glyph != " "), reverse)
+        for glyph, fore, back, bold, reverse in shown
+    ]
+
+
+@pytest.mark.parametrize("mode", ColorMode)
+@settings(max_examples=80, deadline=None)
+@given(first=rows(), second=rows())
+def test_a_row_that_goes_on_where_another_ended_looks_the_same(
+    mode: ColorMode, first: CellRow, second: CellRow
+) -> None:
+    output, pen = Output(mode), Pen()
+    both = continue_row(first, output, pen) + continue_row(second, output, pen)
+    alone = [row_to_sgr(row, output) for row in (first, second)]
+    assert looks(seen(both)[0]) == [look for row in alone for look in looks(seen(row)[0])]
+
+
 @settings(max_examples=100, deadline=None)
 @given(row=rows())
 def test_without_colours_only_bold_and_reverse_are_left(row: CellRow) -> None:
@@ -88,6 +108,14 @@ def test_sixteen_colours_keep_the_terminals_own_background_behind_panels(row: Ce
             assert not reverse or fore is None
         else:
             assert back == nearest_16(background) or row.ch[index] in (0x2580, 0x2584)
+
+
+def test_a_colour_that_is_set_already_is_not_set_again() -> None:
+    cells, pen = Cells(3, 2, DARK), Pen()
+    for y in (0, 1):
+        cells.text(0, y, "abc", DARK.accent)
+    assert continue_row(cells.row(0), Output(), pen).startswith("\x1b[38;2;")
+    assert continue_row(cells.row(1), Output(), pen) == "abc"
 
 
 def test_nothing_is_repeated() -> None:

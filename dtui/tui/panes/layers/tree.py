@@ -33,6 +33,7 @@ from dtui.tui.panes.layers.tree_options import TreeOptions
 from dtui.tui.panes.layers.tree_rows import (
     ORDERS,
     TreeItem,
+    first_found,
     initial_folds,
     ordered_layers,
     parents_of,
@@ -50,7 +51,6 @@ from dtui.tui.state.key_steps import cycling
 from dtui.tui.state.navigate import select_row
 from dtui.tui.state.numbers import Numbers
 from dtui.tui.state.pane import Scene, Shows, Step
-from dtui.tui.state.places.search import find_matches
 from dtui.tui.state.questions import Question
 from dtui.tui.state.screens.layout import divide
 from dtui.tui.state.selection import Selection
@@ -113,8 +113,10 @@ class Tree(ListPane):
     # --- what it shows
 
     def needed(self, scene: Scene) -> int:
-        """Return the rows of what is unfolded."""
-        return sum(info_rows(scene.size[1])) + len(self.items(scene)) * self.tall(scene)
+        """Return the rows of what is unfolded: a search leaves the panes as high as they are, letter by letter."""
+        search = scene.selection.search_of(self.name)
+        items = scene.once(f"{self.name} rows without a search", lambda: self._items(scene)) if search else None
+        return sum(info_rows(scene.size[1])) + len(self.items(scene) if items is None else items) * self.tall(scene)
 
     def tall(self, scene: Scene) -> int:
         """Return the terminal rows of a row: what its chart needs, or twice that."""
@@ -203,8 +205,11 @@ class Tree(ListPane):
 
     def items(self, scene: Scene) -> tuple[TreeItem, ...]:
         """Return the rows that are visible, in order."""
+        return scene.once(f"{self.name} rows", lambda: self._items(scene, scene.selection.search_of(self.name)))
+
+    def _items(self, scene: Scene, search: str = "") -> tuple[TreeItem, ...]:
         selection, view = scene.selection, scene.view
-        options, search = selection.get(TreeOptions), selection.search_of(self.name)
+        options = selection.get(TreeOptions)
         if options.order == "depth":
             nodes = visible_nodes(view.tree, options.folded, search)
             if self.is_flat(scene):
@@ -308,19 +313,10 @@ class Tree(ListPane):
         if index not in {item.node.index for item in items}:
             options = on_node(replace(options, folded=options.folded - parents_of(tree, index)))
             if search:
-                index = self._first_found(items, search, index)
+                index = first_found(items, search, index)
         if index != scene.selection.node or options != scene.selection.get(TreeOptions):
             scene = scene.at(scene.selection.changed(node=index).put(options))
         return super().settle(scene)
-
-    @staticmethod
-    def _first_found(items: Sequence[TreeItem], search: str, otherwise: int) -> int:
-        """Return the first node that a search finds, a layer if it finds any; without a search the first layer."""
-        nodes = [item.node for item in items if item.norm is None]
-        matches = find_matches(search, [node.name for node in nodes]) if search else range(len(nodes))
-        found = [nodes[place] for place in sorted(matches)] or nodes
-        layers = (node.index for node in found if node.layer is not None)
-        return next(layers, found[0].index if found else otherwise)
 
     def with_node(self, scene: Scene, node: int) -> Selection:
         """Return the selection on a node, with its parents opened, and without a search that hides it."""

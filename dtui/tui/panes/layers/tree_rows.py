@@ -171,3 +171,12 @@ def incidents_of(entries: Sequence[Entry], tree: Sequence[TreeNode]) -> dict[int
             for index in (node.index, *parents_of(tree, node.index)):
                 found[index] = (*found.get(index, ()), *by_name[node.name])
     return found
+
+
+def first_found(items: Sequence[TreeItem], search: str, otherwise: int) -> int:
+    """Return the first node that a search finds, a layer if it finds any; without a search the first layer."""
+    nodes = [item.node for item in items if item.norm is None]
+    matches = find_matches(search, [node.name for node in nodes]) if search else range(len(nodes))
+    found = [nodes[place] for place in sorted(matches)] or nodes
+    layers = (node.index for node in found if node.layer is not None)
+    return next(layers, found[0].index if found else otherwise)

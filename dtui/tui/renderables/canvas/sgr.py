@@ -46,10 +46,28 @@ class _Codes(dict[int, str]):
 _CODES = {mode: (_Codes(30, mode), _Codes(40, mode)) for mode in ColorMode}
 
 
+class Pen:
+    """How a terminal writes now: its colours, bold and reversed. As after a reset at first."""
+
+    __slots__ = ("back", "bold", "fore", "marked")
+
+    def __init__(self) -> None:
+        """Begin as after a reset."""
+        self.fore, self.back, self.bold, self.marked = DEFAULT, DEFAULT, 0, 0
+
+
 def row_to_sgr(row: CellRow, output: Output) -> str:
     """Return a row with the fewest escape sequences that show it, ending in a reset; "" for no cells.
 
     The terminal must be in its default state, as it is after a reset.
+    """
+    return continue_row(row, output, Pen()) + RESET if len(row.ch) else ""
+
+
+def continue_row(row: CellRow, output: Output, pen: Pen) -> str:
+    """Return a row with the fewest escape sequences that show it where the terminal writes as `pen` says.
+
+    The pen is left as the row leaves the terminal; who writes the last row resets it. "" for no cells.
     """
     if not len(row.ch):
         return ""
@@ -58,7 +76,7 @@ def row_to_sgr(row: CellRow, output: Output) -> str:
     starts = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1])))
     runs = keys[starts]
     fore_codes, back_codes = _CODES[output.mode]
-    fore, back, bold, marked = DEFAULT, DEFAULT, 0, 0
+    fore, back, bold, marked = pen.fore, pen.back, pen.bold, pen.marked
     text = _points_to_text(ch)
     out: list[str] = []
     begins = starts.tolist()
@@ -84,7 +102,8 @@ def row_to_sgr(row: CellRow, output: Output) -> str:
             back = want_back
             codes += back_codes[back]
         out.append(f"\x1b[{codes[:-1]}m{part}" if codes else part)
-    return spelled("".join(out)) + RESET
+    pen.fore, pen.back, pen.bold, pen.marked = fore, back, bold, marked
+    return spelled("".join(out))
 
 
 def to_ansi(cells: Cells, output: Output) -> str:

@@ -43,11 +43,16 @@ class PixelRows:
 
     def y_of(self, row: int) -> int | None:
         """Return the terminal row where a sorted row begins; None where it is not shown."""
-        if not self.first <= row < self.first + self.count or not self.pixels or not self.made:
-            return None
-        made = self.made_of(row)
+        ys, place = self.ys(), row - self.first
+        return int(ys[place]) if 0 <= place < len(ys) else None
+
+    def ys(self) -> IntArray:
+        """Return the terminal row where each row that is shown begins, ascending, shape (count,); none without room."""
+        if not self.pixels or not self.made:
+            return np.zeros(0, np.int64)
+        made = (np.arange(1, self.count + 1) * self.made - 1) // max(1, self.count)
         pixel = -(-made * self.pixels // self.made) if self.made <= self.pixels else made * self.pixels // self.made
-        return 1 + min(pixel, self.pixels - 1) // 2
+        return 1 + np.minimum(pixel, self.pixels - 1) // 2
 
     def row_at(self, y: int) -> int | None:
         """Return a sorted row that terminal row `y` shows, one that begins there if any does; None for the header."""

@@ -123,11 +123,9 @@ def draw_numbers(
         if y is not None and y != chosen_y and 0 <= row < len(order):
             text = f"{int(order[row]):,}"
             cells.text(right - text_width(text), y, text, theme.muted)
-    for y in range(1, frame.height):
-        rows = place.rows_in(y)
-        if not rows:
-            break
-        begun = [row for row in rows if place.y_of(row) == y and row < len(order)]
+    ys = place.ys()[: max(0, len(order) - place.first)]
+    for y in np.unique(ys).tolist():
+        begun = place.first + np.flatnonzero(ys == y)
         for mark, flag in flags:
             marked = flag[begun]
             if marked.any():
