@@ -22,7 +22,7 @@ from dtui.cli.launching import launch
 from dtui.cli.reporting import nightly
 from dtui.cli.samples import batch
 from dtui.cli.shell import completion
-from dtui.cli.watching import watch
+from dtui.cli.watching import serve, watch
 from dtui.version import __version__
 
 COLORS = ("auto", "truecolor", "256", "16", "never")
@@ -290,6 +290,7 @@ COMMANDS = (
     ),
     nightly.COMMAND,
     watch.COMMAND,
+    serve.COMMAND,
     *files.COMMANDS,
     completion.COMMAND,
 )

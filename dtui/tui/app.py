@@ -207,6 +207,7 @@ class DtuiApp(AskingApp):
         install()
         self._output, self.session, table = output_for(*self._wishes), session, session.table
         session.resized(*self.size)
+        self.take_pressed(session)
         self.data_screen = DataScreen(table, self.perform)
         self._paint()
         await self.push_screen(self.data_screen)

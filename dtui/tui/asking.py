@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
+import os
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+from textual import events
 from textual.app import App
 
 from dtui.errors import DtuiError
 from dtui.safe_text import safe
+from dtui.tui.terminal.capabilities import is_served, log_path
 
 if TYPE_CHECKING:
+    from dtui.tui.export import Shot
     from dtui.tui.renderables.panes.over.box import Box
+    from dtui.tui.state.pane import Scene
     from dtui.tui.state.review.reviewing import Decision
     from dtui.tui.state.session import Session
     from dtui.tui.widgets.command_line import CommandLine
 
 
+LOG = logging.getLogger(__name__)
 EXAMPLE = "1003, class 4, f17, a layer, a run, dead, or what to do"
 """What the palette may be asked for."""
 
@@ -26,6 +34,18 @@ class AskingApp(App[None]):
     """An app that asks for lines; what they mean is the session's to say."""
 
     session: Session | None
+    pressed = ""
+    """The last key that the screen has no use for."""
+
+    def on_key(self, event: events.Key) -> None:
+        """Remember a key that is pressed before there is a screen."""
+        self.pressed = event.key
+
+    def take_pressed(self, session: Session) -> None:
+        """Go to the screen whose key was pressed while the run was being opened; other keys are about what is seen."""
+        for screen in session.table.screens:
+            if screen.key and screen.key == self.pressed:
+                session.perform(screen.action.id)
 
     def paint(self) -> None:
         """Ask for missing data and show the data at hand."""
@@ -63,10 +83,11 @@ class AskingApp(App[None]):
         elif action == "palette":
             line.ask(Wish(":", "", self._go, suggest=self._suggest, example=EXAMPLE))
         elif action == "export":
-            from dtui.tui.export import first_name, heading_of, wrong_name
+            from dtui.tui.export import Shot, first_name, wrong_name
 
-            svg = self.export_screenshot(title=heading_of(session.scene))
-            line.ask(Wish("write to", first_name(session.scene), partial(self._export, svg), changed=wrong_name))
+            shot = Shot(self.screen._compositor.render_update(full=True), *self.size)
+            label = "download" if is_served(os.environ) else "write to"
+            line.ask(Wish(label, first_name(session.scene), partial(self._export, shot), changed=wrong_name))
         elif action == "search":
             if session.searched is None:
                 session.fail("search: nothing on this screen has names")
@@ -83,17 +104,36 @@ class AskingApp(App[None]):
             if entries:
                 line.ask(Wish("note", safe(entries[0].note), self._note))
 
-    def _export(self, svg: str, name: str | None, _: int) -> None:
-        """Write what was on the screen before the line was asked for."""
+    def _export(self, shot: Shot, name: str | None, _: int) -> None:
+        """Write what was on the screen before the line was asked for, in a thread: a picture takes long to draw."""
+        if self.session is not None and name is not None:
+            self.session.fail(f"writing {safe(name)} …")
+            self.paint()
+            self.run_worker(self._write(name, shot, self.session), exit_on_error=False)
+
+    async def _write(self, name: str, shot: Shot, session: Session) -> None:
         from dtui.tui.export import export
 
-        if self.session is None or name is None:
-            return
         try:
-            self.session.fail(export(name, self.session.scene, svg))
+            make = self._send if is_served(os.environ) else export
+            line = await asyncio.to_thread(make, name, session.scene, shot)
         except DtuiError as error:
-            self.session.fail(str(error))
+            line = str(error)
+        except Exception as error:
+            LOG.exception("%s: cannot be written", name)
+            line = f"{name}: not written ({type(error).__name__}: {error}); details: {log_path()}"
+        session.fail(line)
         self.paint()
+
+    def _send(self, name: str, scene: Scene, shot: Shot) -> str:
+        """Let the browser keep it: the server's disk is not the reader's. Called in a thread."""
+        import io
+
+        from dtui.tui.export import exported, file_name
+
+        data, lacking = exported(name, scene, shot)
+        self.call_from_thread(self.deliver_binary, io.BytesIO(data), save_filename=file_name(name))
+        return f"sent to the browser: {safe(name)}, {len(data):,} bytes{lacking}"
 
     def _suggest(self, line: str) -> list[tuple[str, str, str]]:
         from dtui.tui.state.places.go_to import hints

@@ -86,7 +86,9 @@ def find_mode(color: str, environment: Mapping[str, str]) -> str:
 
 
 def needs_ascii(environment: Mapping[str, str], encoding: str | None) -> bool:
-    """Whether the terminal's encoding cannot carry block elements."""
+    """Whether the terminal's encoding cannot carry block elements. A browser's can, whatever the server's locale."""
+    if is_served(environment):
+        return False
     if (encoding or "").lower().replace("-", "").replace("_", "") != "utf8":
         return True
     locale = environment.get("LC_ALL") or environment.get("LC_CTYPE") or environment.get("LANG") or ""
