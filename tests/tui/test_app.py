@@ -465,3 +465,13 @@ async def test_where_detectors_cannot_judge_yet_their_sentence_is_shown(growing_
         assert "no anomalies to review: 4 validations, the rules need 6" in screen_text(app)
         growing_run.grow(4)
         await until(pilot, lambda: "to review" in screen_text(app))
+
+
+async def test_a_screen_that_is_asked_for_while_the_run_is_opening_is_shown_then():
+    is_opened = threading.Event()
+    app = DtuiApp(Path("slow.dtui"), open_=lambda _: is_opened.wait() and FakeQuery())
+    async with app.run_test() as pilot:
+        await pilot.press("x", "3")
+        is_opened.set()
+        await until(pilot, lambda: is_complete(app))
+        assert app.session.scene.screen.name == "Validation"

@@ -18,6 +18,19 @@ from tests.tui.driving import press, running, screen_text, until
 from tests.tui.fake_query import FakeQuery
 
 
+class Drawn(str):
+    """What is on the screen, drawn already."""
+
+    def to_svg(self, title: str) -> str:
+        return str(self)
+
+
+@pytest.fixture(autouse=True)
+def _no_heading_of_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = exporting.heading_of
+    monkeypatch.setattr(exporting, "heading_of", lambda scene: "" if scene is None else found(scene))
+
+
 async def write(app, pilot, name: str) -> None:
     """Ask for an export, and type a name in place of the one that is offered."""
     await pilot.press("E")
@@ -25,7 +38,7 @@ async def write(app, pilot, name: str) -> None:
     line = app.screen.command_line.query_one("Input")
     line.value = name
     await pilot.press("enter")
-    await until(pilot, lambda: not app.screen.command_line.is_asking)
+    await until(pilot, lambda: not app.screen.command_line.is_asking and not app.workers)
 
 
 async def test_the_screen_is_written_as_a_picture_that_asks_nothing_from_the_network(tmp_path):
@@ -79,7 +92,7 @@ async def test_a_place_that_cannot_be_written_is_said(tmp_path, name, said):
 async def test_a_screen_without_numbers_says_so(tmp_path):
     async with running(FakeQuery(records=0), screen=None) as (app, _, _query):
         with pytest.raises(UsageError, match=r"no pane of this screen has numbers|iteration"):
-            export(str(tmp_path / "a.csv"), replace_table(app.session.scene), "<svg/>")
+            export(str(tmp_path / "a.csv"), replace_table(app.session.scene), Drawn("<svg/>"))
 
 
 def replace_table(scene):
@@ -133,7 +146,7 @@ def test_a_picture_that_cannot_be_drawn_is_one_line(tmp_path, monkeypatch):
 
     monkeypatch.setattr(vl_convert, "svg_to_png", fail)
     with pytest.raises(OutputError, match="the picture could not be made: no svg"):
-        export(str(tmp_path / "a.png"), None, "<svg/>")  # type: ignore[arg-type]
+        export(str(tmp_path / "a.png"), None, Drawn("<svg/>"))  # type: ignore[arg-type]
 
 
 def test_a_character_that_no_font_has_is_found_before_the_picture_is_read():
@@ -146,9 +159,9 @@ def test_a_character_that_no_font_has_is_found_before_the_picture_is_read():
 def test_what_is_missing_in_a_png_is_said_in_one_line(monkeypatch, tmp_path):
     monkeypatch.setattr(exporting, "not_drawn", lambda svg: "猫犬鳥魚")
     svg = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"></svg>'
-    said = export(str(tmp_path / "a.png"), None, svg)
+    said = export(str(tmp_path / "a.png"), None, Drawn(svg))
     assert said.endswith(
         "; no font here has 猫 U+732B 犬 U+72AC 鳥 U+9CE5 and 1 more: install one that has, such as Noto Sans CJK, "
         "or write .svg"
     )
-    assert "no font" not in export(str(tmp_path / "a.svg"), None, svg)
+    assert "no font" not in export(str(tmp_path / "a.svg"), None, Drawn(svg))
