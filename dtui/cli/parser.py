@@ -60,6 +60,18 @@ def parse_threshold(text: str) -> tuple[str, float]:
     return unit, value
 
 
+def parse_stretch(text: str) -> tuple[int, int]:
+    """Return the first iteration and the stop of a stretch of time: "400-600".
+
+    Raises:
+        argparse.ArgumentTypeError: It is none, or it is empty.
+    """
+    first, _, stop = text.partition("-")
+    if not (first.isdecimal() and stop.isdecimal() and int(first[:18]) < int(stop[:18])):
+        raise argparse.ArgumentTypeError(f"{text!r} is no stretch of iterations, such as 400-600")
+    return int(first[:18]), int(stop[:18])
+
+
 def _add_screen(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("on screen")
     group.add_argument("--color", choices=COLORS, default="auto", help="how many colours (default: %(default)s)")
@@ -85,6 +97,11 @@ def _open_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--class", dest="class_name", metavar="NAME", help="the class: its name or its label")
     group.add_argument("--layer", metavar="NAME", help="the layer or module")
     group.add_argument("--filter", type=int, metavar="N", help="the filter of that layer")
+    group.add_argument("--image", type=int, metavar="N", help="the validation image, by its number")
+    group.add_argument("--list", dest="listed", metavar="LIST", help="a list of images: always-wrong, hard, easy, …")
+    group.add_argument("--incident", metavar="ID", help="the incident, as dtui incidents names it")
+    group.add_argument("--screen", metavar="NAME", help="the screen: triage, layers, validation, …, or one inside")
+    group.add_argument("--zoom", type=parse_stretch, metavar="A-B", help="show only these iterations")
     _add_screen(parser)
     parser.add_argument("--version", action="version", version=f"dtui {__version__}")
     parser.add_argument("--man", action="store_true", help="print the manual page; dtui --man | man -l -")

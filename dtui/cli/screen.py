@@ -28,6 +28,9 @@ FIRST_RECORD_SECONDS = 120.0
 FAREWELL_SECONDS = 20.0
 """How long a training may take to close its run."""
 
+PLACE = ("at", "class_name", "layer", "filter", "image", "listed", "incident", "screen", "zoom")
+"""The options that say where to open a run."""
+
 _PR_SET_PDEATHSIG = 1
 """Of linux/prctl.h."""
 
@@ -39,8 +42,7 @@ def run_open(options: argparse.Namespace) -> Outcome:
 
         return manual_page()
     places, runs = runs_to_open(options.paths)
-    is_link = any(value is not None for value in (options.at, options.class_name, options.layer, options.filter))
-    _show(runs[0], options, places if len(runs) > 1 and not is_link else ())
+    _show(runs[0], options, places if len(runs) > 1 else ())
     return Outcome()
 
 
@@ -70,10 +72,7 @@ def _show(path: Path, options: argparse.Namespace, places: Sequence[Path] = ()) 
         mouse=options.mouse,
         slow_link=options.slow_link,
         bell=options.bell,
-        at=getattr(options, "at", None),
-        class_name=getattr(options, "class_name", None),
-        layer=getattr(options, "layer", None),
-        filter=getattr(options, "filter", None),
+        place={name: getattr(options, name, None) for name in PLACE},
     )
 
 

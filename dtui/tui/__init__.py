@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 __all__ = ["run_tui"]
 
@@ -18,10 +19,7 @@ def run_tui(
     mouse: bool = True,
     slow_link: bool = False,
     bell: bool = False,
-    at: int | None = None,
-    class_name: str | None = None,
-    layer: str | None = None,
-    filter: int | None = None,
+    place: Mapping[str, Any] | None = None,
 ) -> None:
     """Open the TUI on a run and return when the person leaves it.
 
@@ -34,10 +32,7 @@ def run_tui(
         mouse: Whether the program uses the mouse; if not, the terminal can select text.
         slow_link: Whether to draw with fewer colour steps, which costs fewer bytes.
         bell: Whether the terminal's bell rings at a new incident of a live run.
-        at: Iteration to open; if nothing was recorded there, the nearest.
-        class_name: Class to open: its name or its label.
-        layer: Layer or module to open.
-        filter: Filter of that layer to open.
+        place: Where to open it, by the names of `state.places.link.Link`; of what is not there the nearest.
 
     Raises:
         TerminalError: There is no terminal, or one that cannot show the TUI.
@@ -46,7 +41,6 @@ def run_tui(
     """
     from dtui.tui.start import start
 
-    place = {"at": at, "class_name": class_name, "layer": layer, "filter": filter}
     start(
         path,
         color=color,
@@ -55,6 +49,6 @@ def run_tui(
         mouse=mouse,
         slow_link=slow_link,
         bell=bell,
-        place=place,
+        place=place or {},
         places=places,
     )

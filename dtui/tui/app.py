@@ -114,7 +114,7 @@ class DtuiApp(AskingApp):
         self._polls, self._is_painting = 0, False
         self.register_theme(textual_theme(self._theme))
         self.theme = f"dtui-{self._theme.name}"
-        self._starts_in_list = bool(places)
+        self._starts_in_list = bool(places) and link is None
         self.loader = Loader(path, self._post, open_, places, self._first_session)
 
     def _post(self, event: Event) -> None:

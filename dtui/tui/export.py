@@ -98,10 +98,11 @@ def export(name: str, scene: Scene, shot: Shot) -> str:
     wrong = wrong_name(name)
     if wrong:
         raise UsageError(f"{name}: {wrong}")
-    target = find_target(name)
+    target, was_there = find_target(name), Path(name).exists()
     data, lacking = exported(name, scene, shot)
     target.write(data)
-    return f"written: {safe(name)}, {len(data):,} bytes{lacking}"
+    replaced = " in place of the file that was there" * was_there
+    return f"written: {safe(name)}, {len(data):,} bytes{replaced}{lacking}"
 
 
 def exported(name: str, scene: Scene, shot: Shot) -> tuple[bytes, str]:

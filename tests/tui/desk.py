@@ -9,6 +9,8 @@ from dtui.tui.renderables.canvas.output import Output
 from dtui.tui.renderables.canvas.sgr import to_text
 from dtui.tui.renderables.canvas.theme import DARK
 from dtui.tui.state.pane import Table
+from dtui.tui.state.places.link import Link
+from dtui.tui.state.run_view import RunView
 from dtui.tui.state.session import Session
 
 ROUNDS = 12
@@ -18,9 +20,17 @@ ROUNDS = 12
 class Desk:
     """One user with one run."""
 
-    def __init__(self, query: RunQuery, size: tuple[int, int] = (150, 50), table: Table = TABLE) -> None:
+    def __init__(
+        self,
+        query: RunQuery,
+        size: tuple[int, int] = (150, 50),
+        table: Table = TABLE,
+        *,
+        link: Link | None = None,
+        view: RunView | None = None,
+    ) -> None:
         self.query = query
-        self.session = Session(table, view_of(query, 0), *size)
+        self.session = Session(table, view or view_of(query, 0), *size, link=link)
         self._actions = {key: action.id for action in table.actions for key in action.keys}
         self._asked: dict[type, object] = {}
         self._answer()

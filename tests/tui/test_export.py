@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -31,14 +32,14 @@ def _no_heading_of_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exporting, "heading_of", lambda scene: "" if scene is None else found(scene))
 
 
-async def write(app, pilot, name: str) -> None:
-    """Ask for an export, and type a name in place of the one that is offered."""
+async def write(app, pilot, name: str, waits: bool = True) -> None:
+    """Ask for an export, type a name in place of the one that is offered, and wait until it is written."""
     await pilot.press("E")
     await until(pilot, lambda: app.screen.command_line.is_asking)
     line = app.screen.command_line.query_one("Input")
     line.value = name
     await pilot.press("enter")
-    await until(pilot, lambda: not app.screen.command_line.is_asking and not app.workers)
+    await until(pilot, lambda: not app.screen.command_line.is_asking and not (waits and len(app.workers)))
 
 
 async def test_the_screen_is_written_as_a_picture_that_asks_nothing_from_the_network(tmp_path):
@@ -52,6 +53,7 @@ async def test_the_screen_is_written_as_a_picture_that_asks_nothing_from_the_net
         for words in ("block0", "fake · Layers · iterations 0 to 1,000 · at 200"):
             assert words in text
         await write(app, pilot, str(tmp_path / "a.png"))
+        await until(pilot, lambda: "a.png," in screen_text(app))
         assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -87,6 +89,25 @@ async def test_a_place_that_cannot_be_written_is_said(tmp_path, name, said):
         await until(pilot, lambda: said in screen_text(app))
         await pilot.press("escape")
     assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_picture_that_takes_long_is_said_and_keys_work_meanwhile(tmp_path, monkeypatch):
+    may_end = threading.Event()
+    monkeypatch.setattr(exporting, "_png", lambda svg: may_end.wait() and b"png")
+    async with running(screen="2") as (app, pilot, _):
+        await write(app, pilot, str(tmp_path / "a.png"), waits=False)
+        await until(pilot, lambda: "writing" in screen_text(app))
+        await press(app, pilot, "3")
+        assert app.session.scene.screen.name == "Validation"
+        may_end.set()
+        await until(pilot, lambda: "written:" in screen_text(app))
+
+
+async def test_a_file_that_was_there_is_replaced_and_said(tmp_path):
+    async with running(screen="2") as (app, pilot, _):
+        for said in ("bytes", "bytes in place of the file that was there"):
+            await write(app, pilot, str(tmp_path / "a.csv"))
+            assert app.session.message.endswith(said)
 
 
 async def test_a_screen_without_numbers_says_so(tmp_path):

@@ -125,3 +125,18 @@ def test_the_board_keeps_no_drawing_of_another_size_and_few_of_this_one():
             board.show({"a": (MessagePicture("x"), where)}, (width, 3), None)
             assert len(board._drawings) <= MOST_DRAWINGS
             assert {drawing.frame.width for drawing in board._drawings.values()} == {width}
+
+
+async def test_keys_that_arrive_at_once_are_taken_in_order():
+    """As over a slow link, or while the app is busy: Textual ran what is bound to a key after the letters behind it."""
+    async with running() as (app, pilot, _):
+        await pilot.press("colon")
+        line = app.screen.command_line.query_one(Input)
+        for key in ("a", "b", "backspace", "c", "left", "x", "ctrl+e", "y", "ctrl+u", "l", "a", "y", "down", "down"):
+            app.post_message(Key(key, key if len(key) == 1 else None))
+        await until(pilot, lambda: app.screen.command_line._chosen == 2)
+        assert line.value == "lay"
+        for key in ("backspace", "home", "x", "enter"):
+            app.post_message(Key(key, key if len(key) == 1 else None))
+        await until(pilot, lambda: not app.screen.command_line.is_asking)
+        assert line.value == "xla"

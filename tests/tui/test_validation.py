@@ -194,8 +194,9 @@ def test_a_picked_confusion_selects_its_class(faults):
 
 def test_a_link_from_inside_names_the_class(faults):
     desk = Desk(faults).press("g", "3", "i")
-    assert desk.session.link(Path("x.dtui")) == "dtui x.dtui --at 430 --class 4"
-    assert desk.press("C").session.link(Path("x.dtui")) == "dtui x.dtui --at 430 --class 4"
+    place = "dtui x.dtui --at 430 --class 4 --incident incident-430-class-class4 --screen"
+    assert desk.session.link(Path("x.dtui")) == f"{place} gallery"
+    assert desk.press("C").session.link(Path("x.dtui")) == f"{place} confusion"
 
 
 def test_the_matrix_moves_with_the_crosshair_and_counts_from_before_the_incident(faults):

@@ -169,6 +169,16 @@ class GridPane(Pane):
             name, about = (as_groups(line, scene.view.info.judging) for line in said)
             yield name, about, step
 
+    def linked(self, scene: Scene) -> Mapping[str, Any]:
+        """Return the picked layer, and the class of the picked row."""
+        grid, view, names = self.grid(scene), scene.view, layer_names(scene)
+        if grid is None or not grid.rows or not names:
+            return {}
+        label = grid.rows[self.grid_row(scene)].label
+        is_told_apart = label is not None and view.classes.count(view.classes[label]) == 1
+        chosen = {} if label is None else {"class_name": view.classes[label] if is_told_apart else label}
+        return {"layer": names[self.layer(scene)], **chosen}
+
     # --- its rows and layers
 
     def rows(self, scene: Scene) -> int:

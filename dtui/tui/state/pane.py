@@ -62,6 +62,8 @@ class Pane:
     """What it is the first place to look at for."""
     has_time: ClassVar[bool] = True
     """Whether its columns are those of the time axis."""
+    leads: ClassVar[str] = ""
+    """The part of a link that leads to its screen where the link names none."""
 
     @property
     def steps(self) -> Mapping[str, Step]:
@@ -142,6 +144,16 @@ class Pane:
         Closing a row that cannot be closed goes to its parent; opening an open row goes into it.
         """
         return scene.selection.changed(pane=0) if open_ is False else scene.selection
+
+    # --- links
+
+    def linked(self, scene: Scene) -> Mapping[str, Any]:
+        """Return what a link to its screen says beyond the selected layer or class, by the names of `Link`."""
+        return {}
+
+    def follow(self, scene: Scene, place: Mapping[str, Any]) -> tuple[Selection, str]:
+        """Return the selection on the parts of a link that it knows of, and what is not there; "" for nothing."""
+        return scene.selection, ""
 
     # --- what changes around it
 

@@ -64,7 +64,7 @@ class Session(Going):
         self._undo: list[tuple[Decision, ...]] = []
         self._failed: dict[str, Exception] = {}
         """Panes that raised since something happened last, by name: each says so in its place."""
-        self._link = link
+        self._link, self._awaited = link, None
         self.settle(begin(self.scene))
         self.follow_link()
 
@@ -164,7 +164,7 @@ class Session(Going):
 
     def search(self, pattern: str) -> str:
         """Search for names in the searched pane; return what is wrong with the pattern, or ""."""
-        self._touched, self._failed = True, {}
+        self._touched, self._failed, self._awaited = True, {}, None
         try:
             compile_search(pattern)
         except re.error as error:
@@ -285,6 +285,8 @@ class Session(Going):
         else:
             self.answers = self.answers.having(question, answer)
         self.settle(selection)
+        if isinstance(question, AnomaliesQuestion | IncidentsQuestion):
+            self.follow_to_entry()
 
     def fail(self, message: str) -> None:
         """Show a message about data that could not be read or written."""
@@ -308,7 +310,7 @@ class Session(Going):
 
     def begin_to_act(self) -> None:
         """Clear the last message. From now on the user decides what is shown."""
-        self.message, self._touched, self._failed = "", True, {}
+        self.message, self._touched, self._failed, self._awaited = "", True, {}, None
 
     def _tell(self, pane: Pane, error: Exception) -> None:
         """Report a pane that raised an error, in its place and in the key bar: the next key may change its place."""

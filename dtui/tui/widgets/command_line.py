@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from rich.cells import cell_len, set_cell_size
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
@@ -42,6 +43,27 @@ class Wish:
     changed: Callable[[str], str] | None = None
     suggest: Callable[[str], Sequence[Suggestion]] | None = None
     example: str = ""
+
+
+class Line(Input):
+    """What is typed, in its order: Textual runs what is bound to a key, such as Backspace, after the letters behind."""
+
+    def __init__(self, changed: Callable[[str], None]) -> None:
+        """Call `changed` with the line at once when it changes: a message would come after the keys behind it."""
+        super().__init__(select_on_focus=False)
+        self._told = changed
+
+    def watch_value(self, value: str) -> None:
+        """Tell of it."""
+        self._told(value)
+
+    async def _on_key(self, event: events.Key) -> None:
+        for node in reversed(self.ancestors_with_self[:3]):  # from the command line, whose ↑ and ↓ win, to here
+            for binding in node._bindings.key_to_bindings.get(event.key, ()):
+                event.stop()
+                event.prevent_default()
+                await node.run_action(binding.action)
+                return  # letters go on to `Input._on_key`, which Textual calls next
 
 
 class CommandLine(Vertical):
@@ -84,20 +106,19 @@ class CommandLine(Vertical):
         yield Static(id="suggestions")
         with Horizontal():
             yield Static(id="label")
-            line = Input(select_on_focus=False)
+            line = Line(self._changed)
             line.cursor_blink = False  # a line that waits writes nothing, whatever the link
             yield line
             yield Static(id="wrong")
 
     def ask(self, wish: Wish) -> None:
         """Ask for a line."""
-        self._wish, self._chosen = wish, 0
         self.query_one("#label", Static).update(Content(wish.label))
         self.query_one("#wrong", Static).update("")
         line = self.query_one(Input)
         line.placeholder = wish.example
-        with self.prevent(Input.Changed):
-            line.value = wish.value
+        line.value = wish.value
+        self._wish, self._chosen = wish, 0
         line.cursor_position = len(wish.value)
         self.add_class("-asking")
         self.screen.set_focus(line)  # at once: `focus` would let keys that wait pass it by
@@ -118,11 +139,14 @@ class CommandLine(Vertical):
             self._list()
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Show what is wrong with the line, and what it may mean, while the user types."""
+        """Keep it from the screen: `_changed` was called."""
         event.stop()
+
+    def _changed(self, value: str) -> None:
+        """Show what is wrong with the line, and what it may mean, while the user types."""
         if self._wish is not None:
             self._chosen = 0
-            self._show(event.value)
+            self._show(value)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Take the line, unless it is wrong."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from dtui.dataclass_on_use import dataclass
 from dtui.model.learning import Gallery, GalleryRequest
@@ -38,6 +39,7 @@ class ExcitingImages(GalleryPane):
     name = "exciting"
     title = TITLE
     shows = None
+    leads = ""
     question = ExcitingQuestion
     bar = (
         (("fold_toggle",), "look at it"),
@@ -55,6 +57,14 @@ class ExcitingImages(GalleryPane):
             "rows_fewer": partial(self._sized, by=1),
             "rows_more": partial(self._sized, by=-1),
         }
+
+    def linked(self, scene: Scene) -> Mapping[str, Any]:
+        """Return nothing: the inspector beside it names the filter."""
+        return {}
+
+    def follow(self, scene: Scene, place: Mapping[str, Any]) -> tuple[Selection, str]:
+        """Change nothing: a list of images is not shown here."""
+        return scene.selection, ""
 
     def needed(self, scene: Scene) -> int:
         """Return the rows of nine images, of a size that fits beside each other where the screen is wide enough."""

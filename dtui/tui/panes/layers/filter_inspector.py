@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from dtui.model import ActivationPlace, TimeAxis, TreeNode
@@ -118,6 +118,20 @@ class FilterInspector(Pane):
         names = [f"{title_of(course.statistic)}{said}" for course in history.courses for said in words]
         values = [getattr(course, part) for course in history.courses for part in parts]
         return over_time(f"filter {history.filter} of {node.name}", history.axis, names, values)
+
+    # --- links
+
+    def linked(self, scene: Scene) -> Mapping[str, Any]:
+        """Return the filter and its layer."""
+        node = self._node(scene)
+        return {} if node is None else {"layer": node.name, "filter": self.row(scene)}
+
+    def follow(self, scene: Scene, place: Mapping[str, Any]) -> tuple[Selection, str]:
+        """Look at the filter of a link; of a module, at one of its first layer."""
+        node = scene.view.tree[scene.selection.node] if scene.view.tree else None
+        if node is None or not node.layers:
+            return scene.selection, ""
+        return scene.selection.put(InspectedFilter(node.layers[0], place["filter"] or 0)), ""
 
     # --- its rows: the filters of the layer
 

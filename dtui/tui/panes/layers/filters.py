@@ -17,7 +17,7 @@ from dtui.model.findings.state import Standing
 from dtui.model.layers import ACTIVATION_COLUMNS, InitialStd
 from dtui.model.statistics import CHANNEL_STATISTICS, FILTERS, title_of
 from dtui.safe_text import safe
-from dtui.tui.panes.layers.inspected import inspecting
+from dtui.tui.panes.layers.inspected import FilterLinks, inspecting
 from dtui.tui.panes.layers.questions import FilterNowQuestion, HeatmapQuestion, InitialStdQuestion, StateQuestion
 from dtui.tui.panes.layers.tree_options import TreeOptions
 from dtui.tui.panes.rows import PixelPane
@@ -50,7 +50,7 @@ class FiltersOptions:
     sort: str = "index"
 
 
-class Filters(PixelPane):
+class Filters(FilterLinks, PixelPane):
     """The filters of `Selection.node`, or the channels of a selected normalisation layer, in sorted order."""
 
     name = "filters"
@@ -242,10 +242,10 @@ class Filters(PixelPane):
 
     def fold(self, scene: Scene, open_: bool | None) -> Selection:
         """Look into the selected filter; closing goes back to the tree."""
-        found = None if open_ is False else self._selected(scene)
+        found = None if open_ is False else self.selected(scene)
         return super().fold(scene, open_) if found is None else inspecting(scene, *found)
 
-    def _selected(self, scene: Scene) -> tuple[int, int] | None:
+    def selected(self, scene: Scene) -> tuple[int, int] | None:
         """Return layer and filter of the selected row; None until its order is known."""
         heatmap, row, tree = scene.answers.get(HeatmapQuestion), self.row(scene), scene.view.tree
         if (

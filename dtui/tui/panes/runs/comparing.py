@@ -196,6 +196,19 @@ class Comparing(Pane):
         name = "" if place is None else found.curves[place].measure
         return ComparingPicture(found, current, columns if place is not None else None, name)
 
+    def linked(self, scene: Scene) -> Mapping[str, Any]:
+        """Return the other run."""
+        other = scene.selection.get(CompareOptions).other
+        return {"others": (other,)} if other else {}
+
+    def follow(self, scene: Scene, place: Mapping[str, Any]) -> tuple[Selection, str]:
+        """Compare with the other run that was named; without one go back, and say how to name it."""
+        other = next((path for path in scene.view.given if path != scene.view.path), None)
+        if other is None:
+            return scene.selection.gone_back(), "to compare, name two runs: dtui A B --screen compare"
+        options = replace(scene.selection.get(CompareOptions), other=other, is_seen=place["at"] is not None)
+        return scene.selection.put(options), ""
+
     def numbers(self, scene: Scene) -> Numbers | None:
         """Return what parts, and when."""
         found = found_in(scene)

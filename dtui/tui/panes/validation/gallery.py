@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from dtui.dataclass_on_use import dataclass
 from dtui.model.learning import GALLERY_SORTS, TURNED_WRONG, Gallery, GalleryRequest
 from dtui.query import RunQuery
+from dtui.safe_text import safe
 from dtui.tui.panes.rows import scrolled
 from dtui.tui.panes.validation.inside import INSIDE, GalleryOptions, incident_begin, open_image, open_list
 from dtui.tui.renderables.canvas.frame import Frame
@@ -55,6 +56,7 @@ class GalleryPane(Pane):
     title = TITLE
     shows: ClassVar[Shows | None] = Shows.CLASSES
     has_time = False
+    leads: ClassVar[str] = "listed"
     question: ClassVar[type[GalleryQuestion]] = GalleryQuestion
     bar: ClassVar[tuple[BarItem, ...]] = (
         (("fold_toggle",), "look at it"),
@@ -129,6 +131,22 @@ class GalleryPane(Pane):
         if gallery.request.listed != listed:
             return False
         return bool(listed) or gallery.request.classes == scene.view.group_classes(scene.selection)
+
+    # --- links
+
+    def linked(self, scene: Scene) -> Mapping[str, Any]:
+        """Return which list of images it shows, if it shows one."""
+        options = scene.selection.get(GalleryOptions)
+        listed = "always-wrong" if options.nothing_always else options.listed
+        return {"listed": listed} if listed else {}
+
+    def follow(self, scene: Scene, place: Mapping[str, Any]) -> tuple[Selection, str]:
+        """Show the list of a link; where it names none, or none that there is, the images of the class."""
+        listed = place["listed"] or ""
+        known = listed if listed in LISTS else ""
+        said = "" if known == listed else f"there is no list {safe(listed, 40)}; give {', '.join(LISTS)}"
+        options = replace(scene.selection.get(GalleryOptions), listed=known, nothing_always=False)
+        return scene.selection.put(options), said
 
     # --- its rows
 

@@ -75,6 +75,7 @@ class History(Pane):
 
     name = "history"
     title = drawn.TITLE
+    leads = "image"
     bar = ((("fold_toggle",), "look at it"), (("inside",), "gallery"), (("confusion",), "confusion"))
 
     @property
@@ -127,6 +128,17 @@ class History(Pane):
     def settle(self, scene: Scene) -> Selection:
         """Return the selection on a row that is there."""
         return self.select(scene, max(0, min(self.row(scene), self.rows(scene) - 1)))
+
+    def linked(self, scene: Scene) -> Mapping[str, Any]:
+        """Return the image."""
+        return {"image": scene.selection.get(InspectedImage).image}
+
+    def follow(self, scene: Scene, place: Mapping[str, Any]) -> tuple[Selection, str]:
+        """Look at the image of a link, or at the last one where there are not so many."""
+        asked, images = place["image"] or 0, scene.view.info.images
+        image = max(0, min(asked, images - 1))
+        said = "" if image == asked or not images else f"there is no image {asked:,}: this is {image:,}, the nearest"
+        return scene.selection.put(InspectedImage(image)), said
 
     def row_at(self, scene: Scene, y: int) -> int | None:
         """Return the row at terminal row `y`."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from pathlib import Path
 
 from dtui.safe_text import safe
 from dtui.tui.state.pane import Pane, Scene, Step
+from dtui.tui.state.places.following import entry_of, follow, nearest_entry
 from dtui.tui.state.places.go_to import Place, places
-from dtui.tui.state.places.link import Link, follow, link_words
+from dtui.tui.state.places.link import Link, link_words
 from dtui.tui.state.run_view import RunView
 from dtui.tui.state.selection import Selection
 
@@ -19,6 +21,7 @@ class Going(ABC):
     view: RunView
     message: str
     _link: Link | None
+    _awaited: Link | None
     _touched: bool
 
     @property
@@ -87,7 +90,39 @@ class Going(ABC):
         """Go to the place that was asked for, once; an empty run has none yet."""
         if self._link is None or self.view.is_empty:
             return
-        selection, said = follow(self.scene, self._link)
-        self._link, self._touched = None, True
+        self._touched = True
+        self._follow(self._link)
+        is_about_entry = self._link.incident is not None or self._link.at is not None
+        self._awaited = self._link if is_about_entry and self.selection.entry is None else None
+        self._link = None
+
+    def _follow(self, link: Link) -> None:
+        selection, said = follow(self.scene, link)
         self.settle(selection)
         self.message = "; ".join(said)
+
+    def follow_to_entry(self) -> None:
+        """Select the incident of a link when the detectors have answered, unless a person has acted since.
+
+        Of one that is not there the nearest is selected, and said.
+        """
+        link, scene = self._awaited, self.scene
+        if link is None:
+            return
+        found = entry_of(scene, link)
+        if link.incident is None:
+            if found is not None:
+                self._awaited = None
+                self._follow(link)
+            return
+        is_known = self.view.knows_incidents and (
+            link.incident.startswith("incident") or self.view.searched is not None  # else it may be an anomaly's
+        )
+        if found is not None or is_known:
+            self._awaited, near = None, found or nearest_entry(scene, link)
+            if near is not None:
+                self._follow(replace(link, incident=near.id, at=link.at if found is not None else None))
+            if found is None:
+                there = f": this is the nearest, at {near.iteration:,}" if near is not None else "; there is none"
+                told = f"there is no incident {safe(link.incident, 60)}{there}"
+                self.message = "; ".join(part for part in (told, self.message) if part)
