@@ -14,10 +14,14 @@ from textual.app import App
 
 from dtui.errors import DtuiError
 from dtui.safe_text import safe
+from dtui.tui.terminal.background import BackgroundTold
 from dtui.tui.terminal.capabilities import is_served, log_path
+from dtui.tui.terminal.themes import textual_theme, theme_for
+from dtui.tui.widgets.opening import Opening
 
 if TYPE_CHECKING:
     from dtui.tui.export import Shot
+    from dtui.tui.renderables.canvas.theme import Theme
     from dtui.tui.renderables.panes.over.box import Box
     from dtui.tui.state.pane import Scene
     from dtui.tui.state.review.reviewing import Decision
@@ -34,8 +38,26 @@ class AskingApp(App[None]):
     """An app that asks for lines; what they mean is the session's to say."""
 
     session: Session | None
+    theme_shown: Theme
+    follows_background: bool
+    """Whether the theme is the one for the terminal's background."""
     pressed = ""
     """The last key that the screen has no use for."""
+
+    def take_theme(self, theme: Theme) -> None:
+        """Show everything in the colours of a theme."""
+        self.theme_shown = theme
+        self.register_theme(textual_theme(theme))
+        self.theme = f"dtui-{theme.name}"
+
+    def on_background_told(self, message: BackgroundTold) -> None:
+        """Take the theme for the terminal's background, unless the user has said which."""
+        theme = theme_for("light" if message.is_light else "dark")
+        if self.follows_background and theme is not self.theme_shown:
+            self.take_theme(theme)
+            for opening in self.query(Opening):
+                opening.take_theme(theme)
+            self.paint()
 
     def on_key(self, event: events.Key) -> None:
         """Remember a key that is pressed before there is a screen."""

@@ -27,7 +27,7 @@ def run_serve(options: argparse.Namespace) -> Outcome:
         pass  # what cannot be opened is said here, and not by a page that is empty
     paths = [str(Path(path)) for path in options.paths]
     paths = [path if path.startswith("/") else f"./{path}" for path in paths]
-    command = [sys.executable, "-m", "dtui", "--theme", options.theme, *paths]
+    command = [sys.executable, "-m", "dtui", "--theme", "light" if options.theme == "light" else "dark", *paths]
     title = safe(" · ".join(["dtui", *(Path(path).stem for path in options.paths[:2])]), 60)
     try:
         serve(command, title, options.host, options.port, _tell)

@@ -17,7 +17,7 @@ from typing import TextIO
 from dtui.errors import TerminalError, UsageError
 
 COLORS = ("auto", "truecolor", "256", "16", "never")
-THEMES = ("dark", "light")
+THEMES = ("auto", "dark", "light")
 INSTEAD = "use `dtui report RUN -o OUT.html`, or `dtui info RUN`"
 LOG_BYTES = 1_000_000
 _WEB_DRIVER = "textual.drivers.web_driver:WebDriver"
