@@ -67,6 +67,7 @@ def train_demo(
             "network": "ResNet-20, width 8",
             "data": "5,000 MNIST digits, 14×14",
             "batch": BATCH,
+            "iterations": iterations,  # so that the time that is left is known
             "seed": seed,
         },
         notes=[fault.as_note() for fault in faults],

@@ -19,7 +19,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
-from dtui.errors import DtuiError, TerminalError
+from dtui.errors import DtuiError, RunDamagedError, TerminalError
 from dtui.tui.asking import AskingApp
 from dtui.tui.events import Answered, Decided, Event, Failed, Opened, Quiet
 from dtui.tui.loader import Loader
@@ -171,6 +171,8 @@ class DtuiApp(AskingApp):
             return
         elif isinstance(event, Quiet):
             self.session.quiet(event.seconds)
+        elif isinstance(event, Failed) and event.about == "refresh" and isinstance(event.error, RunDamagedError):
+            self.session.lost(event.message)
         elif isinstance(event, Failed) and event.about == "switch":
             self.session.refuse_run(event.message)
         elif isinstance(event, Failed):

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from dtui.errors import OutputError, UsageError
+from dtui.model.findings.review import INCIDENTS
 from dtui.output import find_target
 from dtui.safe_text import safe
 from dtui.tui.state.numbers import Numbers, to_csv
-from dtui.tui.state.pane import Scene
+from dtui.tui.state.pane import Scene, Shows
+from dtui.tui.state.selection import anomaly_words
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -71,10 +73,15 @@ def file_name(name: str) -> str:
 
 
 def heading_of(scene: Scene) -> str:
-    """Return what stands over an export: run, screen, range, iteration."""
+    """Return what stands over an export: run, screen, range, iteration, and the settings behind what is drawn."""
     view, axis = scene.view, None if scene.view.is_empty else scene.axis
     range_ = "" if axis is None else f" · iterations {axis.first:,.0f} to {axis.stop:,.0f}"
-    return f"{safe(view.info.run, 80)} · {scene.screen.name}{range_} · at {scene.selection.cursor:,}"
+    settings = [f"/{safe(scene.selection.search_of(pane.name), 40)}" for pane in scene.screen.panes]
+    settings = [one for one in settings if one != "/"]
+    if scene.selection.listing != INCIDENTS or any(pane.shows is Shows.CLASSES for pane in scene.screen.panes):
+        settings.append(anomaly_words(scene.selection.anomaly_settings))
+    place = f"{safe(view.info.run, 80)} · {scene.screen.name}{range_} · at {scene.selection.cursor:,}"
+    return " · ".join((place, *settings))
 
 
 def wrong_name(name: str) -> str:

@@ -70,7 +70,7 @@ class Loader:
         self._lock = Lock()
         self._wanted: dict[type[Question[Any]], tuple[int, Question[Any]]] = {}
         self._asked: dict[type[Question[Any]], tuple[int, Question[Any]]] = {}
-        self._draining = self._polling = self._closed = False
+        self._draining = self._polling = self._closed = self._is_gone = False
         self._query: RunQuery | None = None
         self._others: Others | None = None
         self._switching: Path | None = None
@@ -241,8 +241,9 @@ class Loader:
         with self._lock:
             self._polling = False
             asks_others = any(issubclass(kind, OthersQuestion) for kind in self._asked)
-        query = self._opened()
-        changed = query.refresh() or query.info().status != self._status
+        query, was_gone, self._is_gone = self._opened(), self._is_gone, True
+        changed = query.refresh() or query.info().status != self._status or was_gone
+        self._is_gone = False
         if self._others is not None and changed:
             self._others.forget()
         if asks_others and self._beside().refresh():

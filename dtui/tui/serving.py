@@ -12,11 +12,12 @@ import html
 import logging
 import re
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 from textual_serve.server import Server
 
 LOCAL = ("localhost", "127.0.0.1", "::1")
@@ -41,8 +42,6 @@ _HEAD = """<title>{title}</title><link rel="icon" href="data:,">
 </script>
 </head>"""
 _REFUSED = "dtui: open the address that dtui serve printed; it ends in ?token=…\n"
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class PageServer(Server):
@@ -98,7 +97,7 @@ class PageServer(Server):
         return app
 
     @property
-    def _admit(self) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+    def _admit(self) -> Middleware:
         @web.middleware
         async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
             if not self._is_from_here(request):
@@ -122,7 +121,7 @@ class PageServer(Server):
         is_ours = name in LOCAL or self.host not in LOCAL
         return is_ours and (origin is None or urlsplit(origin).netloc == request.host)
 
-    async def handle_index(self, request: web.Request) -> web.Response:  # type: ignore[override]
+    async def handle_index(self, request: web.Request) -> web.Response:
         """Return the page."""
         made: web.Response = await super().handle_index(request)  # type: ignore[assignment]
         page = _REMOTE_FONT.sub("", made.text or "").replace(f"//{_PLACE}", f"//{html.escape(request.host)}")

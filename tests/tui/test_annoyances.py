@@ -8,22 +8,29 @@ from dataclasses import replace
 import pytest
 from textual.widgets import Input
 
+from dtui.analysis.incidents.causes import MOST_FILTERS
 from dtui.model import RunStatus, TreeNode
 from dtui.model.findings.incident_evidence import TurnedWrong
 from dtui.model.findings.incidents import Cause
-from dtui.model.findings.review import of_incident
+from dtui.model.findings.review import NAMED_FILTERS, of_incident
 from dtui.query import RunQuery
+from dtui.tui.opening import view_of
 from dtui.tui.panes.runs.run_list import _opened_first
+from dtui.tui.panes.table import TABLE
 from dtui.tui.renderables.canvas.cells import Cells
 from dtui.tui.renderables.canvas.output import Output
 from dtui.tui.renderables.canvas.sgr import to_text
 from dtui.tui.renderables.canvas.theme import DARK
-from dtui.tui.renderables.panes.entry_detail import turned_words
+from dtui.tui.renderables.panes.cube import _times
+from dtui.tui.renderables.panes.entry_detail import EntryDetailPicture, turned_words
 from dtui.tui.renderables.panes.key_bar import KeyBarPicture
 from dtui.tui.renderables.panes.layers.tree_gutter import TreeRow, draw_name
 from dtui.tui.renderables.panes.over.help import HelpBox
 from dtui.tui.renderables.panes.triage import TriagePicture
+from dtui.tui.renderables.panes.validation.gallery import grid_of
 from dtui.tui.screens.boxes import help_box
+from dtui.tui.state.questions import IncidentsQuestion
+from dtui.tui.state.session import Session
 from tests.tui.conftest import SAMPLES
 from tests.tui.desk import Desk
 from tests.tui.driving import running, screen_text, until
@@ -198,3 +205,72 @@ def test_what_is_usual_is_told_as_a_number_of_images() -> None:
         (float("nan"), "at 9:"),
     ):
         assert said in turned_words(TurnedWrong("i-1-1", 8, 9, 3, usual, ((0, 3),), ()), ("cat",))
+
+
+def test_what_is_dead_can_be_gone_to_by_its_word_from_every_screen(faults: RunQuery) -> None:
+    desk = Desk(faults).press("3", "N", "N")
+    for layer in ("layer2.1.conv1", "layer3.0.conv1", "layer2.1.conv1"):
+        assert desk.session.go("dead", 0) is None
+        desk._answer()
+        scene = desk.session.scene
+        assert desk.screen == "Layers"
+        assert scene.view.tree[scene.selection.node].name == layer
+
+
+def test_an_iteration_that_was_not_recorded_is_said_after_it_was_gone_to(faults: RunQuery) -> None:
+    desk = Desk(faults)
+    desk.session.go("1003", 0)
+    assert desk.session.message == "nothing was recorded at 1,003; this is the nearest"
+
+
+def test_what_is_usual_in_the_cube_is_once_the_usual() -> None:
+    assert [_times(shade) for shade in (-0.001, 0.001, -1.0, 0.5, 1.0)] == ["×1", "×1", "÷10+", "×3.2", "×10+"]
+
+
+def test_of_filters_that_are_more_than_an_incident_names_no_number_is_invented() -> None:
+    many = of_incident(incident(1, Cause.DEAD, layers=("conv",), filters=tuple(range(MOST_FILTERS)), classes=()))
+    assert NAMED_FILTERS == MOST_FILTERS
+    assert many.place(()) == "conv filter 0 and more"
+    assert "and more of conv" in " ".join(EntryDetailPicture(many, ())._facts())
+
+
+@pytest.mark.parametrize(
+    ("size", "images", "columns"), [((300, 65), 2, 28), ((300, 65), 97, 16), ((80, 19), 2, 28), ((80, 19), 9, 10)]
+)
+def test_few_images_are_shown_larger_as_long_as_all_are_on_the_screen(size, images, columns) -> None:
+    grid, usual = grid_of(*size, images=images), grid_of(*size)
+    assert grid.size == columns
+    assert grid.size == usual.size or grid.columns * grid.rows >= images
+
+
+def test_evidence_uses_the_room_of_a_large_screen(faults: RunQuery) -> None:
+    """At 300×80 two thirds of the screen were empty beside pictures of 14 columns."""
+    used = []
+    for size in ((150, 50), (300, 80)):
+        shown = Desk(faults, size).press("g").panes()["detail"].splitlines()
+        used.append(max(len(line.rstrip()) for line in shown if "▀" in line))
+    assert used[1] > 1.6 * used[0]
+
+
+def test_a_key_that_comes_before_the_data_waits_for_them(faults: RunQuery) -> None:
+    """Over a slow link, or in a large run: Enter on a filter did nothing where its pane was still loading."""
+    desk = Desk(faults)
+    for action in ("screen_layers", "pane", "fold_toggle"):
+        desk.session.perform(action)
+    assert desk.screen == "Layers"
+    desk._answer()
+    assert desk.screen == "filter"
+    session = Session(TABLE, view_of(faults, 0), 150, 50)
+    session.perform("entry_next")
+    session.answered(IncidentsQuestion(), faults.incidents())
+    assert session.selection.entry == "incident-1650-class-class7"  # after 1,360, which is selected by itself
+
+
+def test_a_key_that_had_no_effect_is_forgotten_with_the_next_and_when_nothing_is_missing(faults: RunQuery) -> None:
+    desk = Desk(faults)
+    for action in ("screen_layers", "pane", "fold_toggle", "row_up"):
+        desk.session.perform(action)
+    desk._answer()
+    assert desk.screen == "Layers"
+    desk = Desk(faults).press("6", "enter")
+    assert desk.session._kept is None

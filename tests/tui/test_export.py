@@ -13,7 +13,7 @@ import pytest
 from dtui.errors import OutputError, UsageError
 from dtui.model import TimeAxis
 from dtui.tui import export as exporting
-from dtui.tui.export import export, first_name, not_drawn, without_remote_fonts, wrong_name
+from dtui.tui.export import export, first_name, heading_of, not_drawn, without_remote_fonts, wrong_name
 from dtui.tui.state.numbers import Numbers, over_time, to_csv
 from tests.tui.driving import press, running, screen_text, until
 from tests.tui.fake_query import FakeQuery
@@ -101,6 +101,18 @@ async def test_a_picture_that_takes_long_is_said_and_keys_work_meanwhile(tmp_pat
         assert app.session.scene.screen.name == "Validation"
         may_end.set()
         await until(pilot, lambda: "written:" in screen_text(app))
+
+
+async def test_the_settings_stand_in_the_file():
+    async with running(screen="3") as (app, pilot, _):
+        assert heading_of(app.session.scene).endswith(
+            "· anomalies: either rule, window automatic, at least 20% of a class"
+        )
+        await press(app, pilot, "]")
+        assert heading_of(app.session.scene).endswith("at least 25% of a class")
+        await press(app, pilot, "2")
+        app.session.search("conv[12]")
+        assert heading_of(app.session.scene).endswith("at 200 · /conv[12]")
 
 
 async def test_a_file_that_was_there_is_replaced_and_said(tmp_path):

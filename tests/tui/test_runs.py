@@ -6,12 +6,13 @@ import shutil
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from dtui.model import ImageSet, Layer, Module, Structure, Validation
-from dtui.query.compare import others
+from dtui.model import ImageSet, Layer, Module, RunStatus, Structure, Validation
+from dtui.query.compare import listing, others
 from dtui.store import RunWriter
 from dtui.tui.app import DtuiApp
 from dtui.tui.export import find_numbers
@@ -375,3 +376,11 @@ def test_questions_of_the_run_before_are_not_answered_from_the_next() -> None:
     assert ("clusters", 3) not in [*runs["a"].asked, *runs["b"].asked]
     loader.close()
     assert runs["b"].closed
+
+
+@pytest.mark.parametrize(("said", "left"), [({"max_steps": "1001"}, 400.0), ({}, np.nan), ({"steps": "soon"}, np.nan)])
+def test_the_time_that_is_left_is_unknown_where_the_training_does_not_say_how_long_it_is(monkeypatch, said, left):
+    monkeypatch.setattr(listing, "_rate", lambda query, info: 2.0)
+    query = SimpleNamespace(metadata=lambda: SimpleNamespace(hyperparameters=said))
+    info = SimpleNamespace(status=RunStatus.LIVE, last_iteration=200)
+    assert listing.pace_of(query, info) == pytest.approx((2.0, left), nan_ok=True)

@@ -15,6 +15,9 @@ Listing = Literal["incidents", "anomalies"]
 INCIDENTS: Listing = "incidents"
 ANOMALIES: Listing = "anomalies"
 
+NAMED_FILTERS = 32
+"""An incident names at most so many: of one that names as many there may be more."""
+
 _SIGNS = {Cause.NONFINITE: "✱", Cause.CLASS: "▼"}
 _SIGN_BY_SCOPE = {"filter": "◆", "layer": "◆", "network": "≋", "class": "▼"}
 
@@ -80,6 +83,7 @@ class Entry:
             return "whole network"
         if self.layers and (self.incident is None or self.incident.cause is not Cause.CLASS):
             more = f" and {len(self.filters) - 1} more" if len(self.filters) > 1 else ""
+            more = " and more" if len(self.filters) >= NAMED_FILTERS else more
             return self.layers[0] + (f" filter {self.filters[0]}{more}" if self.filters else "")
         if self.classes:
             label = self.classes[0]

@@ -63,7 +63,8 @@ def pace_of(query: RunQuery, info: RunInfo) -> tuple[float, float]:
     """Return the iterations a second of a live run, and the seconds that are left; NaN where they are not known."""
     rate = _rate(query, info)
     left = _planned(query.metadata().hyperparameters) - 1 - (info.last_iteration or 0)
-    return rate, max(0.0, left / rate) if info.status is RunStatus.LIVE and rate > 0 else float("nan")
+    is_known = info.status is RunStatus.LIVE and rate > 0 and not np.isnan(left)
+    return rate, max(0.0, left / rate) if is_known else float("nan")
 
 
 def located(path: Path) -> Path:

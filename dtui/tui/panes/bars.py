@@ -46,7 +46,7 @@ class TopBar(Pane):
         active = selection.came_from[0][0] if selection.came_from else selection.screen
         view = scene.view
         pace = Pace(view.rate, view.seconds_left, view.quiet_seconds) if view.is_live else Pace()
-        return TopBarPicture(view.info, tabs, active, view.is_damaged, pace)
+        return TopBarPicture(view.info, tabs, active, view.is_damaged, pace, view.is_gone)
 
     def press(self, scene: Scene, frame: Frame, x: int, y: int) -> Selection | None:
         """Go to the screen of a tab."""

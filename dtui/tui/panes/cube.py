@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from dtui.dataclass_on_use import dataclass
+from dtui.model import TimeAxis
 from dtui.model.cube import Cube as Faces
 from dtui.model.cube import CubeRequest, IncidentGrid, Pick
 from dtui.query import RunQuery
@@ -80,6 +81,12 @@ class CubeQuestion(Question[Faces]):
         return query.cube(self.request, self.grid.choice)
 
 
+class CubeNowQuestion(CubeQuestion):
+    """The exact values at the cursor: the axis is one column of one iteration."""
+
+    about = "cube at the cursor"
+
+
 class Cube(GridPane):
     """Three faces in one pane; Tab goes from one to the next, and the keys move in the one with the keyboard."""
 
@@ -132,6 +139,8 @@ class Cube(GridPane):
         order = scene.selection.get(GridOptions).order
         request = CubeRequest(scene.axis, statistic, source, len(grid.rows), rows, grid.counts.shape[1], order)
         yield CubeQuestion(request, self.question(scene))
+        moment = TimeAxis(scene.selection.cursor, scene.selection.cursor + 1, 1)
+        yield CubeNowQuestion(replace(request, axis=moment), self.question(scene))
 
     def picture(self, scene: Scene) -> Picture:
         """Return the faces at hand, or why there are none."""
@@ -155,6 +164,7 @@ class Cube(GridPane):
             scene.answers.get(CellQuestion),
             _is_tabs(scene),
             scene.view.info.judging,
+            scene.answers.get(CubeNowQuestion),
         )
 
     def pick(self, scene: Scene) -> Pick:

@@ -64,7 +64,6 @@ class RunView:
         clusters: By rising mean error; empty until they are requested.
         revision: Grows whenever the run's files change.
         filter_statistics: The recorded statistics of filters, and the columns of activations.
-        filter_statistics: The recorded statistics of filters.
         layer_statistics: The recorded statistics of layers.
         path: Where the run is.
         given: The runs that the person named, if there are two or more; all paths as in a list of runs.
@@ -78,6 +77,7 @@ class RunView:
         rate: Iterations a second of a live run; NaN where that is not known.
         seconds_left: Until a live training ends, if it goes on as now; NaN where that is not known.
         quiet_seconds: For how long a live run has recorded nothing new, where that is much longer than usual; else 0.
+        is_gone: Whether its files are no longer there, or are those of another run: what is shown was read before.
     """
 
     info: RunInfo
@@ -110,6 +110,7 @@ class RunView:
     rate: float = float("nan")
     seconds_left: float = float("nan")
     quiet_seconds: float = 0.0
+    is_gone: bool = False
 
     @property
     def beside(self) -> tuple[Beside, ...]:

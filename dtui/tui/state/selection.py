@@ -138,3 +138,10 @@ class Selection:
     def with_cursor(self, iteration: int) -> Self:
         """Return the selection at another iteration, no longer following a live run."""
         return replace(self, cursor=iteration, follow=False)
+
+
+def anomaly_words(settings: AnomalySettings) -> str:
+    """Return what counts as an anomaly iteration in words."""
+    window = "automatic" if settings.window is None else settings.window
+    unit = f"{settings.threshold:.0%} of a class" if settings.unit == "share" else f"{settings.threshold:g} images"
+    return f"anomalies: {settings.rule} rule, window {window}, at least {unit}"

@@ -34,12 +34,13 @@ from dtui.tui.state.review.entry_steps import (
 )
 from dtui.tui.state.review.reviewing import Decision, about, decided, no_target, noted, targets, told, undoing
 from dtui.tui.state.run_view import RunView
-from dtui.tui.state.selection import Selection
+from dtui.tui.state.selection import Selection, anomaly_words
 from dtui.tui.state.settle import begin
 from dtui.tui.state.settle import settle as settled
+from dtui.tui.state.waiting import Waiting
 
 
-class Session(Going):
+class Session(Going, Waiting):
     """The state of the TUI once a run is open."""
 
     def __init__(
@@ -65,6 +66,8 @@ class Session(Going):
         self._failed: dict[str, Exception] = {}
         """Panes that raised since something happened last, by name: each says so in its place."""
         self._link, self._awaited = link, None
+        self._kept: str | None = None
+        self._answered: dict[type, Question[Any]] = {}
         self.settle(begin(self.scene))
         self.follow_link()
 
@@ -87,20 +90,27 @@ class Session(Going):
         Raises:
             KeyError: The table has no such action.
         """
+        was_touched, before = self._touched, self.selection
         self.begin_to_act()
         if action in ("flag", "dismiss", "undo"):
             return self._review(action)
+        self.act(action)
+        if self.keep(action, before):
+            self._touched = was_touched  # what is selected by itself comes before it
+        return ()
+
+    def act(self, action: str) -> None:
+        """Perform an action that decides nothing."""
         step = self.step_of(action)
         if step is None:
             self.message = f"{self.table.by_id[action].words}: not on this screen"
-            return ()
+            return
         before = self.selection
         by = {"entry_next": 1, "entry_previous": -1}.get(action) if self.scene.step_of(action) is None else None
         at_end = by is not None and searched_pane(self.scene) is None and self._says_end(by)
         if not at_end:
             self.take(self.scene.pane, step)
             self.message = self._say(before) or self.message
-        return ()
 
     def _says_end(self, by: int) -> bool:
         """Say it where no entry is left in a direction; return whether that is so."""
@@ -197,9 +207,7 @@ class Session(Going):
                 for pane in self.table.panes
             )
             return next(filter(None, said), "")
-        window = "automatic" if settings.window is None else settings.window
-        unit = f"{settings.threshold:.0%} of a class" if settings.unit == "share" else f"{settings.threshold:g} images"
-        return f"anomalies: {settings.rule} rule, window {window}, at least {unit}"
+        return anomaly_words(settings)
 
     # --- review
 
@@ -269,6 +277,12 @@ class Session(Going):
         """Show that a live run has recorded nothing new for so long."""
         self.view = replace(self.view, quiet_seconds=seconds)
 
+    def lost(self, message: str) -> None:
+        """Show that the run is no longer there: said in the last row once, and in the top bar until it is back."""
+        if not self.view.is_gone:
+            self.fail(message)
+        self.view = replace(self.view, is_gone=True)
+
     def answered(self, question: Question[Any], answer: Any) -> None:
         """Take a new answer and show it."""
         self._failed = {}
@@ -287,6 +301,7 @@ class Session(Going):
         self.settle(selection)
         if isinstance(question, AnomaliesQuestion | IncidentsQuestion):
             self.follow_to_entry()
+        self.take_again(question)
 
     def fail(self, message: str) -> None:
         """Show a message about data that could not be read or written."""
@@ -310,7 +325,7 @@ class Session(Going):
 
     def begin_to_act(self) -> None:
         """Clear the last message. From now on the user decides what is shown."""
-        self.message, self._touched, self._failed, self._awaited = "", True, {}, None
+        self.message, self._touched, self._failed, self._awaited, self._kept = "", True, {}, None, None
 
     def _tell(self, pane: Pane, error: Exception) -> None:
         """Report a pane that raised an error, in its place and in the key bar: the next key may change its place."""

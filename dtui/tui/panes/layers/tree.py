@@ -13,6 +13,7 @@ from dtui.model.layers import UPDATE_RATIO
 from dtui.model.statistics import title_of
 from dtui.safe_text import safe
 from dtui.tui.panes.layers.questions import InitialStdQuestion, RatiosQuestion, StateQuestion
+from dtui.tui.panes.layers.standing import places_that_stand_out
 from dtui.tui.panes.layers.structure import SCREEN as STRUCTURE
 from dtui.tui.panes.layers.tree_beside import beside_of, layers_with_heads, on_node, on_row, starting_beside
 from dtui.tui.panes.layers.tree_charts import (
@@ -340,5 +341,6 @@ class Tree(ListPane):
             yield f"layers: of {source}", "Show statistics of these.", cycling(TreeOptions, "source", (source,))
         for kind in ChartKind:
             yield f"layers: {kind.value}", "Draw layers this way.", cycling(TreeOptions, "chart", (kind,))
+        yield from places_that_stand_out(self.with_node)
         for node in scene.view.tree:
             yield safe(node.name), f"Select this {safe(node.kind)}.", partial(self.with_node, node=node.index)

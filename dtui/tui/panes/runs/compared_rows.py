@@ -13,7 +13,7 @@ from dtui.query.compare.others import Others, Wanted
 from dtui.query.compare.pairs import columns_of
 from dtui.safe_text import safe
 from dtui.tui.panes.rows import ListPane
-from dtui.tui.panes.runs.comparing import STEPS, CompareOptions, Found, found_in, value_of
+from dtui.tui.panes.runs.comparing import STEPS, CompareOptions, Found, found_in, moment_of, value_of
 from dtui.tui.renderables.panes.message import MessagePicture
 from dtui.tui.renderables.panes.runs.compared_rows import ComparedRowsPicture
 from dtui.tui.renderables.parts.picture import Picture
@@ -56,12 +56,25 @@ class ClassColumnsQuestion(OthersQuestion[Found[PairedColumns]]):
         return Found(self.wanted, columns_of(others.comparison(self.wanted).classes, self.rows, self.axis))
 
 
+class LayerNowQuestion(LayerColumnsQuestion):
+    """Their exact values at the cursor: the axis is one column of one iteration."""
+
+    about = "layers of both at the cursor"
+
+
+class ClassNowQuestion(ClassColumnsQuestion):
+    """Their exact values at the cursor: the axis is one column of one iteration."""
+
+    about = "classes of both at the cursor"
+
+
 class ComparedRows(ListPane):
     """Paired rows; `CompareOptions.rows` has the name of the selected one."""
 
     is_searchable = True
     kind: ClassVar[str]
     question: ClassVar[type[Question[Found[PairedColumns]]]]
+    question_now: ClassVar[type[Question[Found[PairedColumns]]]]
     bar = ((("entry_next", "entry_previous"), "divergence"), (("chart",), "both, distance"), (("sort",), "sort"))
 
     @property
@@ -101,7 +114,8 @@ class ComparedRows(ListPane):
         found = found_in(scene)
         if isinstance(found, Comparison) and self.height(scene) and self.items(scene):
             wanted = scene.selection.get(CompareOptions).wanted
-            yield self.question(wanted, tuple(self.asked_for(scene)), scene.axis)  # type: ignore[call-arg]
+            for question, axis in ((self.question, scene.axis), (self.question_now, moment_of(scene))):
+                yield question(wanted, tuple(self.asked_for(scene)), axis)  # type: ignore[call-arg]
 
     def picture(self, scene: Scene) -> Picture:
         """Return the rows, or why there are none."""
@@ -121,6 +135,7 @@ class ComparedRows(ListPane):
             value_of(scene, self.question),
             self.is_paired(scene),
             "farthest apart first" if by_distance else "in the order of the network",
+            value_of(scene, self.question_now),
         )
 
     def numbers(self, scene: Scene) -> Numbers | None:
@@ -181,6 +196,7 @@ class ComparedLayers(ComparedRows):
     title = "Layers"
     kind = "layer"
     question = LayerColumnsQuestion
+    question_now = LayerNowQuestion
 
     def of(self, found: Comparison) -> PairedRows:
         """Return the layers."""
@@ -203,6 +219,7 @@ class ComparedClasses(ComparedRows):
     title = "Classes"
     kind = "class"
     question = ClassColumnsQuestion
+    question_now = ClassNowQuestion
 
     def of(self, found: Comparison) -> PairedRows:
         """Return the classes."""

@@ -104,6 +104,12 @@ class CurveColumnsQuestion(OthersQuestion[Found[PairedColumns]]):
         return Found(self.wanted, columns_of(curve, (0,), self.axis))
 
 
+class CurveNowQuestion(CurveColumnsQuestion):
+    """Its exact values at the cursor: the axis is one column of one iteration."""
+
+    about = "curves of both at the cursor"
+
+
 def begin_comparing(scene: Scene, other: str) -> Selection:
     """Return the selection on the screen that compares, with another run."""
     options = replace(scene.selection.get(CompareOptions), other=other, rows=(), is_seen=False)
@@ -121,6 +127,11 @@ def value_of(scene: Scene, kind: type[Question[Found[FoundT]]]) -> FoundT | None
     """Return the last answer of a kind, if it is about the run that is compared with; else None."""
     found, other = scene.answers.get(kind), scene.selection.get(CompareOptions).other
     return found.value if found is not None and other and found.wanted.other == other else None
+
+
+def moment_of(scene: Scene) -> TimeAxis:
+    """Return the axis of one column that is the iteration under the crosshair."""
+    return TimeAxis(scene.selection.cursor, scene.selection.cursor + 1, 1)
 
 
 def _to_divergence(scene: Scene, by: int) -> Selection:
@@ -178,6 +189,7 @@ class Comparing(Pane):
         curve = _curve_of(found)
         if curve is not None:
             yield CurveColumnsQuestion(options.wanted, curve, scene.axis)
+            yield CurveNowQuestion(options.wanted, curve, moment_of(scene))
 
     def needed(self, scene: Scene) -> int:
         """Return the rows of its words and marks, and some for the curves."""
@@ -194,7 +206,8 @@ class Comparing(Pane):
         current = sum(iteration <= scene.selection.cursor for iteration in at) - 1
         place, columns = _curve_of(found), value_of(scene, CurveColumnsQuestion)
         name = "" if place is None else found.curves[place].measure
-        return ComparingPicture(found, current, columns if place is not None else None, name)
+        now = value_of(scene, CurveNowQuestion)
+        return ComparingPicture(found, current, columns if place is not None else None, name, now)
 
     def linked(self, scene: Scene) -> Mapping[str, Any]:
         """Return the other run."""

@@ -84,7 +84,8 @@ class GalleryPane(Pane):
     def grid(self, scene: Scene) -> Grid:
         """Return where the tiles stand."""
         size, gallery = scene.selection.get(GalleryOptions).size, scene.answers.get(self.question)
-        return grid_of(scene.layout.width, self.height(scene), size, has_pictures(gallery))
+        images = 0 if gallery is None else len(gallery.order)
+        return grid_of(scene.layout.width, self.height(scene), size, has_pictures(gallery), images)
 
     def wanted(self, scene: Scene) -> Iterator[Question[Any]]:
         """Ask for the images on the screen."""

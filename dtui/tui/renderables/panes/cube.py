@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import field, replace
+
 import numpy as np
 
 from dtui.dataclass_on_use import dataclass
@@ -51,6 +53,7 @@ class CubePicture(Picture):
         cell: The picked cell in detail; None while it loads.
         is_tabs: Whether only `face` is shown.
         judging: What decides what is right; None where class scores do.
+        now: The cube on an axis of one column and one iteration; used if that is the cursor.
     """
 
     cube: Cube
@@ -63,7 +66,20 @@ class CubePicture(Picture):
     cell: GridCell | None = None
     is_tabs: bool = False
     judging: Judging | None = None
+    now: Cube | None = field(default=None, compare=False)
     is_all_readout = True
+
+    @property
+    def readout_of(self) -> object:
+        """The values at the cursor."""
+        return self.now
+
+    def now_at(self, iteration: int | None) -> Cube | None:
+        """Return the exact values, if they are those of an iteration and of the cube that is shown."""
+        now, cube = self.now, self.cube
+        if now is None or now.grid is not cube.grid or now.request.axis.first != iteration:
+            return None
+        return now if replace(now.request, axis=cube.request.axis) == cube.request else None
 
     @property
     def tabs(self) -> tuple[str, ...]:
@@ -200,7 +216,7 @@ def _name_classes(
 ) -> None:
     cube, theme = picture.cube, frame.theme
     column = frame.column_of(iteration) if has_readout else None
-    errors = _on_axis(cube, frame, cube.errors)
+    errors, now = _on_axis(cube, frame, cube.errors), picture.now_at(iteration)
     for at, row in enumerate(range(place.first, place.first + place.classes)):
         top, is_lit = place.top + at * place.tall, bool(picture.lit.rows[row])
         y = top + (place.tall - 1) // 2
@@ -213,7 +229,8 @@ def _name_classes(
         room = frame.gutter - 3 - readout
         cells.text(2, y, name, ink, bold=is_lit, limit=max(4, room))
         if column is not None:
-            error = float(last_known(errors[row : row + 1], column - frame.gutter)[0])
+            shown_at = last_known(errors[row : row + 1], column - frame.gutter) if now is None else now.errors[row]
+            error = float(shown_at[0])
             shown = "·" if np.isnan(error) else f"{100 * error:.1f}%" if frame.gutter >= 26 else f"{100 * error:.0f}%"
             write_value(cells, frame.gutter - 2, y, shown, ink, room=readout - 1)
 
@@ -287,6 +304,7 @@ def _name_layers(
 ) -> None:
     """Write the name of the first layer of each terminal row; of the picked layer always its own."""
     cube, theme, groups = picture.cube, frame.theme, len(picture.cube.layer_groups)
+    now = picture.now_at(iteration)
     column, picked = frame.column_of(iteration), group_of(cube.layer_groups, picture.picked[1]) or 0
     lines: dict[int, int] = {}
     for group in range(groups):
@@ -299,7 +317,9 @@ def _name_layers(
         layer = picture.picked[1] if is_here else cube.layer_groups[group][0]
         is_lit = bool(picture.lit.layers[list(cube.layer_groups[group])].any())
         ink = theme.bright if is_here else theme.text if is_lit else theme.muted
-        shade = np.nan if column is None else float(shades[group, column - frame.gutter])
+        shade = np.nan
+        if column is not None:
+            shade = float(shades[group, column - frame.gutter] if now is None else now.shades[group, 0])
         room = frame.gutter - 3 - (READOUT if np.isfinite(shade) else 0)
         name = safe(picture.look.layers[layer], 80)
         cells.text(2, y, ending_of(name, room), ink, bold=is_lit, limit=max(0, room))
@@ -309,8 +329,8 @@ def _name_layers(
 
 def _times(shade: float) -> str:
     """Return a shade as a factor, such as "×7.1" or "÷3.0"."""
-    more = "+" if abs(shade) >= 1 else ""
-    return f"{'×' if shade >= 0 else '÷'}{10 ** min(abs(shade), 1.0):.2g}{more}"
+    more, factor = "+" if abs(shade) >= 1 else "", f"{10 ** min(abs(shade), 1.0):.2g}"
+    return f"{'×' if shade >= 0 or factor == '1' else '÷'}{factor}{more}"
 
 
 def _draw_grid(cells: Cells, frame: Frame, picture: CubePicture, place: CubePlace, columns: LayerColumns) -> None:

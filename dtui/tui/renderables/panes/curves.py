@@ -103,15 +103,16 @@ class CurvesPicture(Picture):
 
 
 def _with_values(picture: CurvesPicture, frame: Frame, iteration: int | None) -> Curves:
-    """Return the curves with the exact values in the cursor's column."""
+    """Return the curves with the exact values in the cursor's column, also while the curves are of another screen."""
     x, values, curves = frame.column_of(iteration), picture.values, picture.curves
-    if x is None or values is None or values.iteration != iteration or curves.axis != frame.axis:
+    if x is None or values is None or values.iteration != iteration or frame.axis is None:
         return curves
-    series = {}
+    axis, series = frame.axis.with_columns(frame.plot_width), {}
     for name, column_values in curves.series.items():
-        series[name] = column_values.copy()
+        series[name] = np.array(resample(column_values, curves.axis, axis))
         series[name][x - frame.gutter] = values.values.get(name, np.nan)
-    return replace(curves, series=series)
+    nonfinite = {name: _nonfinite_of(curves, name, frame) for name in curves.nonfinite}
+    return replace(curves, axis=axis, series=series, nonfinite=nonfinite)
 
 
 def _write_values(cells: Cells, frame: Frame, curves: Curves, plotted: Sequence[str], iteration: int | None) -> None:

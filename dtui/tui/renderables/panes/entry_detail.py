@@ -9,7 +9,7 @@ import numpy as np
 from dtui.dataclass_on_use import dataclass
 from dtui.model import ImageVerdict
 from dtui.model.findings.incident_evidence import IncidentEvidence, TurnedWrong
-from dtui.model.findings.review import Entry
+from dtui.model.findings.review import NAMED_FILTERS, Entry
 from dtui.model.findings.telling import Telling
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas import marks
@@ -28,9 +28,11 @@ from dtui.tui.renderables.parts.words.judged_words import has_labels, is_scored,
 TITLE = "Evidence"
 WIDE = 110
 """From this width on, chart and images stand beside the words."""
-THUMBNAIL = (14, 7)
-"""Columns and rows of an image."""
-MOST_CHART_ROWS = 9
+THUMBNAILS = (28, 20, 14)
+"""Columns of an image, which has half as many rows: the first that has room."""
+ROOMY = 200
+"""From this width on, charts are twice as wide, and higher in a high pane."""
+MOST_CHART_ROWS, ROOMY_CHART_ROWS = 9, 15
 LEAST_CHART_ROWS = 5
 MOST_FILTERS = 24
 IMAGES_KEY = " · i shows them"
@@ -67,8 +69,9 @@ class EntryDetailPicture(Picture):
         y = self._draw_became(cells, frame, y, room)
         if is_wide:
             x = room + 4
-            self._draw_charts(cells, frame, x, 1, min(84, frame.width - x - 1), frame.height - 1)
-            self._draw_images(cells, frame, 2, max(y + 1, 2 + MOST_CHART_ROWS * len(self.evidence.series)))
+            most = 84 if frame.width < ROOMY else 168
+            self._draw_charts(cells, frame, x, 1, min(most, frame.width - x - 1), frame.height - 1)
+            self._draw_images(cells, frame, 2, max(y + 1, 2 + _chart_rows(frame) * len(self.evidence.series)))
         else:
             self._draw_charts(cells, frame, 2, y, frame.width - 4, frame.height - y)
         return cells
@@ -114,6 +117,7 @@ class EntryDetailPicture(Picture):
             some = ", ".join(map(str, entry.filters[:MOST_FILTERS]))
             rest = len(entry.filters) - MOST_FILTERS
             more_filters = f" and {rest:,} more" if rest > 0 else ""
+            more_filters = " and more" if len(entry.filters) >= NAMED_FILTERS else more_filters
             facts.append(f"filter{'s' * (len(entry.filters) > 1)} {some}{more_filters} of {safe(entry.layer, 60)}")
         if incident is not None:
             more = [LASTING[incident.persists], f"moved first: {incident.moved_first}" if incident.moved_first else ""]
@@ -148,9 +152,9 @@ class EntryDetailPicture(Picture):
         if width < 20:
             return
         for place, one in enumerate(series):
-            rows = min(MOST_CHART_ROWS, height // (len(series) - place))
+            rows = min(_chart_rows(frame), height // (len(series) - place))
             if rows < LEAST_CHART_ROWS:
-                rows = min(MOST_CHART_ROWS, height)
+                rows = min(_chart_rows(frame), height)
             if rows < LEAST_CHART_ROWS:
                 return
             self._draw_chart(cells, frame, x, y, width, rows, one)
@@ -171,7 +175,7 @@ class EntryDetailPicture(Picture):
         fits = max(1, width - gutter)
         skip = max(0, len(series.values) - fits)
         values, iterations = series.values[skip // 2 :][:fits], series.iterations[skip // 2 :][:fits]
-        wide = 2 if 2 * len(values) <= fits else 1
+        wide = max(1, min(2 if frame.width < ROOMY else 4, fits // max(1, len(values))))
         height = rows - 3
         cells.text(x + gutter - 1 - text_width(high), y + 1, high, theme.muted)
         cells.text(x + gutter - 1 - text_width(low), y + height, low, theme.muted)
@@ -183,10 +187,12 @@ class EntryDetailPicture(Picture):
 
     def _draw_images(self, cells: Cells, frame: Frame, x: int, y: int) -> None:
         """Draw thumbnails in a row, the label of each below it."""
-        columns, rows = THUMBNAIL
-        theme = frame.theme
-        if y + rows + 2 > frame.height or not self.images:
+        theme, count = frame.theme, len(self.images)
+        fitting = [size for size in THUMBNAILS if y + size // 2 + 2 <= frame.height]
+        if not fitting or not self.images:
             return
+        columns = next((size for size in fitting if x + 1 + count * (size + 2) <= frame.width), fitting[-1])
+        rows = columns // 2
         cells.text(x + 1, y, "images that turned wrong:", theme.text)
         for place, image in enumerate(self.images):
             left = x + 1 + place * (columns + 2)
@@ -196,6 +202,11 @@ class EntryDetailPicture(Picture):
             label = "?" if image.label is None else class_name(self.classes, image.label)
             words = score_words(image) if is_scored(image) else f"→ {label}"
             cells.text(left, y + 1 + rows, shorten(words, columns), theme.incorrect)
+
+
+def _chart_rows(frame: Frame) -> int:
+    """Return the most rows of a chart, with its title and iterations."""
+    return ROOMY_CHART_ROWS if frame.width >= ROOMY and frame.height >= 50 else MOST_CHART_ROWS
 
 
 def turned_words(turned: TurnedWrong, classes: tuple[str, ...]) -> str:

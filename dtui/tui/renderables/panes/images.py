@@ -165,7 +165,7 @@ def _paint_letters(cells: Cells, frame: Frame, steps: IntArray, colours: UintArr
 
 
 def _share_right(frame: Frame, picture: ImagesPicture, iteration: int | None) -> float:
-    """Return the share of right images at the cursor: the exact one, or else that of the shown images in its column.
+    """Return the share of right images at the cursor: the exact one, or that of the line below, or of its column.
 
     NaN where there is no validation.
     """
@@ -174,6 +174,9 @@ def _share_right(frame: Frame, picture: ImagesPicture, iteration: int | None) ->
         exact = 1.0 - float(now.values[now.groups.index(rows.request.classes), 0])
         if np.isfinite(exact):
             return exact
+    taken = picture.taken
+    if taken is not None and taken.iteration is not None and (judged := taken.right + int(taken.counts.sum())):
+        return taken.right / judged
     column = frame.column_of(iteration)
     if column is None or frame.axis is None or not rows.correct.size:
         return float("nan")

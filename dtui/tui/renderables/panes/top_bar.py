@@ -8,6 +8,7 @@ from dataclasses import replace
 from dtui.dataclass_on_use import dataclass
 from dtui.model import RunInfo, RunStatus
 from dtui.safe_text import safe
+from dtui.tui.renderables.canvas import marks
 from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame, Region
 from dtui.tui.renderables.panes.runs.run_list import STATUS_MARKS, duration, rate_in_words
@@ -74,6 +75,7 @@ class TopBarPicture(Picture):
         active: Index of the screen shown.
         is_damaged: Whether anything of the run is known to be damaged or missing.
         pace: How fast a live run is.
+        is_gone: Whether its files are no longer there.
     """
 
     info: RunInfo | None
@@ -81,6 +83,7 @@ class TopBarPicture(Picture):
     active: int
     is_damaged: bool = False
     pace: Pace = Pace()
+    is_gone: bool = False
 
     def draw(self, frame: Frame, iteration: int | None = None) -> Cells:
         """Draw the row."""
@@ -112,7 +115,13 @@ class TopBarPicture(Picture):
                 RunStatus.INCOMPLETE: theme.warning,
                 RunStatus.CRASHED: theme.crashed,
             }
-            colour = theme.warning if self.is_damaged else colours.get(info.status, theme.muted)
+            colour = (
+                theme.crashed
+                if self.is_gone
+                else theme.warning
+                if self.is_damaged
+                else colours.get(info.status, theme.muted)
+            )
             x = cells.text(frame.width - 1 - text_width(layout.right), 0, layout.status, colour)
             if layout.pace:
                 cells.text(x, 0, f" · {layout.pace}", theme.warning if self.pace.quiet_seconds else theme.text)
@@ -148,7 +157,8 @@ def _lay_out(frame: Frame, picture: TopBarPicture) -> _Layout:
         if info is None
         else f"{info.layers:,} layer{'s' * (info.layers != 1)} · {info.filters:,} filters · {info.images:,} images"
     )
-    full = "" if info is None else f"{_STATUS[info.status]} {info.records:,}{' · damaged' * picture.is_damaged}"
+    status = "" if info is None else f"{marks.WRONG.glyph} gone" if picture.is_gone else _STATUS[info.status]
+    full = "" if info is None else f"{status} {info.records:,}{' · damaged' * picture.is_damaged}"
     long = tuple(tab[1] for tab in tabs)
     short = tuple(tab[2] for tab in tabs)
     only = tuple(tab[2] if index == picture.active else "" for index, tab in enumerate(tabs))

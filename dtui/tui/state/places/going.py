@@ -80,6 +80,7 @@ class Going(ABC):
             self.go_to(place.pane, place.step)
         elif place.step is not None:
             self.choose(place.step(self.scene))
+            self.message = place.hint  # that nothing was recorded there
         return None
 
     def link(self, run: Path) -> str:

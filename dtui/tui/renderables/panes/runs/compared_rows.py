@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import field
+
 import numpy as np
 
 from dtui.dataclass_on_use import dataclass
@@ -32,6 +34,7 @@ class ComparedRowsPicture(Picture):
         columns: Of the rows on screen; None while they load.
         is_paired: Whether a row takes three rows of the terminal.
         words: What they are sorted by.
+        now: The rows on an axis of one column and one iteration; used if that is the cursor.
     """
 
     title: str
@@ -42,7 +45,13 @@ class ComparedRowsPicture(Picture):
     columns: PairedColumns | None
     is_paired: bool
     words: str = "farthest apart first"
+    now: PairedColumns | None = field(default=None, compare=False)
     crosshair = True
+
+    @property
+    def readout_of(self) -> object:
+        """The values at the cursor."""
+        return self.now
 
     @property
     def tall(self) -> int:
@@ -81,7 +90,7 @@ class ComparedRowsPicture(Picture):
         shown = self.order[self.top : self.top + max(0, frame.height - 1) // self.tall]
         x = frame.gutter - 2
         for index, row in enumerate(shown):
-            a, b, distance = self._at(frame, row, column)
+            a, b, distance = self._at(frame, row, column, iteration)
             y = 1 + index * self.tall
             texts = [*((self._value(a), self._value(b)) if self.is_paired else ()), _distance(distance)]
             free = 7 if self.is_paired else min(7, x - 3 - text_width(self._name(frame, row)))
@@ -90,9 +99,9 @@ class ComparedRowsPicture(Picture):
                     cells.clear(x - free, y + line, free)
                 if text_width(text) <= free:
                     cells.text(x - text_width(text), y + line, text, theme.muted if text == "·" else theme.bright)
-        self._write_selected(cells, frame, column)
+        self._write_selected(cells, frame, column, iteration)
 
-    def _write_selected(self, cells: Cells, frame: Frame, column: int | None) -> None:
+    def _write_selected(self, cells: Cells, frame: Frame, column: int | None, iteration: int | None) -> None:
         """Write both values of the selected row into the header: one row a pair has no other place for them."""
         if self.is_paired or not 0 <= self.selected < len(self.order) or frame.height < 1:
             return
@@ -100,7 +109,7 @@ class ComparedRowsPicture(Picture):
         begin = 1 + len(self.title) + 2
         room = max(0, self._legend_begin(frame) - begin - 2)
         cells.clear(begin, 0, room)
-        a, b, distance = self._at(frame, row, column)
+        a, b, distance = self._at(frame, row, column, iteration)
         tail = f": A {self._value(a)} B {self._value(b)}, {_distance(distance)} apart"
         if text_width(tail) + 4 > room:
             return
@@ -112,8 +121,12 @@ class ComparedRowsPicture(Picture):
             return number(value) if np.isnan(value) or value < NOT_FINITE else "NaN"
         return value_in_words("error", value).replace(" %", "%")
 
-    def _at(self, frame: Frame, row: int, column: int | None) -> tuple[float, float, float]:
-        """Return both values of a row and their distance at a column; NaN where there is none."""
+    def _at(self, frame: Frame, row: int, column: int | None, iteration: int | None) -> tuple[float, float, float]:
+        """Return both values of a row and their distance at the cursor, or else in its column; NaN where none is."""
+        now = self.now
+        if now is not None and now.axis.first == iteration and row in now.rows:
+            place = now.rows.index(row)
+            return float(now.a[place, 0]), float(now.b[place, 0]), float(now.distance[place, 0])
         if column is None or self.columns is None or row not in self.columns.rows or frame.axis is None:
             return (float("nan"),) * 3
         place, axis = self.columns.rows.index(row), frame.axis.with_columns(frame.plot_width)

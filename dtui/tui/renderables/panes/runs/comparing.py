@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import field
 
 import numpy as np
 
@@ -40,14 +41,21 @@ class ComparingPicture(Picture):
         current: Which divergence the crosshair is on or after, from 0; -1 before the first.
         curve: The error of both (else the loss), one row; None while it loads, or where there is none.
         curve_name: Its name.
+        now: The same on an axis of one column and one iteration; used if that is the cursor.
     """
 
     comparison: Comparison
     current: int
     curve: PairedColumns | None = None
     curve_name: str = ""
+    now: PairedColumns | None = field(default=None, compare=False)
     crosshair = True
     header_rows = 3
+
+    @property
+    def readout_of(self) -> object:
+        """The values at the cursor."""
+        return self.now
 
     def draw(self, frame: Frame, iteration: int | None = None) -> Cells:
         """Draw words, marks and curves, each where there is room."""
@@ -94,8 +102,11 @@ class ComparingPicture(Picture):
         column = frame.column_of(iteration)
         if column is None or self.curve is None or frame.axis is None:
             return []
-        axis = frame.axis.with_columns(frame.plot_width)
-        both = [resample(values, self.curve.axis, axis)[0, column - frame.gutter] for values in self._values()]
+        axis, now = frame.axis.with_columns(frame.plot_width), self.now
+        if now is not None and now.axis.first == iteration:
+            both = [now.a[0, 0], now.b[0, 0]]
+        else:
+            both = [resample(values, self.curve.axis, axis)[0, column - frame.gutter] for values in self._values()]
         told = [value_in_words(self.curve_name, float(value)) for value in both]
         name = self.curve_name.replace("validation_", "").replace("_", " ")
         return [(f"{name} here ", 0), (f"A {told[0]}", 1), ("  ", 0), (f"B {told[1]}", 2)]

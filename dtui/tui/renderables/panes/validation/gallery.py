@@ -25,6 +25,8 @@ from dtui.tui.renderables.parts.words.judged_words import (
 TITLE = "Gallery"
 SIZES = (8, 10, 14, 16, 20, 28, 32, 48, 64)
 """Columns of a picture; it has half as many rows. The frame around it takes two more of each."""
+LARGEST = 28
+"""Columns up to which a picture grows by itself where there are few."""
 BORDERS = {
     "none": (" ", " ", " ", " ", " ", " "),
     "wrong": ("╭", "─", "╮", "│", "╰", "╯"),
@@ -77,14 +79,16 @@ class Grid:
         return row * self.columns + column
 
 
-def grid_of(width: int, height: int, size: int | None = None, has_pictures: bool = True) -> Grid:
+def grid_of(width: int, height: int, size: int | None = None, has_pictures: bool = True, images: int = 0) -> Grid:
     """Return the grid of a pane.
 
     Args:
         width: Columns of the pane.
         height: Rows of the pane.
-        size: Place in SIZES; None for one of at most 16 columns that fits four times, and twice below each other.
+        size: Place in SIZES; None for one of at most 16 columns that fits four times, and twice below each other, or a
+            larger one in which all images are on the screen.
         has_pictures: Whether the images have any.
+        images: How many there are; 0 where that is not known.
     """
     if size is None and not has_pictures:
         size = SIZES.index(16)
@@ -94,7 +98,14 @@ def grid_of(width: int, height: int, size: int | None = None, has_pictures: bool
             place for place, columns in enumerate(SIZES) if columns // 2 + 2 <= room and 4 * (columns + 2) <= width
         ]
         size = min(max(fitting, default=0), SIZES.index(16))
+        while size < SIZES.index(LARGEST) and 0 < images <= _room(width, height, SIZES[size + 1]):
+            size += 1
     return Grid(width, height, SIZES[max(0, min(size, len(SIZES) - 1))], has_pictures)
+
+
+def _room(width: int, height: int, columns: int) -> int:
+    """Return how many pictures of a size a pane shows whole."""
+    return ((width - 2) // (columns + 2)) * ((height - 2) // (columns // 2 + 2))
 
 
 def has_pictures(gallery: Gallery | None) -> bool:
@@ -138,7 +149,7 @@ class GalleryPicture(Picture):
 
     def grid(self, frame: Frame) -> Grid:
         """Return where the tiles stand."""
-        return grid_of(frame.width, frame.height, self.size, has_pictures(self.gallery))
+        return grid_of(frame.width, frame.height, self.size, has_pictures(self.gallery), len(self.gallery.order))
 
     def _draw_header(self, cells: Cells, frame: Frame, grid: Grid) -> None:
         theme, gallery = frame.theme, self.gallery
