@@ -196,6 +196,12 @@ OPEN = Command(
         ("dtui --ascii --no-mouse --slow-link", "over a thin serial line"),
         ("dtui sample_runs/mnist-faults --at 430 --class 4", "open a place, as the key y copies it"),
         ("dtui sample_runs/mnist-faults --layer layer3.0.conv1 --filter 17", "a layer and one of its filters"),
+        ("dtui sample_runs/mnist-faults --at 430 --image 410", "an image, as it was judged there"),
+        ("dtui sample_runs/mnist-faults --list hard", "the images that were forgotten most often"),
+        (
+            "dtui sample_runs/mnist-faults --incident incident-430-class-class4 --screen confusion --zoom 300-600",
+            "an incident, on a screen and a stretch of time of your choice",
+        ),
         ("dtui runs/resnet20 --bell", "ring at a new incident"),
         ("dtui ./info", "open a run that has the name of a command"),
         ("dtui --no-ascii --mouse --no-slow-link --no-bell", "whatever the configuration says"),

@@ -62,7 +62,7 @@ class Line(Input):
             for binding in node._bindings.key_to_bindings.get(event.key, ()):
                 event.stop()
                 event.prevent_default()
-                await node.run_action(binding.action)
+                await self.app.run_action(binding.action, node)
                 return  # letters go on to `Input._on_key`, which Textual calls next
 
 

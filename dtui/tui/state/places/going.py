@@ -94,7 +94,7 @@ class Going(ABC):
         self._touched = True
         self._follow(self._link)
         is_about_entry = self._link.incident is not None or self._link.at is not None
-        self._awaited = self._link if is_about_entry and self.selection.entry is None else None
+        self._awaited = self._link if is_about_entry and self.scene.selection.entry is None else None
         self._link = None
 
     def _follow(self, link: Link) -> None:
