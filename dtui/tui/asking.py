@@ -107,7 +107,7 @@ class AskingApp(App[None]):
         elif action == "export":
             from dtui.tui.export import Shot, first_name, wrong_name
 
-            shot = Shot(self.screen._compositor.render_update(full=True), *self.size)
+            shot = Shot(self.screen._compositor.render_update(full=True) or "", *self.size)
             label = "download" if is_served(os.environ) else "write to"
             line.ask(Wish(label, first_name(session.scene), partial(self._export, shot), changed=wrong_name))
         elif action == "search":
