@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import io
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dtui.model import ByteArray, read_only
 
-FORMATS = ("PNG", "JPEG")
+if TYPE_CHECKING:
+    from PIL.ImageFile import ImageFile
+
+PNG_BEGINS, JPEG_BEGINS = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 MOST_BYTES = 4_000_000
 MOST_PIXELS = 1_000_000
 
@@ -32,15 +36,31 @@ def decode_thumbnail(encoded: bytes) -> ByteArray | None:
     """
     if not 0 < len(encoded) <= MOST_BYTES:
         return None
-    from PIL import Image
-
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            with Image.open(io.BytesIO(encoded), formats=FORMATS) as picture:
+            with _opened(encoded) as picture:
                 if picture.width * picture.height > MOST_PIXELS:
                     return None
                 pixels = np.array(picture.convert("RGB"), dtype=np.uint8)
-    except (OSError, ValueError, SyntaxError, MemoryError, EOFError, Warning, Image.DecompressionBombError):
+    except (OSError, ValueError, SyntaxError, MemoryError, EOFError, Warning):
         return None
     return read_only(pixels)
+
+
+def _opened(encoded: bytes) -> ImageFile:
+    """Open a picture by how it begins. `PIL.Image.open` imports readers of formats that are not ours as well.
+
+    Raises:
+        ValueError, SyntaxError: It is none.
+    """
+    file = io.BytesIO(encoded)
+    if encoded.startswith(PNG_BEGINS):
+        from PIL.PngImagePlugin import PngImageFile
+
+        return PngImageFile(file)
+    if encoded.startswith(JPEG_BEGINS):
+        from PIL.JpegImagePlugin import JpegImageFile
+
+        return JpegImageFile(file)
+    raise ValueError("neither a PNG nor a JPEG")

@@ -6,7 +6,6 @@ rest together with the run.
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
 import sys
@@ -19,14 +18,15 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
-from dtui.errors import DtuiError, RunDamagedError, TerminalError
+from dtui.errors import DtuiError, TerminalError
 from dtui.tui.asking import AskingApp
 from dtui.tui.events import Answered, Decided, Event, Failed, Opened, Quiet
 from dtui.tui.loader import Loader
 from dtui.tui.opening import Open, open_query
 from dtui.tui.terminal.capabilities import log_path, needs_ascii
 from dtui.tui.terminal.driver import MustLeave, driver_class
-from dtui.tui.terminal.memory import share_one_heap
+from dtui.tui.terminal.memory import collect_from_now_on, share_one_heap
+from dtui.tui.terminal.textual_patch import is_painted
 from dtui.tui.terminal.themes import output_for, theme_for
 from dtui.tui.widgets.opening import Opening
 
@@ -49,6 +49,8 @@ LOG = logging.getLogger(__name__)
 POLL_SECONDS = 0.7
 IDLE_POLLS = 5
 """A run that is not live is looked at every so many polls: decisions of other people may arrive."""
+LONG_POLLS = 15
+"""A run that is not open by then takes long: garbage waits no longer for its first screen."""
 
 
 class DtuiApp(AskingApp):
@@ -126,11 +128,12 @@ class DtuiApp(AskingApp):
         yield Opening(self.path.name, self.theme_shown, is_ascii=is_ascii)
 
     def on_mount(self) -> None:
-        """Open the run once the first paint is out, and poll it for new data from then on."""
-        self.call_after_refresh(self._open)
+        """Poll the run for new data."""
         self.set_interval(POLL_SECONDS, self._poll)
 
-    def _open(self) -> None:
+    def on_ready(self) -> None:
+        """Open the run: the first paint is out."""
+        is_painted(self.screen)
         share_one_heap()
         self.loader.start()
 
@@ -141,9 +144,8 @@ class DtuiApp(AskingApp):
     def _poll(self) -> None:
         self._polls += 1
         session = self.session
-        if not gc.isenabled():
-            gc.freeze()
-            gc.enable()
+        if session is not None or self._polls > LONG_POLLS:
+            collect_from_now_on()
         if session is not None and (session.view.is_live or self._polls % IDLE_POLLS == 0):
             self.loader.poll()
 
@@ -171,12 +173,10 @@ class DtuiApp(AskingApp):
             return
         elif isinstance(event, Quiet):
             self.session.quiet(event.seconds)
-        elif isinstance(event, Failed) and event.about == "refresh" and isinstance(event.error, RunDamagedError):
-            self.session.lost(event.message)
         elif isinstance(event, Failed) and event.about == "switch":
             self.session.refuse_run(event.message)
         elif isinstance(event, Failed):
-            self.session.fail(event.message)
+            (self.session.lost if event.is_gone else self.session.fail)(event.message)
         elif isinstance(event, Decided):
             if event.error:
                 self.session.fail(event.error)
@@ -212,6 +212,7 @@ class DtuiApp(AskingApp):
         self.data_screen = DataScreen(table, self.perform)
         self._paint()
         await self.push_screen(self.data_screen)
+        self.call_next(is_painted, self.data_screen)  # behind Textual's own last words on it
 
     def _handle_exception(self, error: Exception) -> None:
         """Leave after an unexpected error with one line about it; the traceback is in the log."""

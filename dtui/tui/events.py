@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dtui.dataclass_on_use import dataclass
-from dtui.errors import DtuiError
+from dtui.errors import DtuiError, RunDamagedError
 
 if TYPE_CHECKING:
     from dtui.tui.state.questions import Question
@@ -64,6 +64,11 @@ class Failed:
     about: str
     message: str
     error: DtuiError
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the run was not found where it was, when new data were looked for."""
+        return self.about == "refresh" and isinstance(self.error, RunDamagedError)
 
 
 Event = Opened | Answered | Decided | Quiet | Failed

@@ -30,16 +30,28 @@ def first_look(session: Session, query: RunQuery, value: Callable[[Question[Any]
     until = time.monotonic() + PATIENCE_SECONDS
     answered: dict[type[Question[Any]], Question[Any]] = {}
     while new := [one for one in session.look()[1] if answered.get(type(one)) != one]:
-        for question in new:
-            try:
-                if not _is_prepared(question, query, until):
-                    return list(answered.values())
-                session.answered(question, value(question))
-            except Exception:
-                LOG.info("%s: asked again behind the screen", question.about, exc_info=True)
-                return list(answered.values())
-            answered[type(question)] = question
+        answers = _answers_to(new, query, value, until)
+        session.answered_all(answers)
+        answered |= {type(question): question for question, _ in answers}
+        if len(answers) < len(new):
+            break
     return list(answered.values())
+
+
+def _answers_to(
+    questions: list[Question[Any]], query: RunQuery, value: Callable[[Question[Any]], Any], until: float
+) -> list[tuple[Question[Any], Any]]:
+    """Return questions with their answers, up to the first that has none."""
+    answers = []
+    for question in questions:
+        try:
+            if not _is_prepared(question, query, until):
+                break
+            answers.append((question, value(question)))
+        except Exception:
+            LOG.info("%s: asked again behind the screen", question.about, exc_info=True)
+            break
+    return answers
 
 
 def _is_prepared(question: Question[Any], query: RunQuery, until: float) -> bool:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -48,3 +50,14 @@ def test_every_mode_becomes_three_channels(mode, kind):
 )
 def test_what_is_not_a_small_picture_is_none(bad):
     assert decode_thumbnail(bad) is None
+
+
+def test_only_the_reader_of_the_format_is_imported():
+    program = f"""
+import sys
+from dtui.analysis.thumbnails import decode_thumbnail
+assert decode_thumbnail({encoded()!r}) is not None
+print(*sorted(name for name in sys.modules if name.startswith("PIL.") and name.endswith("ImagePlugin")))
+"""
+    done = subprocess.run([sys.executable, "-c", program], check=True, timeout=60, capture_output=True, text=True)
+    assert done.stdout.split() == ["PIL.PngImagePlugin"]

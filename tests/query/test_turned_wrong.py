@@ -25,7 +25,9 @@ def incident_at(query, first: int, last: int) -> Incident:
     return replace(query.incidents()[0], first=first, last=last)
 
 
-@pytest.mark.parametrize(("first", "last"), [(1010, 1010), (1001, 1004), (1351, 1400), (750, 780), (2380, 9999)])
+@pytest.mark.parametrize(
+    ("first", "last"), [(1010, 1010), (1001, 1004), (1351, 1400), (750, 780), (2380, 9999), (20, 60)]
+)
 def test_it_is_what_the_labels_say(faults, first: int, last: int):
     labels, targets = faults._data.reader.read_labels(slice(None), slice(None)), faults._data.images.targets
     validations = faults._data.validations.tolist()
@@ -42,7 +44,7 @@ def test_it_is_what_the_labels_say(faults, first: int, last: int):
     found = faults.turned_wrong(incident_at(faults, first, last))
     there = turned(begun - 1, at)
     assert (found.since, found.moment, found.count) == (validations[begun - 1], validations[at], len(there))
-    assert found.usual == median(len(turned(*pair)) for pair in pairs)
+    np.testing.assert_equal(found.usual, median(len(turned(*pair)) for pair in pairs) if pairs else np.nan)
     counts = Counter(int(targets[image]) for image in there)
     assert list(found.classes) == sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:3]
     assert set(found.images) <= set(there)
@@ -60,9 +62,8 @@ def test_nothing_is_said_where_no_validation_stands_on_both_sides(faults):
     assert faults.turned_wrong(incident_at(faults, last + 1, last + 5)) is None
 
 
-def test_few_labels_are_read_however_long_the_incident_is(faults, monkeypatch):
+def test_few_labels_are_read_once_however_long_the_incident_is(faults, monkeypatch):
     read, own = [], faults._data.reader.read_labels
     monkeypatch.setattr(faults._data.reader, "read_labels", lambda images, at: read.append(at) or own(images, at))
     faults.turned_wrong(incident_at(faults, 1200, 2390))
-    assert sum(at.stop - at.start for at in read) <= 9 + 8 + 2 * 8 + 1
-    assert np.all([at.stop - at.start < 30 for at in read])
+    assert [at.stop - at.start <= 3 * 8 for at in read] == [True]

@@ -105,7 +105,8 @@ def test_the_errors_and_layers_of_the_cube(faults: RunQuery, width: int, cursor:
         assert shown_in(pane, f"class {label}") == f"{100 * error:.1f}%"
     shades = faults.cube(CubeRequest(moment)).shades
     for place, layer in enumerate(faults.structure().layers if width == 150 else ()):  # else it has two layers a row
-        words = f"{'×' if shades[place, 0] >= 0 else '÷'}{10 ** min(abs(shades[place, 0]), 1.0):.2g}"
+        factor = f"{10 ** min(abs(shades[place, 0]), 1.0):.2g}"
+        words = f"{'×' if shades[place, 0] >= 0 or factor == '1' else '÷'}{factor}"
         assert shown_in(pane, layer.name).startswith(words)
 
 

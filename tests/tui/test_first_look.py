@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from queue import Queue
+from threading import Event
 
 import pytest
+from textual.events import Key
+from textual.widgets import Input
 
 from dtui.errors import NotRecordedError
+from dtui.tui import app as app_module
 from dtui.tui import first_look
+from dtui.tui.app import DtuiApp
 from dtui.tui.events import Answered, Failed, Opened
 from dtui.tui.loader import Loader
 from dtui.tui.panes.curves import CurvesQuestion
@@ -16,6 +22,9 @@ from dtui.tui.panes.table import TABLE
 from dtui.tui.state.questions import IncidentsQuestion
 from dtui.tui.state.run_view import RunView
 from dtui.tui.state.session import Session
+from dtui.tui.terminal.textual_patch import is_painted
+from dtui.tui.widgets.command_line import CommandLine
+from tests.tui.driving import running, until
 from tests.tui.fake_query import FakeQuery
 
 PATIENCE_SECONDS = 20
@@ -82,3 +91,51 @@ def test_what_takes_long_is_answered_behind_the_screen(monkeypatch: pytest.Monke
     assert isinstance(event, Answered)
     assert event.question == IncidentsQuestion()
     opening.loader.close()
+
+
+async def test_garbage_waits_until_the_first_screen_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app_module, "POLL_SECONDS", 0.01)
+    goes_on = Event()
+
+    def open_late(_: Path) -> FakeQuery:
+        goes_on.wait(PATIENCE_SECONDS)
+        return FakeQuery()
+
+    app = DtuiApp(Path("x.dtui"), open_=open_late)
+    gc.disable()
+    try:
+        async with app.run_test() as pilot:
+            await until(pilot, lambda: app._polls > 2)
+            assert not gc.isenabled()
+            goes_on.set()
+            await until(pilot, gc.isenabled)
+            assert app.session is not None
+    finally:
+        gc.enable()
+        gc.unfreeze()
+
+
+async def test_what_is_painted_is_not_painted_again() -> None:
+    async with running() as (app, _, _):
+        screen, painted = app.screen, []
+        app._display = lambda *what: painted.append(what[1])
+        for says_so in (False, True):
+            screen.refresh()
+            if says_so:
+                is_painted(screen)
+            painted.clear()
+            screen._on_timer_update()
+            assert bool(painted) != says_so
+
+
+@pytest.mark.parametrize("is_first", [False, True])
+async def test_a_line_asked_for_at_once_takes_every_key(monkeypatch: pytest.MonkeyPatch, is_first: bool) -> None:
+    """What is typed into is made behind the first screen, or when somebody asks before that."""
+    if is_first:
+        monkeypatch.setattr(CommandLine, "on_mount", lambda _: None)
+    async with running() as (app, pilot, _):
+        line = app.screen.command_line
+        assert bool(line.query(Input)) != is_first
+        for key in ("slash", "c", "o"):
+            app.post_message(Key(key, key if len(key) == 1 else None))
+        await until(pilot, lambda: line.query(Input) and line.query_one(Input).value == "co")

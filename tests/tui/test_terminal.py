@@ -196,6 +196,7 @@ NOT_ON_IT = {
     *("dtui.query.layers.graph", "dtui.query.layers.boxes", "dtui.query.layers.kept_weights", "dtui.query.heatmap"),
     *("dtui.query.relations.gallery", "dtui.query.relations.correlation", "dtui.query.incidents.verdict"),
     *("dtui.analysis.relations.minisets", "dtui.store.write", "dtui.store.compact"),
+    *("secrets", "csv", "shlex", "statistics", "PIL.GifImagePlugin"),
 }
 
 

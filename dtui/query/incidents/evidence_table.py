@@ -41,19 +41,17 @@ class EvidenceTable:
 
     def read(self) -> list[Evidence] | None:
         """Return the evidence kept for the run in its present state; None if there is no valid table."""
-        table = self._data.reader.kept_findings(self._key(), COLUMNS)
-        if table is None:
-            return None
-
-        def find() -> list[Evidence] | None:
-            try:
-                return [self._evidence(row) for row in table.tolist()]
-            except (ValueError, IndexError):
-                return None
-
         # Each of incidents, what shows them and what is not judged begins here.
-        found = self._data.remembered(("kept evidence", table.tobytes()), find)
+        key = self._key()
+        found = self._data.remembered(("kept evidence", *key.values()), lambda: self._read(key))
         return None if found is None else [*found]
+
+    def _read(self, key: dict[str, object]) -> list[Evidence] | None:
+        table = self._data.reader.kept_findings(key, COLUMNS)
+        try:
+            return None if table is None else [self._evidence(row) for row in table.tolist()]
+        except (ValueError, IndexError):
+            return None
 
     def write(self, evidence: Sequence[Evidence]) -> None:
         """Keep the evidence of the run in its present state.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dtui.analysis.ordering import by_most_frequent
-from dtui.model import Incident, IntArray
+from dtui.model import Incident
 from dtui.model.findings.incident_evidence import MOST_IMAGES, TurnedWrong
 from dtui.query.data import RunData
 
@@ -14,7 +14,7 @@ MOST_WITHIN = 8
 MOST_BEFORE = 8
 """Validations before it that say what is usual."""
 MOST_LABELS = 16_000_000
-"""Labels that are read at most, four bytes each; in a run of more images fewer validations are looked at."""
+"""Labels that are read at most, four bytes each, and once; in a run of more images fewer validations are looked at."""
 MOST_CLASSES = 3
 
 
@@ -27,33 +27,26 @@ def turned_wrong(data: RunData, incident: Incident) -> TurnedWrong | None:
     most = max(1, MOST_LABELS // (3 * len(images.targets)))
     stop = max(begun + 1, int(np.searchsorted(validations, incident.last, side="right")))
     stop = min(stop, begun + min(MOST_WITHIN, most))
-    lag = _worst(data, begun, stop) - begun + 1
-    first = max(0, begun - min(MOST_BEFORE, most) - lag)
-    before = data.labels(slice(0, len(images.targets)), slice(first, begun + lag))
-    is_right = before == images.targets[:, None]
-    turned = is_right[:, :-lag] & ~is_right[:, lag:] & (before[:, lag:] >= 0)
-    counts: IntArray = np.count_nonzero(turned, axis=0)
-    usual = counts[: begun - first - lag]  # pairs that end before the incident
-    found = np.flatnonzero(turned[:, begun - 1 - first])
+    first = max(0, begun - min(MOST_BEFORE, most) - (stop - begun))
+    labels = data.labels(slice(0, len(images.targets)), slice(first, stop))
+    is_right = labels == images.targets[:, None]
+    is_wrong = ~is_right & (labels >= 0)
+    own = begun - first  # column of the first validation of the incident
+    turned = is_right[:, own - 1, None] & is_wrong[:, own:]
+    lag = int(np.count_nonzero(turned, axis=0).argmax()) + 1  # to the validation at which most are wrong
+    end = max(0, own - lag)  # of the pairs that end before the incident
+    begin = max(0, end - min(MOST_BEFORE, most))
+    usual = np.count_nonzero(is_right[:, begin:end] & is_wrong[:, begin + lag : end + lag], axis=0)
+    found = np.flatnonzero(turned[:, lag - 1])
     targets = images.targets[found].astype(np.int64)
-    labels, own = np.unique(targets, return_counts=True)
-    order = np.lexsort((labels, -own))
+    classes, counts = np.unique(targets, return_counts=True)
+    order = np.lexsort((classes, -counts))
     return TurnedWrong(
         incident.id,
         int(validations[begun - 1]),
         int(validations[begun - 1 + lag]),
         len(found),
         float(np.median(usual)) if len(usual) else float("nan"),
-        tuple((int(labels[one]), int(own[one])) for one in order[:MOST_CLASSES]),
+        tuple((int(classes[one]), int(counts[one])) for one in order[:MOST_CLASSES]),
         tuple(found[by_most_frequent(targets)[:MOST_IMAGES]].tolist()),
     )
-
-
-def _worst(data: RunData, begun: int, stop: int) -> int:
-    """Return the validation of [begun, stop) at which most images are wrong that were right before the incident."""
-    if stop - begun == 1 or data.images is None:
-        return begun
-    labels = data.labels(slice(0, len(data.images.targets)), slice(begun - 1, stop))
-    is_right = labels == data.images.targets[:, None]
-    turned = is_right[:, :1] & ~is_right[:, 1:] & (labels[:, 1:] >= 0)
-    return begun + int(np.count_nonzero(turned, axis=0).argmax())

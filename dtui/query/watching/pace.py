@@ -6,7 +6,6 @@ Owns that rule. Time is given, never read: it is that of whoever looks, so that 
 from __future__ import annotations
 
 from collections import deque
-from statistics import median
 
 REMEMBERED = 32
 """Intervals between records that tell what is usual."""
@@ -64,7 +63,11 @@ class Pace:
     @property
     def usual(self) -> float | None:
         """Seconds from one record to the next, usually; None while that is not known."""
-        return median(self._intervals) if len(self._intervals) >= FEWEST else self._average
+        if len(self._intervals) < FEWEST:
+            return self._average
+        from statistics import median
+
+        return median(self._intervals)
 
     def stalled(self, now: float) -> float | None:
         """Return for how many seconds nothing new came, once for each stall; None while that is not strange."""

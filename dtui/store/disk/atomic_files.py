@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import stat
 import time
 from pathlib import Path
@@ -25,6 +24,8 @@ _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EACCE
 
 def temporary_path(path: Path) -> Path:
     """Return a temporary name for writing `path`; it is unique on all hosts."""
+    import secrets  # and with it OpenSSL, which a reader does not wait for
+
     return path.with_name(f"{path.name}{TEMPORARY_MARK}{os.getpid()}-{secrets.token_hex(4)}")
 
 

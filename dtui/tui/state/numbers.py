@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Sequence
 
@@ -52,6 +51,8 @@ def to_csv(numbers: Numbers, heading: str) -> str:
 
     A text that a spreadsheet would take for a formula gets an apostrophe before it: names come from outside.
     """
+    import csv
+
     out = io.StringIO()
     for line in (heading, numbers.title):
         out.write(f"# {' '.join(line.split())}\n")

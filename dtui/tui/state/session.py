@@ -6,7 +6,7 @@ It knows no widget and no terminal, so it can be tested without them.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
@@ -66,8 +66,7 @@ class Session(Going, Waiting):
         self._failed: dict[str, Exception] = {}
         """Panes that raised since something happened last, by name: each says so in its place."""
         self._link, self._awaited = link, None
-        self._kept: str | None = None
-        self._answered: dict[type, Question[Any]] = {}
+        self._kept, self._answered = None, {}
         self.settle(begin(self.scene))
         self.follow_link()
 
@@ -285,7 +284,20 @@ class Session(Going, Waiting):
 
     def answered(self, question: Question[Any], answer: Any) -> None:
         """Take a new answer and show it."""
-        self._failed = {}
+        self.answered_all([(question, answer)])
+
+    def answered_all(self, answers: Iterable[tuple[Question[Any], Any]]) -> None:
+        """Take new answers, one after the other, and show them all."""
+        self._failed, questions = {}, []
+        for question, answer in answers:
+            self.selection = self._having(question, answer)
+            questions.append(question)
+        self.settle(self.selection)
+        self.follow_to_entry()
+        self.take_again(questions)
+
+    def _having(self, question: Question[Any], answer: Any) -> Selection:
+        """Keep an answer; return the selection that it leads to."""
         selection = self.scene.through(lambda pane, scene: pane.answered(scene, question, answer))
         if isinstance(question, AnomaliesQuestion):
             self.view = self.view.with_anomalies(answer, self.selection.anomaly_settings)
@@ -298,10 +310,7 @@ class Session(Going, Waiting):
             self.view = replace(self.view, clusters=answer)
         else:
             self.answers = self.answers.having(question, answer)
-        self.settle(selection)
-        if isinstance(question, AnomaliesQuestion | IncidentsQuestion):
-            self.follow_to_entry()
-        self.take_again(question)
+        return selection
 
     def fail(self, message: str) -> None:
         """Show a message about data that could not be read or written."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from typing import Any
 
 from dtui.tui.renderables.parts.picture import Picture
@@ -35,9 +36,9 @@ class Waiting(ABC):
         self._kept = action if does_wait else None
         return does_wait
 
-    def take_again(self, question: Question[Any]) -> None:
-        """Perform a kept action again after the answer to a question."""
-        self._answered[type(question)] = question
+    def take_again(self, questions: Iterable[Question[Any]]) -> None:
+        """Perform a kept action again after the answers to some questions."""
+        self._answered.update((type(question), question) for question in questions)
         action, before = self._kept, self.selection
         if action is None:
             return

@@ -1,7 +1,8 @@
-"""Keeps the memory of a viewer small where the C library keeps more than it needs."""
+"""Keeps the memory of a viewer small: where the C library keeps more than it needs, and once the start is over."""
 
 from __future__ import annotations
 
+import gc
 import logging
 
 LOG = logging.getLogger(__name__)
@@ -25,3 +26,10 @@ def share_one_heap() -> None:
         library.mallopt(M_MMAP_THRESHOLD, LARGE)
     except (ImportError, OSError, AttributeError, TypeError):
         LOG.debug("no mallopt here")
+
+
+def collect_from_now_on() -> None:
+    """Collect garbage again, if a start had put that off; what it made stays, and is not walked again and again."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cache
+from typing import Any
 
 from rich.console import Console
 from rich.control import Control
 from textual._compositor import ChopsUpdate, CompositorUpdate
 from textual.geometry import Region
+from textual.screen import Screen
 from textual.widget import Widget
 
 from dtui.tui.terminal.releases import version
@@ -82,3 +84,16 @@ def paint_at_once(widget: Widget) -> None:
         update = RegionsUpdate(widget, [region for region in regions if region])
         app._display(screen, update)  # type: ignore[arg-type]  # as the updates of its own compositor are
     widget._repaint_required = False
+
+
+def is_painted(screen: Screen[Any]) -> None:
+    """Say that a new screen is painted: Textual paints it whole at once, and then twice more within two frames.
+
+    It is still laid out again, and what that moves is painted. Releases that were not tried do as they are used to.
+
+    Args:
+        screen: It was laid out and painted when it came to the top.
+    """
+    if is_known():
+        screen._dirty_widgets.clear()
+        screen._repaint_required = False

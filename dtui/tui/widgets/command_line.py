@@ -104,15 +104,22 @@ class CommandLine(Vertical):
     def compose(self) -> ComposeResult:
         """Make the rows."""
         yield Static(id="suggestions")
-        with Horizontal():
-            yield Static(id="label")
+        yield Horizontal()
+
+    def on_mount(self) -> None:
+        """Fill the row of the line behind the first paint: nobody sees it yet."""
+        self.call_after_refresh(self._fill)
+
+    def _fill(self) -> None:
+        row = self.query_one(Horizontal)
+        if not row.children:
             line = Line(self._changed)
             line.cursor_blink = False  # a line that waits writes nothing, whatever the link
-            yield line
-            yield Static(id="wrong")
+            row.mount(Static(id="label"), line, Static(id="wrong"))
 
     def ask(self, wish: Wish) -> None:
         """Ask for a line."""
+        self._fill()
         self.query_one("#label", Static).update(Content(wish.label))
         self.query_one("#wrong", Static).update("")
         line = self.query_one(Input)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shlex
 from typing import Any
 
 from dtui.dataclass_on_use import dataclass
@@ -54,6 +53,8 @@ def link_words(scene: Scene, run: str) -> str:
     It names the layer or the class that the screen shows, or on other screens that of the selected entry. A class whose
     name cannot be typed is given by its label; a layer whose name cannot be typed is left out.
     """
+    import shlex
+
     selection, view, screen = scene.selection, scene.view, scene.screen
     entry = view.find_entry(selection.entry)
     entry = entry if entry is not None and entry.is_at(selection.cursor) else None
