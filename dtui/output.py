@@ -8,6 +8,7 @@ a link.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 import sys
@@ -20,6 +21,7 @@ from dtui.dataclass_on_use import dataclass
 from dtui.errors import OutputError
 
 STANDARD_OUTPUT = "-"
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 TEMPORARY = ".dtui-"
 """How the name of a file begins that is being written; a killed process leaves it."""
 
@@ -78,7 +80,8 @@ class OutputTarget:
             if isinstance(error, OutputError):
                 raise
             reason = error.strerror or error
-            raise OutputError(f"{self.name}: cannot be written ({reason}); choose another place") from error
+            where = "make room there, or choose" if error.errno in _FULL else "choose"
+            raise OutputError(f"{self.name}: cannot be written ({reason}); {where} another place") from error
 
 
 def find_target(name: str | Path) -> OutputTarget:

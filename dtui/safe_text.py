@@ -99,3 +99,8 @@ def _is_selector(character: str) -> bool:
 def _replace(shown: list[str]) -> None:
     if not shown or shown[-1] != REPLACEMENT:
         shown.append(REPLACEMENT)
+
+
+def can_be_typed(name: str) -> bool:
+    """Whether a name from outside can be a word of a command that somebody copies: it is shown as it is, no option."""
+    return safe(name) == name and name.strip() == name != "" and not name.startswith("-")

@@ -55,7 +55,7 @@ def read_state(report: Path) -> Before:
     except FileNotFoundError:
         return Before({})
     except OSError as error:
-        return _useless(path, f"cannot be read: {error.strerror or error}")
+        return _useless(path, f"cannot be read: {error.strerror or error}", is_replaced=not path.is_dir())
     try:
         values = json.loads(data)
         found, version = values["what"], values["version"]
@@ -74,7 +74,7 @@ def read_state(report: Path) -> Before:
 
 
 def write_state(report: Path, said: Sequence[Mapping[str, Any]]) -> None:
-    """Replace the file beside a report.
+    """Replace the file beside a report; a folder that is there stays.
 
     Raises:
         OutputError: It cannot be written; the old one is unchanged.
@@ -82,6 +82,8 @@ def write_state(report: Path, said: Sequence[Mapping[str, Any]]) -> None:
     values = {"what": NAME, "version": VERSION, "runs": list(said), "check": _check(list(said))}
     text = json.dumps(values, indent=1, allow_nan=False) + "\n"
     path = state_file(report)
+    if path.is_dir() and not path.is_symlink():
+        return  # told when it was read
     OutputTarget(path, path).write(text.encode("ascii"))  # replaces whatever is there; follows no link
 
 
@@ -184,6 +186,9 @@ def _read(path: Path) -> bytes:
     Raises:
         OSError: It is none, or cannot be read.
     """
+    for is_wrong, what in ((path.is_symlink, "it is a symbolic link"), (path.is_dir, "it is a folder, remove it")):
+        if is_wrong():
+            raise OSError(0, what)
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     with os.fdopen(handle, "rb") as file:
         found = os.fstat(handle)
@@ -194,8 +199,9 @@ def _read(path: Path) -> bytes:
         return file.read(LARGEST)
 
 
-def _useless(path: Path, why: str) -> Before:
-    return Before({}, f"{path}: {why}; this report compares with nothing, and replaces it")
+def _useless(path: Path, why: str, *, is_replaced: bool = True) -> Before:
+    replaced = ", and replaces it" if is_replaced else ""
+    return Before({}, f"{path}: {why}; this report compares with nothing{replaced}")
 
 
 def _checked(run: Any) -> Mapping[str, Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dtui.cli.command import Command, add_json, add_run, add_run_and_json, positive
 from dtui.cli.outcome import Exit, Outcome
+from dtui.cli.shell.ending import clean_end
 from dtui.cli.shell.progress import StatusLine, is_watched
 from dtui.cli.table import paint, table
 from dtui.errors import UsageError
@@ -28,7 +29,7 @@ def run_report(options: argparse.Namespace) -> Outcome:
         Path(options.output).mkdir(parents=True, exist_ok=True)
     runs = [Path(run) for run in options.runs]
     choices = {"format": options.format, "sections": options.section, "compare": options.compare}
-    with StatusLine("report", quiet=options.quiet) as line:
+    with clean_end(), StatusLine("report", quiet=options.quiet) as line:
         result = write_report(runs, options.output, **choices, progress=line.say)
     remark = "; ".join(result.problems)
     if options.json:

@@ -15,7 +15,7 @@ from contextlib import suppress
 from importlib.util import find_spec
 from typing import Any
 
-from dtui.errors import MissingExtraError, ReportError
+from dtui.errors import MissingExtraError, ReportError, UsageError
 from dtui.reports.nightly.night import Engine
 from dtui.reports.nightly.plan import Unit
 from dtui.reports.nightly.workers import Limits, Workers
@@ -68,7 +68,11 @@ def _client(address: str) -> Any:
     try:
         distributed.comm.get_address_host_port(address)  # a client that is given nonsense does not end quietly
         client = distributed.Client(address, timeout=ANSWER_SECONDS, set_as_default=False)
-    except (OSError, ValueError, TypeError, TimeoutError) as error:
+    except (ValueError, TypeError) as error:
+        raise UsageError(
+            f"--scheduler {address!r}: not the address of a Dask scheduler; give one such as tcp://host:8786"
+        ) from error
+    except (OSError, TimeoutError) as error:
         raise ReportError(
             f"{address}: no Dask scheduler answers there ({type(error).__name__}); start one, or leave --scheduler out"
         ) from error

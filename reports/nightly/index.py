@@ -16,6 +16,14 @@ from dtui.reports.nightly.plan import Shard
 FINE, FOUND, NOT_JUDGED = 0, 1, 2
 """Exit codes: nothing to look at, incidents that nobody dismissed, some runs could not be judged."""
 _ORDER = tuple(Outcome)
+COUNTED = {
+    Outcome.LOOK: "to look at",
+    Outcome.FAILED: "could not be judged",
+    Outcome.UNSURE: "judged in part",
+    Outcome.FINE: "fine",
+    Outcome.EMPTY: "with nothing recorded yet",
+}
+"""What stands behind a number of runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,14 +133,7 @@ def shown_by(document: Mapping[str, Any] | None) -> dict[str, str]:
 
 def summary(index: Index) -> str:
     """Return how many runs need what, in one line without data from outside."""
-    words = {
-        Outcome.LOOK: "to look at",
-        Outcome.FAILED: "could not be judged",
-        Outcome.UNSURE: "judged in part",
-        Outcome.FINE: "fine",
-        Outcome.EMPTY: "with nothing recorded yet",
-    }
-    counted = ", ".join(f"{count:,} {words[outcome]}" for outcome, count in index.counts.items())
+    counted = ", ".join(f"{count:,} {COUNTED[outcome]}" for outcome, count in index.counts.items())
     fresh = sum(row.is_new for row in index.rows)
     runs = f"{len(index.rows):,} run{'s' * (len(index.rows) != 1)}"
     reports = f"{fresh:,} new report{'s' * (fresh != 1)}" if fresh else "no new report"

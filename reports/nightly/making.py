@@ -13,7 +13,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from dtui.errors import OutputError, ReportError, RunNotFoundError
@@ -56,6 +56,8 @@ def make_report(unit: Unit, renderer: Renderer | None = None) -> None:
     try:
         status = _status_of(unit)
     except RunNotFoundError:
+        if not os.path.lexists(unit.path):
+            raise RunNotFoundError(f"{unit.path}: it was removed or renamed before it could be read") from None
         if not has_recorded_nothing(Path(unit.path)):
             raise
         record_none(unit, Outcome.EMPTY, "nothing has been recorded yet")
@@ -81,6 +83,17 @@ def record_none(unit: Unit, outcome: Outcome, reason: str) -> None:
     before = read_record(folder, unit.run) or Record(unit.run, "")
     record = Record(unit.run, unit.signature, before.key, before.generations, str(outcome), reason, before.status)
     write_json(folder / RECORD_FILE, record)
+
+
+def remove_unfinished(unit: Unit, processes: Collection[int]) -> None:
+    """Remove what some processes left that were ended while they made a report; what others are at work on stays."""
+    for path in run_folder(Path(unit.out), unit.run).glob(f"{STAGING_MARK}*"):
+        if path.name.removeprefix(STAGING_MARK).partition("-")[0] not in map(str, processes):
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def entry_of(query: RunQuery, said: RunSummary, problems: Sequence[str], report: str) -> Entry:

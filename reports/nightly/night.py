@@ -18,7 +18,7 @@ from dtui.output import find_target
 from dtui.query.folders import FoundRun, Lease, LeaseHeldError, find_all_runs
 from dtui.reports.nightly.entry import Outcome, Record, read_entry, read_json, read_record, write_json
 from dtui.reports.nightly.index import Index, Row, as_json, make_index, shown_by
-from dtui.reports.nightly.making import record_none
+from dtui.reports.nightly.making import record_none, remove_unfinished
 from dtui.reports.nightly.page import render_page
 from dtui.reports.nightly.places import (
     DONE_FOLDER,
@@ -37,6 +37,7 @@ from dtui.reports.nightly.places import (
 from dtui.reports.nightly.plan import WHOLE, Shard, Unit, plan
 from dtui.reports.nightly.shards import begin_shard, divided, end_shard, forget_shards, missing_shards, set_aside
 from dtui.reports.nightly.workers import Limits, Workers
+from dtui.run_path import told_path
 from dtui.version import __version__
 
 MOST_WATCHED = 64
@@ -187,9 +188,9 @@ def run_divided(
 def _plan(found: Sequence[FoundRun], out: Path, settings: NightSettings, shard: Shard) -> tuple[Unit, ...]:
     records = {run.name: record for run in found if (record := read_record(run_folder(out, run.name), run.name))}
     return plan(
-        [FoundRun(run.name, run.path.absolute(), run.fingerprint) for run in found],
+        [FoundRun(run.name, told_path(run.path), run.fingerprint) for run in found],
         records,
-        out=str(out.absolute()),
+        out=str(told_path(out)),
         format=settings.format,
         keep=settings.keep,
         version=__version__,
@@ -201,8 +202,13 @@ def _here(settings: NightSettings) -> Engine:
     """Return the engine of worker processes on this host."""
 
     def work(units: Sequence[Unit]) -> Iterator[tuple[Unit, str]]:
-        with Workers(settings.jobs, settings.limits) as workers:
-            yield from workers.run(units)
+        workers = Workers(settings.jobs, settings.limits)
+        try:
+            with workers:
+                yield from workers.run(units)
+        finally:  # one of them was ended, or this night is
+            for unit in units:
+                remove_unfinished(unit, workers.started)
 
     return work
 

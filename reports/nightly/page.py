@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from dtui.reports.charts.pictures.scale import percent
 from dtui.reports.nightly.entry import Entry, Outcome
-from dtui.reports.nightly.index import Index, Row
+from dtui.reports.nightly.index import COUNTED, Index, Row
 from dtui.reports.nightly.making import COLUMNS
 from dtui.reports.output.html import render_static_page
 from dtui.safe_text import safe
@@ -77,7 +77,14 @@ def render_page(index: Index) -> str:
         if lines:
             title, caption = _HEADINGS[outcome]
             groups.append(
-                {"id": str(outcome), "sign": _SIGNS[outcome], "title": title, "caption": caption, "lines": lines}
+                {
+                    "id": str(outcome),
+                    "sign": _SIGNS[outcome],
+                    "counted": COUNTED[outcome],
+                    "title": title,
+                    "caption": caption,
+                    "lines": lines,
+                }
             )
     return render_static_page(
         "night.html.j2",

@@ -14,6 +14,7 @@ from pathlib import Path
 from string import Template
 
 from dtui.errors import UsageError
+from dtui.run_path import told_path
 
 
 def schedule(kind: str, folder: Path, out: Path, more: Sequence[str] = (), memory: int = 2 << 30) -> str:
@@ -29,7 +30,7 @@ def schedule(kind: str, folder: Path, out: Path, more: Sequence[str] = (), memor
     Raises:
         UsageError: A path holds a line break, which no such file can express.
     """
-    words = [*_dtui(), "nightly", str(folder.absolute()), "-o", str(out.absolute()), *more]
+    words = [*_dtui(), "nightly", str(told_path(folder)), "-o", str(told_path(out)), *more]
     if any(not word.isprintable() for word in words):
         raise UsageError(f"{folder}: the path holds characters that cannot be printed; rename it, or use a link to it")
     text = files("dtui.reports.nightly").joinpath("schedules", f"{kind}.txt").read_text(encoding="utf-8")

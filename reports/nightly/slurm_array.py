@@ -50,11 +50,18 @@ def run_on_slurm(
 
     def work(shards: Sequence[Shard]) -> None:
         shutil.rmtree(out / LOGS_FOLDER, ignore_errors=True)  # of the night before
-        for done, job in enumerate(_submitted(folder, out, settings, shards, cluster), 1):
-            with suppress(Exception):  # a task that failed has left no mark, and the index says so
-                job.exception()  # waits
-            if progress is not None:
-                progress(done, len(shards), f"task {done}")
+        jobs = _submitted(folder, out, settings, shards, cluster)
+        try:
+            for done, job in enumerate(jobs, 1):
+                with suppress(Exception):  # a task that failed has left no mark, and the index says so
+                    job.exception()  # waits
+                if progress is not None:
+                    progress(done, len(shards), f"task {done}")
+        except BaseException:  # interrupted: nobody waits for them any more, and they would hold their shards
+            for job in jobs:
+                with suppress(Exception):
+                    job.cancel(check=False)
+            raise
 
     return run_divided(folder, out, settings, work, runs_a_shard=RUNS_A_TASK, most=MOST_TASKS)
 

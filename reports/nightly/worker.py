@@ -5,20 +5,19 @@ It ends with whoever started it, also if that was killed.
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
+import re
 import signal
 import sys
-from contextlib import suppress
+from pathlib import Path
 
 from dtui.errors import DtuiError
 from dtui.reports.nightly.making import make_report
+from dtui.reports.nightly.places import STAGING_MARK, run_folder
 from dtui.reports.nightly.plan import Unit
+from dtui.reports.output.child import ends_with_starter
 from dtui.reports.rendering import Renderer
-
-_PR_SET_PDEATHSIG = 1
-"""Of linux/prctl.h."""
 
 
 def answer(unit: Unit, renderer: Renderer | None = None) -> str:
@@ -36,17 +35,16 @@ def answer(unit: Unit, renderer: Renderer | None = None) -> str:
 
 
 def _short(reason: str, unit: Unit) -> str:
-    """Return a reason without the path of the run, which stands beside it on the index; the same for a copy."""
-    return reason.replace(f"{unit.path}/", "").replace(unit.path, unit.run)
+    """Return a reason without where run and report are: the run stands beside it, and a copy has the same reason."""
+    folder = re.escape(str(run_folder(Path(unit.out), unit.run)))
+    reason = re.sub(rf"{folder}/({re.escape(STAGING_MARK)}[^/]+/)?", "", reason)
+    return reason.replace(f"{unit.path}/", "").removeprefix(f"{unit.path}: ").replace(unit.path, unit.run)
 
 
 def main() -> None:
     """Answer until stdin ends; whatever libraries write to stdout goes to stderr."""
-    parent = os.getppid()
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
-    if os.getppid() != parent:
-        return  # it died before we asked to be told
+    if not ends_with_starter():
+        return
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started us decides
     answers = os.fdopen(os.dup(1), "w", encoding="ascii")
     os.dup2(2, 1)

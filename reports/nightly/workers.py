@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Self
 
 from dtui.reports.nightly.plan import Unit
+from dtui.reports.output.child import starter
 
 _LOOK_SECONDS = 0.2
 """Between two looks at the clock and at the memory of the workers."""
@@ -60,6 +61,8 @@ class Workers:
         self._selector = selectors.DefaultSelector()
         self._idle: list[_Worker] = []
         self._busy: list[_Worker] = []
+        self.started: set[int] = set()
+        """The processes that were started so far."""
 
     def __enter__(self) -> Self:
         return self
@@ -88,6 +91,7 @@ class Workers:
 
     def _start(self) -> _Worker:
         worker = _Worker(self._command)
+        self.started.add(worker.pid)
         self._selector.register(worker.answers, selectors.EVENT_READ, worker)
         return worker
 
@@ -120,7 +124,7 @@ class _Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._said,
-            env={**os.environ, "NO_COLOR": "1", "OMP_NUM_THREADS": "1", "BLOSC_NTHREADS": "1"},
+            env={**os.environ, "NO_COLOR": "1", "OMP_NUM_THREADS": "1", "BLOSC_NTHREADS": "1", **starter()},
             start_new_session=True,
         )
         assert self._process.stdin is not None
@@ -128,6 +132,7 @@ class _Worker:
         self._requests, self.answers = self._process.stdin, self._process.stdout
         os.set_blocking(self.answers.fileno(), False)
         self.has_ended = False
+        self.pid = self._process.pid
 
     def give(self, unit: Unit, attempt: int) -> None:
         """Give it a unit; if it has died meanwhile, `read` says so."""

@@ -1,7 +1,8 @@
 """Runs work that may die in a child process: one JSON request a line goes in, one JSON answer a line comes out.
 
-Owns both ends: in this process the start, the time limit and the end; in the child the memory limit and the loop that
-answers. A library that runs out of memory or never returns costs one answer, not the report.
+Owns both ends: in this process the start, the time limit and the end; in the child the memory limit, the loop that
+answers, and that it ends with whoever started it. A library that runs out of memory or never returns costs one answer,
+not the report.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ import json
 import os
 import resource
 import selectors
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, Self
 
 from dtui.errors import ReportError
@@ -22,6 +25,10 @@ TIME_LIMIT_SECONDS = 60.0
 MEMORY_LIMIT = 2 << 30
 """Bytes that a child may use for data. Address space alone, of which V8 reserves tens of gigabytes, does not count."""
 _CHUNK = 1 << 16
+_STARTER = "DTUI_STARTER"
+"""In the environment of a child: the process that started it."""
+_PR_SET_PDEATHSIG = 1
+"""Of linux/prctl.h."""
 
 
 class Child:
@@ -47,7 +54,7 @@ class Child:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                env={**os.environ, "NO_COLOR": "1"},
+                env={**os.environ, "NO_COLOR": "1", **starter()},
             )
 
     def close(self) -> None:
@@ -100,6 +107,21 @@ def encoded(value: Mapping[str, Any]) -> bytes:
         raise ReportError(f"chart: {error}; a missing value must be null") from None
 
 
+def starter() -> dict[str, str]:
+    """Return what the environment of a child must hold, so that it ends with this process."""
+    return {_STARTER: str(os.getpid())}
+
+
+def ends_with_starter() -> bool:
+    """Have this process, a child, killed when the one that started it ends; False if that one has ended already."""
+    import ctypes
+
+    expected = os.environ.get(_STARTER, str(os.getppid()))
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
+    return str(os.getppid()) == expected  # asked last: it may end while this process begins
+
+
 def limit_memory() -> None:
     """Limit what this process, a child, may use; called before it imports what it draws with."""
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
@@ -109,6 +131,8 @@ def limit_memory() -> None:
 
 def answer_lines(answer: Callable[[dict[str, Any]], Mapping[str, Any]]) -> None:
     """Answer requests until stdin ends; whatever libraries write to stdout goes to stderr."""
+    if not ends_with_starter():
+        return
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     for line in sys.stdin.buffer:

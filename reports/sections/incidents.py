@@ -55,7 +55,12 @@ def incident_card(view: View, incident: Incident, suffix: str = "") -> Card:
         pictures=tuple(
             evidence_picture(f"{anchor}-{k}", series, incident.first) for k, series in enumerate(pictures, 1)
         ),
-        command=view.command(incident.first, next(iter(incident.layers), ""), next(iter(incident.classes), None)),
+        command=view.command(
+            incident.first,
+            next(iter(incident.layers), ""),
+            next(iter(incident.classes), None),
+            next(iter(incident.filters), None),
+        ),
         rank=view.ranks.get(incident.id, 0),
     )
 

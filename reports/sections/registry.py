@@ -21,7 +21,8 @@ from dtui.model.judging import as_groups
 from dtui.query import RunQuery
 from dtui.reports.charts.theme import MAX_COLUMNS
 from dtui.reports.document import Section
-from dtui.safe_text import safe
+from dtui.run_path import told_path
+from dtui.safe_text import can_be_typed, safe
 
 NOTHING_YET = "Nothing has been recorded yet."
 NOTHING_READ = "Nothing of this run can be read: its files are damaged."
@@ -106,16 +107,17 @@ class View:
         """Return the anchor of an incident; the chapter itself where the report does not list incidents."""
         return f"{self.prefix}-incident{self.numbers[incident.id]}" if "incidents" in self.shown else self.prefix
 
-    def command(self, at: int, layer: str = "", label: int | None = None) -> str:
-        """Return the command that shows an iteration in the terminal; "RUN" stands for a path that cannot be shown."""
-        path = str(self.query.path.absolute())
+    def command(self, at: int, layer: str = "", label: int | None = None, filter: int | None = None) -> str:
+        """Return the command that shows a place in the terminal; "RUN" stands for a path that cannot be shown."""
+        path = str(told_path(self.query.path))
         words = ["dtui", path if safe(path, 1000) == path else "RUN", "--at", str(at)]
-        if layer and safe(layer, 1000) == layer:
+        if can_be_typed(layer):
             words += ["--layer", layer]
+            words += [] if filter is None else ["--filter", str(filter)]
         names = self.query.image_set()
         if label is not None and names is not None and label < len(names.classes):
             name = names.classes[label]
-            words += ["--class", name if safe(name, 1000) == name else str(label)]
+            words += ["--class", name if can_be_typed(name) and names.classes.count(name) == 1 else str(label)]
         return shlex.join(words)
 
     @cached_property

@@ -1,7 +1,26 @@
-"""Everything that only a GPU can tell, in one command of six minutes at most: `python -m tests.bench gpu_session`.
+"""Everything that only a GPU can tell, in one command of six minutes at most: `python -m tests.bench.gpu_session`.
 
 A GPU is lent by the minute. So each part is a process of its own with a limit, the most important first, and each line
 is printed when it is known. `DTUI_BENCH_DEVICE=cpu` tries the same script without a GPU, with small networks.
+
+The machine with the GPU may reach no network. Then look first, which takes seconds: `nvidia-smi`, and for each Python
+there, `python3 -c "import sys, torch; print(sys.version, torch.__version__, torch.cuda.is_available())"`.
+
+- Torch for CUDA is several gigabytes, too much to carry: it has to be there, 2.4 or later, in a Python of 3.11 or
+  later. It brings triton, jinja2 and sympy. Triton compiles its launcher when it is first used: it needs a C compiler
+  (`cc`) and Python's headers (`python3-dev`). Without them it says so, and dtui measures with torch alone.
+- Carry the checkout; it need not be installed. Start in its folder, so that `dtui` and `tests` are found.
+- Carry the wheels below, for that Python and processor, in one folder. Make it where there is a network, with the
+  version that was printed: `pip download -d wheels --only-binary :all: --python-version 3.12 --platform
+  manylinux_2_28_x86_64 --platform manylinux2014_x86_64 NAMES`. Not known yet: make one folder for each of 3.11 to 3.13.
+- NAMES: `numpy tables pillow` for all parts (what else tables needs comes with it); `numba` for the line `kernel` of
+  the part `interpreter`; `pytest hypothesis` for the part `tests`. About 100 MB, llvmlite for numba half of it.
+- There: `python3 -m venv --system-site-packages there`, then `there/bin/pip install --no-index --find-links wheels
+  NAMES`, then `there/bin/python -m tests.bench.gpu_session | tee gpu.jsonl`. Where venv is missing:
+  `pip install --no-index --find-links wheels --target more NAMES`, and PYTHONPATH=more. If pip puts a newer NumPy
+  beside an older torch and torch warns of it, name the version that was there: `numpy==…`.
+
+A part that cannot begin says why in its lines, and the others go on.
 """
 
 from __future__ import annotations
@@ -90,6 +109,12 @@ def run_parts(
         yield {"part": name, "ended": ended, "seconds": round(clock() - start, 1)}
 
 
+def main() -> int:
+    """Measure. The other benchmarks, which need far more packages, are not imported."""
+    gpu_session()
+    return 0
+
+
 def as_line(text: str) -> dict[str, object] | None:
     """Return a line of a part: JSON as it is, other text as text; None for an empty one."""
     try:
@@ -97,3 +122,7 @@ def as_line(text: str) -> dict[str, object] | None:
     except ValueError:
         return {"text": text.rstrip()[:400]} if text.strip() else None
     return found if isinstance(found, dict) else {"text": text.rstrip()[:400]}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

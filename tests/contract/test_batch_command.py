@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from dtui.cli import main
+from dtui.cli.samples.batch import _skipped
+from dtui.model.findings.batches import BatchAnswer, KeptBatch
 
 SAMPLES = Path(__file__).parents[2] / "sample_runs"
 BATCHES = str(SAMPLES / "mnist-batches")
@@ -91,3 +94,10 @@ def test_a_report_as_json_names_the_batches_as_the_list_of_incidents_does(
     (run,) = json.loads(capsys.readouterr().out)["runs"]
     assert [one["batches"] for one in run["incidents"]] == [one["batches"] for one in listed]
     assert {"iteration": 611, "count": 32, "standouts": [412]} in [one["batches"] for one in listed]
+
+
+def test_a_sample_that_comes_again_is_skipped_once() -> None:
+    before, own = (KeptBatch(at, np.array(ids), len(ids)) for at, ids in ((4, [7, 8]), (5, [9, 7, 9])))
+    found = BatchAnswer(5, own, (before,), (), 0, "trigger")
+    assert _skipped("before", found) == ([7, 8, 9], "iterations 4 to 5")
+    assert _skipped("batch", found) == ([9, 7], "iteration 5")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import shlex
@@ -157,3 +158,32 @@ def test_the_recorder_is_called_recorder_everywhere() -> None:
     ]
     assert len(files) > 100
     assert found == []
+
+
+JSON_COMMANDS = {
+    "info RUN": "info {run}",
+    "incidents RUN": "incidents {run}",
+    "report RUN… -o OUT": "report {run} -o {out}/a.txt",
+    "state RUN": "state {run}",
+    "anomalies RUN": "anomalies {run}",
+    "advise RUN": "advise {run}",
+    "correlation RUN": "correlation {run}",
+    "images RUN --list LIST": "images {run} --list hard",
+    "confusion RUN --at ITER": "confusion {run} --at 200",
+    "compare A B…": "compare {run} {run}",
+    "nightly DIR -o OUT": "nightly {run}/.. -o {out}/night --format text",
+}
+
+
+@pytest.mark.parametrize("shown", JSON_COMMANDS)
+def test_every_key_of_the_json_stands_in_the_readme(
+    shown: str, small_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Down to what stands in a list of a document: a script's author has the README alone."""
+    main([*JSON_COMMANDS[shown].format(run=small_run, out=tmp_path).split(), "--json"])
+    answer = json.loads(capsys.readouterr().out)
+    documents = [answer] if isinstance(answer, dict) else answer[:1]
+    documents += [one for document in documents for one in document.get("runs", ())[:1] if isinstance(one, dict)]
+    (told,) = re.findall(rf"^- `dtui {re.escape(shown)} --json`.*?(?=^- |^#)", TEXT, re.MULTILINE | re.DOTALL)
+    assert documents
+    assert [key for document in documents for key in document if f"`{key}`" not in told] == []

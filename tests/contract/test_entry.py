@@ -6,6 +6,7 @@ import argparse
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -200,3 +201,27 @@ def test_a_run_that_has_the_name_of_a_command_can_be_opened(monkeypatch: pytest.
         "bell": False,
         "place": dict.fromkeys(PLACE),
     }
+
+
+def test_an_interrupt_while_dtui_is_imported_is_one_line() -> None:
+    """Half of a short command is imports: whoever presses Ctrl-C at once sees no traceback."""
+    program = (
+        "import sys\n"
+        "from importlib.abc import MetaPathFinder\n"
+        "class Interrupted(MetaPathFinder):\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        "        if name == 'dtui.cli.parser': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupted())\n"
+        "from dtui.cli import main\n"
+        "sys.exit(main(['--version']))\n"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout, result.stderr) == (130, "", "dtui: interrupted\n")
+
+
+def test_packing_a_run_that_cannot_be_read_says_so(small_run: Path, tmp_path: Path) -> None:
+    """As every other command does: 3, and not 2, which says that the file could not be made."""
+    broken = shutil.copytree(small_run, tmp_path / "broken.dtui")
+    (broken / "structure.h5").write_bytes((small_run / "structure.h5").read_bytes()[:100])
+    assert main(["pack", str(broken), str(tmp_path / "p.h5")]) == Exit.UNREADABLE
+    assert not (tmp_path / "p.h5").exists()

@@ -15,6 +15,10 @@ import pytest
 
 from dtui.cli import main
 from dtui.cli.launching.launch import script_name
+from dtui.cli.launching.summary import summary
+from dtui.launch_notes import PYTHON, TORCH, Note, Notes, Settings
+from dtui.store import RunWriter
+from tests.store.builders import METADATA, STRUCTURE, make_record
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 RUN = (sys.executable, "-m", "dtui", "run")
@@ -142,3 +146,23 @@ def test_a_python_without_dtui_trains_and_tells_it(tmp_path: Path) -> None:
     assert len(told) == 2
     assert all(f"nothing is recorded: dtui is not installed in {sys.executable}" in line for line in told)
     assert all(line.count("nothing is recorded") == 1 for line in told)
+
+
+def test_the_line_says_what_to_add_where_nothing_or_no_validation_was_found(tmp_path: Path) -> None:
+    settings = Settings(str(tmp_path / "run.dtui"), "runs/x", None, str(tmp_path))
+    notes = Notes(tmp_path)
+    notes.mark(PYTHON)
+    notes.mark(TORCH)
+    assert summary(["python", "train.py"], settings) == (
+        "run: nothing is recorded: python made no optimizer of torch.optim; to record updates of its own, add to the "
+        "script recorder = dtui.Recorder('runs/x', model) and recorder.step() after each update"
+    )
+    with RunWriter(tmp_path / "run.dtui", STRUCTURE, METADATA, compact=False) as writer:
+        writer.append_record(make_record(0))
+    notes.leave(Note(recorded=settings.path))
+    assert summary(["python", "train.py"], settings) == (
+        "runs/x: 1 record; no validation was found; to record one, add to the script recorder = "
+        "dtui.Recorder('runs/x', model, optimizer) and around the evaluation with recorder.validation(loader):, in it "
+        "without a loader recorder.predictions(logits, labels, ids), and for what is no classifier "
+        "recorder.judge(ids, scores)"
+    )

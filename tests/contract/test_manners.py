@@ -16,6 +16,7 @@ from dtui.cli.shell.config import read_config
 from dtui.cli.shell.progress import StatusLine
 from dtui.reports.sections import section_names
 from dtui.safe_text import text_columns
+from tests.reports.nightly.runs import make_run
 
 PLAIN = {"theme": "auto", "color": "auto", "ascii": False, "slow_link": False, "mouse": True, "bell": False}
 """How the screen looks where nobody says otherwise."""
@@ -245,3 +246,15 @@ def test_sizes_of_memory(size: str) -> None:
 def test_sizes_of_memory_that_are_none(size: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["nightly", str(tmp_path), "-o", "night", "--memory-limit", size]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_night_says_which_reports_are_new(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The mail of every morning lists what nobody dismissed: a reader must see what was not in that of yesterday."""
+    make_run(tmp_path / "runs" / "a", troubled=True)
+    words = ["nightly", str(tmp_path / "runs"), "-o", str(tmp_path / "night"), "--format", "text"]
+    assert main(words) == 1
+    first = capsys.readouterr().out.splitlines()
+    assert main(words) == 1
+    second = capsys.readouterr().out.splitlines()
+    assert (first[0].split()[:2], first[1].split()[:3]) == (["run", "report"], ["look", "a", "new"])
+    assert second[1].split()[:3] == ["look", "a", "83.3"]

@@ -15,8 +15,10 @@ from pathlib import Path
 import pytest
 
 from dtui.cli import main
+from dtui.cli.watching import watch
 from dtui.cli.watching.calling import call
 from dtui.model import RunMetadata, RunStatus
+from dtui.query.watching.events import EventKind, Severity, Wanted
 from dtui.store import RunWriter
 from dtui.store.format.schema import STOP_FILE
 from tests.query.test_watching import calm
@@ -55,6 +57,11 @@ def test_nothing_is_0_something_1_and_no_run_2(
         assert main(["watch", place, "--once"]) == 2
         shown = capsys.readouterr()
         assert (shown.out, shown.err.count("\n")) == ("", 1)
+
+
+def test_a_stall_is_by_itself_ten_usual_intervals_and_a_minute() -> None:
+    options = watch.COMMAND.parser().parse_args(["runs"])
+    assert watch._wanted(options) == Wanted(frozenset(EventKind), Severity.ANY, 10.0, 60.0) == Wanted()
 
 
 def test_the_command_gets_the_event_as_json_and_nothing_of_the_run_is_run(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -129,6 +130,30 @@ def around(triggers: Sequence[int], poison: int) -> dict[int, list[int]]:
 
 
 TRIGGERS = [20, 40, 60, 80]
+
+
+def test_a_sample_in_a_batch_before_the_triggers_own_is_named(tmp_path: Path) -> None:
+    triggers = list(range(20, 260, 20))
+    watched = around(triggers, 0)
+    for trigger in triggers:
+        watched[trigger][1] = trigger
+        watched[trigger - 3][1] = 77
+    with make(tmp_path / "run", watched, (0, 300), triggers=triggers) as query:
+        assert [(one.sample, one.times) for one in query.batch(60).standouts] == [(77, 12)]
+
+
+def test_the_chance_is_that_of_two_looks_at_all_samples(tmp_path: Path) -> None:
+    watched = around(TRIGGERS, 77)
+    samples = {one for batch in watched.values() for one in batch}
+    with make(tmp_path / "run", watched, triggers=TRIGGERS) as query:
+        (found,) = query.batch(60).standouts
+    assert found.chance == pytest.approx(2 * len(samples) / math.comb(44, 4))
+
+
+def test_a_trigger_whose_batches_were_not_kept_does_not_count(tmp_path: Path) -> None:
+    with make(tmp_path / "run", around(TRIGGERS, 77), triggers=[*TRIGGERS, 88, 89]) as query:
+        assert query.batch(60).events == 4 + 1  # that of 88 has one of its four left
+        assert query.batch(60).standouts[0].of == 5
 
 
 def test_a_sample_before_every_trigger_is_named_and_one_trigger_names_nobody(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from dtui.query.watching.told import Told
 from dtui.query.watching.watched_run import as_seconds
 from dtui.query.watching.watcher import Watcher
 from dtui.store import RunWriter, find_past
+from dtui.store.run import opening
 from dtui.store.run.run_file import Process, RunFile
 from tests.store.builders import METADATA, STRUCTURE, make_record
 
@@ -201,8 +202,9 @@ def test_the_pace_decides_when_nothing_new_is_strange(interval: float) -> None:
     assert pace.stalled(now + limit) == pytest.approx(limit)
     assert pace.stalled(now + limit + 1) is None  # told once
     pace.see("a validation", 9, now + limit + 5)
-    assert pace.stalled(now + 2 * limit + 4) is None
-    assert pace.stalled(now + limit + 5 + LEEWAY * (limit + 5)) is not None  # such a pause has ended by itself before
+    again = now + limit + 5 + LEEWAY * (limit + 5)
+    assert pace.stalled(again - 0.001) is None  # such a pause has ended by itself before
+    assert pace.stalled(again) is not None
 
 
 def test_the_first_look_knows_from_the_files_for_how_long_nothing_came(tmp_path: Path) -> None:
@@ -364,6 +366,21 @@ def test_what_is_no_run_is_refused_and_a_claimed_one_waited_for(tmp_path: Path) 
         writer.append_record(calm(0, "weights"))
         assert kinds(list(watcher.look().events)) == ["nonfinite"]
     watcher.close()
+
+
+def test_a_training_that_dies_before_its_first_record_ends_the_watch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dtui.store.write.claim import claim_new
+
+    claim = claim_new(tmp_path / "claimed.dtui")
+    watcher = Watcher(tmp_path / "claimed", Wanted())
+    assert watcher.look().remarks == ()
+    monkeypatch.setattr(opening, "claimant", lambda folder: "")
+    (told,) = watcher.look().remarks
+    assert told.endswith("nothing was recorded, and who claimed it is gone; record there again, or remove it")
+    assert watcher.is_over
+    claim.give_up()
 
 
 # --- what was told

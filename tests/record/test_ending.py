@@ -93,10 +93,19 @@ def test_gradients_of_an_update_that_never_came_are_no_gradients(record: Make) -
     assert np.isnan(recorder.store.records[-1].filters[GRADIENT]).all()
 
 
+def with_another_end(parameter: nn.Parameter) -> None:
+    """Put a tensor into a parameter that differs in its last element; its version does not change."""
+    other = parameter.data.clone()
+    other.view(-1)[-1] += 1
+    parameter.data = other
+
+
 CHANGES: dict[str, Callable[[nn.Module], object]] = {
     "another checkpoint": lambda model: model.load_state_dict(small_net().state_dict()),
     "another checkpoint, assigned": lambda model: model.load_state_dict(small_net().state_dict(), assign=True),
     "averaged weights": lambda model: [p.data.copy_(torch.zeros_like(p)) for p in model.parameters()],
+    "a filter that is pruned": lambda model: model[0].weight.detach()[-1].zero_(),
+    "other weights behind the same beginning": lambda model: [with_another_end(p) for p in model.parameters()],
     "half": lambda model: model.half(),
     "no device": lambda model: model.to("meta"),
 }

@@ -127,6 +127,27 @@ def test_a_fork_does_not_wait_for_a_thread_that_rests_nor_for_ever(monkeypatch: 
     assert stuck.done.is_set()
 
 
+def test_all_forks_together_wait_for_one_piece_of_work_no_longer_than_one() -> None:
+    class Held:
+        def acquire(self, timeout: float) -> bool:
+            self.timeout = timeout
+            return False
+
+    gate, held = fork_gate.ForkGate(), Held()
+    gate._lock, gate._since = held, time.monotonic() - fork_gate.LONGEST_WAIT  # type: ignore[assignment]
+    assert not gate._take()
+    assert held.timeout == 0
+
+
+def test_a_child_finds_the_gate_of_another_thread_open_and_its_own_as_it_was() -> None:
+    gate = fork_gate.ForkGate()
+    for worker, is_locked in ((threading.get_ident(), True), (-1, False)):
+        gate._lock.acquire(blocking=False)
+        gate._worker = worker
+        gate._renew()
+        assert gate._lock.locked() == is_locked
+
+
 def test_a_thread_of_ours_may_fork_itself() -> None:
     """A person's code may, when it makes a picture."""
     gate = fork_gate.ForkGate()

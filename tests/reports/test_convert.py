@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import select
+import subprocess
 import sys
 from pathlib import Path
 
@@ -70,6 +73,31 @@ def test_a_child_that_dies_is_reported_and_replaced(tmp_path: Path) -> None:
         with pytest.raises(ReportError, match="chart first: the process that draws ended"):
             converter.draw(chart(SQUARE, "first"))
         assert converter.draw(chart(SQUARE, "second")) == "<svg/>"
+
+
+def test_a_child_that_hangs_ends_with_whoever_started_it() -> None:
+    """Its time limit is kept by that process: a killed report must leave nothing that runs for ever."""
+    read_end, write_end = os.pipe()
+    hangs = (
+        "import os, signal\n"
+        "from dtui.reports.output.child import answer_lines\n"
+        f"answer_lines(lambda request: os.write({write_end}, b'at work ') and signal.pause())"
+    )
+    asks = (
+        "import subprocess, sys\n"
+        "from dtui.reports.output import child\n"
+        "start = subprocess.Popen\n"
+        f"subprocess.Popen = lambda *words, **more: start(*words, **more, pass_fds=[{write_end}])\n"
+        f"child.Child((sys.executable, '-c', {hangs!r})).ask({{}}, 'this', 'done')"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", asks], pass_fds=[write_end])
+    os.close(write_end)
+    with os.fdopen(read_end, "rb") as told:
+        assert told.read(8) == b"at work "
+        parent.kill()
+        parent.wait()
+        assert select.select([told], [], [], 60)[0], "it goes on"
+        assert told.read() == b""  # the pipe is closed: nobody who had it is left
 
 
 def test_a_child_that_hangs_is_stopped() -> None:

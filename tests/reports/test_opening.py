@@ -77,7 +77,7 @@ def test_each_incident_has_pictures_that_show_it_and_a_command(chapter: Chapter)
     assert [card.standing for card in found] == ["over", "", "still so at the end", "still so at the end", "over"]
     assert all(card.pictures for card in found)
     jump = found[3]
-    assert jump.command.endswith("mnist-faults.dtui --at 1360 --layer layer3.0.conv1")
+    assert jump.command.endswith("mnist-faults.dtui --at 1360 --layer layer3.0.conv1 --filter 17")
     assert jump.pictures[0].title == "change of filter 17 of layer3.0.conv1 in one record, ‖Δw‖ / ‖w‖"
     assert jump.pictures[0].description == (
         "about 0.00183 before; 14,728 at 1,360; dashed: the middle filter of the layer."
@@ -98,7 +98,7 @@ def test_a_reader_without_scripts_styles_and_pictures_has_everything(tmp_path: P
         "validation error 2.4 % at 2,390; best 1.9 % at 1,270",
         "1,360 The weights of filter 17 of layer3.0.conv1 changed by 14,700 times their norm in one record",
         "about 0.00183 before; 14,728 at 1,360",
-        "--at 1360 --layer layer3.0.conv1",
+        "--at 1360 --layer layer3.0.conv1 --filter 17",
     ):
         assert words in text, words
 
@@ -170,6 +170,14 @@ def test_mail_is_never_longer_than_forty_lines_a_run(count: int) -> None:
             assert any("6,000  " in line for line in lines), "the worst is there"
 
 
+@pytest.mark.parametrize("name", ["--help", "", " cat", "twice", "\x1b[2J"])
+def test_a_class_that_cannot_be_typed_is_given_by_its_label(name: str) -> None:
+    """The line is to be copied: `--class --help` shows a help text, and of two equal names the first is opened."""
+    query = FakeQuery().with_names(("twice", name, "ship", "frog", "horse", "truck"))
+    (_, second) = cards(build_report([query]).chapters[0])
+    assert second.command.endswith(" --class 1")
+
+
 # --- Markdown
 @pytest.mark.parametrize("name", [*HOSTILE, "@octocat", "#12", "GH-7", "https://x.example", "www.x.example"])
 def test_names_are_no_markup_in_markdown(runs: dict[str, FakeQuery], tmp_path: Path, name: str) -> None:
@@ -225,7 +233,7 @@ def test_the_same_input_gives_the_same_bytes_anywhere(tmp_path: Path) -> None:
     )
     surroundings = (
         ("UTC", "C.UTF-8", "1", tmp_path, FAULTS),
-        ("Asia/Tokyo", "de_DE.UTF-8", "2", FAULTS.parent, FAULTS.name),
+        ("Asia/Tokyo", "de_DE.UTF-8", "2", FAULTS.parent, f"../{FAULTS.parent.name}/./{FAULTS.stem}"),
     )
     written = []
     for zone, language, seed, folder, run in surroundings:

@@ -93,7 +93,7 @@ def broken(path: Path, how: str) -> None:
         ("deep", "is damaged, or no state of a report"),
         ("bytes", "is damaged, or no state of a report"),
         ("pipe", "cannot be read: it is no plain file"),
-        ("link", "cannot be read: Too many levels of symbolic links"),
+        ("link", "cannot be read: it is a symbolic link"),
     ],
 )
 def test_a_state_that_is_no_use_is_told_and_a_first_report_is_made(
@@ -147,8 +147,8 @@ def test_a_state_that_cannot_be_kept_is_told(runs: dict[str, FakeQuery], tmp_pat
     out = tmp_path / "a.html"
     state_file(out).mkdir()
     _, _, problems = written(runs, FakeQuery(), out)
-    assert "cannot be read" in problems[0]
-    assert problems[1].endswith("the next report will compare with the one before this")
+    (told,) = problems
+    assert told.endswith("cannot be read: it is a folder, remove it; this report compares with nothing")
     assert out.exists()
 
 

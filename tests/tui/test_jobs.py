@@ -44,9 +44,9 @@ OF_BATCHES = [
     (
         "which batch came before it",
         ["D"],
-        [r"Batch of 611 +32 samples", r"412 +8 of 25 triggers .* in this batch", r"412 3,177 793", r"610 +3,867 2,356"],
+        [r"Batch of 611 +32 samples", r"412 +8 of 25 triggers .* in this batch", r"412 3177 793", r"610 +3867 2356"],
     ),
-    ("which batch came before the next one", ["n", "D"], [r"Batch of 950", r"1,973 +11 of 25 triggers .* this batch"]),
+    ("which batch came before the next one", ["n", "D"], [r"Batch of 950", r"1973 +11 of 25 triggers .* this batch"]),
     ("which batch came before that one", ["D", "comma"], [r"Batch of 610"]),
     ("back from the batch", ["D", "escape"], [r"Triage", r"Evidence"]),
 ]

@@ -93,8 +93,8 @@ def _column_ways() -> Iterator[tuple[str, Way]]:
         "activation_zeros": Way(dying, 500, ("2", "tab", "enter"), (r"share of zeros", r"0\.292")),
         "activation_mean": Way(dying, 500, ("2", "tab", "enter"), (r"mean activation", r"0\.526")),
         "most_exciting": Way(dying, 500, ("2", "tab", "enter"), (r"Most exciting images .* 7 of 9 wrong at 500",)),
-        "samples": Way(batches, 611, ("D",), (r"Batch of 611 +32 samples", r"412 3,177 793")),
-        "record_samples": Way(batches, 10, ("D",), (r"Batch of 10 +32 samples", r"2,800 2,706 1,680")),
+        "samples": Way(batches, 611, ("D",), (r"Batch of 611 +32 samples", r"412 3177 793")),
+        "record_samples": Way(batches, 10, ("D",), (r"Batch of 10 +32 samples", r"2800 2706 1680")),
     }
     return ((column_node(name), way) for name, way in found.items())
 

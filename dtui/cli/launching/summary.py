@@ -39,12 +39,13 @@ def _why_not(name: str, notes: Notes, problems: Sequence[str], settings: Setting
     if not notes.has(TORCH):
         return f"{name} imported no torch"
     if not notes.has(OPTIMIZER):
-        return f"{name} made no optimizer of torch.optim; {add}"
+        line = f"{_line(settings, 'model')} and recorder.step() after each update"
+        return f"{name} made no optimizer of torch.optim; to record updates of its own, add to the script {line}"
     return f"{name} made an optimizer, but no update"
 
 
-def _line(settings: Settings) -> str:
-    return f"recorder = dtui.Recorder({settings.shown!r}, model, optimizer)"
+def _line(settings: Settings, arguments: str = "model, optimizer") -> str:
+    return f"recorder = dtui.Recorder({settings.shown!r}, {arguments})"
 
 
 def _what(recorded: Sequence[str], problems: Sequence[str], settings: Settings) -> str:
@@ -57,8 +58,9 @@ def _what(recorded: Sequence[str], problems: Sequence[str], settings: Settings) 
         said.append(f"{len(recorded) - _MOST_SHOWN} more")
     if not any(validations for _, validations in held):
         said.append(
-            f"no validation was found; to record it, add to the script {_line(settings)} and around the evaluation "
-            "with recorder.validation(loader):"
+            f"no validation was found; to record one, add to the script {_line(settings)} and around the evaluation "
+            "with recorder.validation(loader):, in it without a loader recorder.predictions(logits, labels, ids), and "
+            "for what is no classifier recorder.judge(ids, scores)"
         )
     return "; ".join([*said, *problems])
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from dtui.cli.command import Command, add_json, add_quiet, positive
 from dtui.cli.outcome import Exit, Outcome
+from dtui.cli.shell.ending import clean_end
 from dtui.cli.shell.progress import StatusLine, is_watched
 from dtui.errors import UsageError
 from dtui.output import STANDARD_OUTPUT
@@ -43,7 +44,7 @@ def run_nightly(options: argparse.Namespace) -> Outcome:
     if options.merge:
         return _told(merge_shards(folder, out), out, options)
     shard = _shard(options)
-    with StatusLine("nightly", quiet=options.quiet) as line:
+    with clean_end(), StatusLine("nightly", quiet=options.quiet) as line:
         if shard is not None:
             return _shard_done(folder, out, shard, settings, line, options)
         if options.slurm:
@@ -86,14 +87,15 @@ def parse_memory(text: str) -> int:
 
 
 def _given(options: argparse.Namespace) -> list[str]:
-    """Return the options on how reports are made that differ from their defaults, as words."""
+    """Return the options on how reports are made, and what is printed, that differ from their defaults, as words."""
     usual = COMMAND.parser().parse_args(["DIR", "-o", "OUT"])
     names = ("format", "keep", "jobs", "time_limit", "memory_limit")
     changed = [name for name in names if getattr(options, name) != getattr(usual, name)]
     values = {name: str(getattr(options, name)) for name in changed}
     if "memory_limit" in values:
         values["memory_limit"] = f"{options.memory_limit >> 20}M"
-    return [word for name, value in values.items() for word in (f"--{name.replace('_', '-')}", value)]
+    switches = [f"--{name}" for name in ("quiet", "json") if getattr(options, name)]
+    return [word for name, value in values.items() for word in (f"--{name.replace('_', '-')}", value)] + switches
 
 
 def _settings(options: argparse.Namespace) -> NightSettings:
@@ -166,9 +168,12 @@ def _rows(index: Index) -> str:
     if not shown:
         return ""
     left = len(shown) - MOST_ROWS
-    cells = [[_WORDS[row.outcome], row.run.removesuffix(".dtui"), _error(row), _said(row)] for row in shown[:MOST_ROWS]]
+    cells = [
+        [_WORDS[row.outcome], row.run.removesuffix(".dtui"), "new" if row.is_new else "", _error(row), _said(row)]
+        for row in shown[:MOST_ROWS]
+    ]
     styles = [_STYLES.get(row.outcome, "") for row in shown[:MOST_ROWS]]
-    told = table(["", "run", ">error", "verdict"], cells, styles)
+    told = table(["", "run", "report", ">error", "verdict"], cells, styles)
     return f"{told}\n{paint(f'{left:,} more on the index', 'dim')}" if left > 0 else told
 
 

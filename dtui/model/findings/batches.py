@@ -108,7 +108,7 @@ class BatchAnswer:
             over = f"; none stands out over {self.events:,} {self.unit}s"
             few = f"; one {self.unit} is too few to say which" if self.events else ""
             return f"{size} in {at}{over if self.events > 1 else few}"
-        named = " ".join(f"{one.sample:,}" for one in self.here[:MOST_NAMED])
+        named = " ".join(str(one.sample) for one in self.here[:MOST_NAMED])
         more = " …" if len(self.here) > MOST_NAMED else ""
         times = [one.times for one in self.here]
         often = f"{min(times):,}" if min(times) == max(times) else f"{min(times):,} to {max(times):,}"

@@ -128,8 +128,8 @@ class Watcher:
         if self._remarked.get(path) != line:
             self._remarked[path] = line
             remarks.append(line)
-        if self._is_run and not path.exists():
-            self.is_over = True
+        if self._is_run and (isinstance(error, RunNotFoundError) or not path.exists()):
+            self.is_over = True  # also one that was claimed, and whose training died before its first record
 
     # --- a folder
 

@@ -63,7 +63,7 @@ class Evaluations:
         if watch is None:  # refused, and told why; or another process judges
             context.__exit__(None, None, None)
             return None
-        watch.leave_flags()
+        watch.mark_found()
         self._pass = _Pass(self, watch, context, data, model)
         self._watch_calls(True)
         return self._pass.of
@@ -71,7 +71,9 @@ class Evaluations:
     def called(self, module: nn.Module) -> None:
         """Note a call of a module: the first of a pass that is the model, or an average of it, is the one to judge."""
         current = self._pass
-        if current is None or not current.given or (module.training and torch.is_grad_enabled()):
+        if current is None or not current.given:
+            return
+        if getattr(module, "training", False) and torch.is_grad_enabled():  # a frozen script does not tell its mode
             return
         is_own = self._trained <= parameters_of(module)
         if not is_own and _shapes(module) != self._shapes:

@@ -84,7 +84,10 @@ def find_training(first: Optimizer, others: Sequence[Optimizer], called: Sequenc
         rival = _best(trained([other]), called, tops)
         if rival is not None and unwrap(rival) is not unwrap(model):
             kinds = f"a {kind_of(unwrap(model))} and a {kind_of(unwrap(rival))}"
-            raise NotFoundError(f"two models are trained, {kinds}, and a run holds one")
+            raise NotFoundError(
+                f"two models are trained, {kinds}, and a run holds one; to join them, "
+                "model = torch.nn.ModuleDict({'one': …, 'other': …}) and optimizer = [of_one, of_other]"
+            )
     return Found(model, tuple(with_it), len(wanted - own))
 
 

@@ -131,11 +131,11 @@ class Session:
                 self._hooks.stop()
 
     def called(self, module: nn.Module) -> None:
-        """Note a call of a module. Those of TorchScript take no hooks, and a frozen one does not tell its mode."""
-        if isinstance(module, torch.jit.ScriptModule) and not isinstance(module, torch.jit.TopLevelTracedModule):  # type: ignore[attr-defined]
-            return
+        """Note a call of a module. What TorchScript made is evaluated, and not trained: it hides its layers."""
         if self._state is _State.RECORDING and self._evaluations is not None:
             self._evaluations.called(module)
+            return
+        if isinstance(module, torch.jit.ScriptModule):
             return
         if self._state is not _State.LOOKING or not module.training or not torch.is_grad_enabled():
             return

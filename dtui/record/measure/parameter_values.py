@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping, Sequence
 from functools import cached_property, partial
-from operator import is_
+from operator import attrgetter, is_
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,6 +28,7 @@ READ = ("norm", "update_norm", "gradient_norm")
 """The rows of what is read."""
 
 _PLAIN = (Tensor, nn.Parameter)
+_FORM = attrgetter("layout", "ndim")
 _HALVES = (torch.float16, torch.bfloat16)
 _Wait = Callable[[], FloatArray]
 
@@ -68,6 +70,11 @@ class _Small:
         """Where each begins; asked once the plan is made."""
         return np.cumsum([0, *(one.numel() for one in self.now[:-1])])
 
+    @cached_property
+    def elements(self) -> int:
+        """The number of all values."""
+        return sum(one.numel() for one in self.now)
+
     def pieces(self) -> dict[int, Tensor]:
         """Return the values at the record before, by row."""
         sizes = [one.numel() for one in self.now]
@@ -94,12 +101,11 @@ class _Small:
 
     def gradients(self) -> Tensor | None:
         """Return the gradients one after the other; None where one has none, or one of another kind."""
-        found = [one.grad for one in self.now]
-        is_plain = all(
-            type(gradient) is Tensor and gradient.layout is torch.strided and gradient.shape == now.shape
-            for gradient, now in zip(found, self.now, strict=True)
-        )
-        return torch.cat([gradient for gradient in found if gradient is not None]) if is_plain else None
+        found: list[Any] = [one.grad for one in self.now]  # a loop in Python over their properties costs as much again
+        if set(map(type, found)) != {Tensor} or set(map(_FORM, found)) != {(torch.strided, 1)}:
+            return None
+        joint = torch.cat(found)
+        return joint if joint.numel() == self.elements else None
 
 
 def _norms_of_pieces(values: Tensor, starts: IntArray) -> FloatArray:
@@ -158,7 +164,7 @@ class ParameterValues:
         """
         if not self._probes:
             return lambda: None
-        tensors = [_trained(probe.tensor) for probe in self._probes]
+        tensors = [one if (one := probe.tensor) is not None and one.requires_grad else None for probe in self._probes]
         if self._seen is None or not all(map(is_, tensors, self._seen)):
             self._plan(tensors)
         try:
@@ -258,10 +264,6 @@ class ParameterValues:
         self._groups, self._small, self._seen = list(groups.values()), list(small.values()), tensors
         spread = np.array(list(map(is_sharded, tensors)), np.bool_)
         self.spread = spread if spread.any() else None
-
-
-def _trained(tensor: Tensor | None) -> Tensor | None:
-    return tensor if tensor is not None and tensor.requires_grad else None
 
 
 def _part(tensor: Tensor | None) -> Tensor | None:

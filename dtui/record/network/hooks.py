@@ -12,6 +12,10 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.modules.module import register_module_forward_hook
+from torch.utils.hooks import RemovableHandle
+
+_is_jit_tracing: Callable[[], bool] = torch.jit.is_tracing  # type: ignore[attr-defined]
 
 
 class QuietHook:
@@ -22,8 +26,8 @@ class QuietHook:
         self._function = function
 
     def __call__(self, *arguments: Any) -> None:
-        """Call the function, and drop its exceptions. While a compiler traces the model, do nothing."""
-        if torch.compiler.is_compiling():
+        """Call the function, and drop its exceptions. While a compiler or an export traces the model, do nothing."""
+        if torch.compiler.is_compiling() or _is_jit_tracing():
             return
         with suppress(Exception):
             self._function(*arguments)
@@ -39,6 +43,26 @@ class QuietHook:
 
 def _ignore(*_: object) -> None:
     """Do nothing."""
+
+
+def is_exported() -> bool:
+    """Whether the model is called to be exported, by `torch.jit.trace` or `torch.export`: what we do would be in it."""
+    return bool(_is_jit_tracing() or getattr(torch.compiler, "is_exporting", bool)())
+
+
+def after_calls(module: nn.Module, see: Callable[[nn.Module, Any, Any, Any], None]) -> RemovableHandle:
+    """Call a function after each call of a module: with it, its arguments, those by name, and what it returned.
+
+    A module of TorchScript takes no hook of its own; all modules of the process share one then, until it is removed.
+    """
+    if not isinstance(module, torch.jit.ScriptModule):
+        return module.register_forward_hook(see, with_kwargs=True)
+
+    def see_script(called: nn.Module, args: Any, output: Any) -> None:
+        if called is module:
+            see(called, args, {}, output)
+
+    return register_module_forward_hook(see_script)
 
 
 def hide_from_torchscript() -> None:

@@ -32,7 +32,7 @@ from dtui.record.validation.score_limit import ScoreLimit, is_right, worst_tenth
 from dtui.record.validation.thumbnails import Thumbnails, ThumbnailTaker, with_thumbnails
 from dtui.record.validation.tracked_images import ImagesChangedError, ImageTracker, Judgements, Nouns
 from dtui.record.writing.failure_guard import VALIDATIONS, Boundary
-from dtui.record.writing.warn import warn_once
+from dtui.record.writing.warn import warn_once, without_numbers
 from dtui.record.writing.writer_thread import Job, Store
 
 ALL = "all"
@@ -149,7 +149,7 @@ class Judge:
 
     def _refuse(self, iteration: int, error: Exception) -> None:
         text = str(error).removeprefix("judge: ")
-        warn_once(JUDGE, f"iteration {iteration}: judge: {text}")
+        warn_once(f"{JUDGE} {without_numbers(text)}", f"iteration {iteration}: judge: {text}")
         self._boundary.miss(VALIDATIONS, iteration, f"judge: {text}")
 
     # --- on the writer's thread

@@ -106,7 +106,7 @@ class OutputKind:
 
     def _see(self, module: nn.Module, args: Any, output: Any) -> None:
         try:
-            scores = find_scores(output, None, is_told=False)
+            scores = find_scores(output, None, choosing=None)
         except UnusableLoaderError:
             self.detach()
             return

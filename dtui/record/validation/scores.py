@@ -7,7 +7,7 @@ which way counts is decided when the whole validation has been seen (`dtui.recor
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
@@ -56,14 +56,25 @@ def rows_of(args: Any, kwargs: Mapping[str, Any]) -> int | None:
     return None if first is None else len(first)
 
 
-def find_scores(output: Any, count: int | None, place: Place | None = None, *, is_told: bool = True) -> Tensor:
+def tell_choice(shapes: str) -> None:
+    """Warn that of several tensors the first is taken."""
+    warn_once(
+        "scores",
+        f"validation: the model returns {shapes}; the first is taken as the class scores; name them by "
+        "recorder.validation(loader, scores=…), an index, a key or a function of the output",
+    )
+
+
+def find_scores(
+    output: Any, count: int | None, place: Place | None = None, *, choosing: Callable[[str], None] | None = tell_choice
+) -> Tensor:
     """Return the class scores in a model's output, shape (images, outputs).
 
     Args:
         output: A tensor, or an object that holds one: under `logits`, else its first tensor of that shape.
         count: Images in the call, if known.
         place: Where the scores are; None looks for them.
-        is_told: Whether to warn and take the first if several tensors are possible; otherwise that is an error.
+        choosing: Called with their shapes if several tensors are possible and the first is taken; None refuses them.
 
     Raises:
         UnusableLoaderError: There are no class scores.
@@ -75,28 +86,23 @@ def find_scores(output: Any, count: int | None, place: Place | None = None, *, i
     elif isinstance(getattr(output, "logits", None), Tensor):
         output = output.logits
     elif not isinstance(output, Tensor):
-        output = _first_scores(output, count, is_told)
+        output = _first_scores(output, count, choosing)
     if not isinstance(output, Tensor):
         raise UnusableLoaderError("validation: the model's output holds no class scores of shape (images, classes)")
     return _as_rows(output, count)
 
 
-def _first_scores(output: Any, count: int | None, is_told: bool) -> Tensor | None:
+def _first_scores(output: Any, count: int | None, choosing: Callable[[str], None] | None) -> Tensor | None:
     parts = [
         (where, part) for where, part in _parts_of(output) if isinstance(part, Tensor) and part.is_floating_point()
     ]
     found = [(where, part) for where, part in parts if part.dim() == 2 and count in (None, len(part))]
     found = found or [(where, part) for where, part in parts if part.dim() == 2]
     found = found or [(where, part) for where, part in parts if part.dim() and count in (None, len(part))]
-    if len(found) > 1 and not is_told:
-        return None
     if len(found) > 1:
-        shapes = ", ".join(f"{where} {tuple(part.shape)}" for where, part in found)
-        warn_once(
-            "scores",
-            f"validation: the model returns {shapes}; the first is taken as the class scores; name them by "
-            "recorder.validation(loader, scores=…), an index, a key or a function of the output",
-        )
+        if choosing is None:
+            return None
+        choosing(", ".join(f"{where} {tuple(part.shape)}" for where, part in found))
     return found[0][1] if found else None
 
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from dtui.model import FloatArray, IntArray
+from dtui.record.network.hooks import after_calls, is_exported
 from dtui.record.validation.activations.part import ActivationPart
 from dtui.record.validation.activations.watch import ActivationWatch
 from dtui.record.validation.batch_matching import match
@@ -27,6 +28,9 @@ from dtui.record.validation.targets import Place, UnusableLoaderError, labels_in
 from dtui.record.validation.thumbnails import ThumbnailTaker
 from dtui.record.validation.tracked_images import IdArray, Judgements
 from dtui.record.writing.warn import warn_once
+
+SMALL_PICTURE = 64
+"""Numbers an image from which on an output of as many numbers is taken for a picture."""
 
 
 class NotOneError(Exception):
@@ -119,6 +123,8 @@ class ValidationWatch:
         self._seen: list[Predicted] = []
         self._given: list[_Given] = []
         self._problem: Exception | None = None
+        self._is_found, self._doubt = False, ""
+        """Whether `dtui run` found it, and what speaks against class scores then."""
 
     def begin(self) -> None:
         """Attach to the model and the loader.
@@ -129,11 +135,11 @@ class ValidationWatch:
         model = self._model
         if model is None:
             raise RuntimeError("a validation is watched once")
-        self._flags = [(module, module.training) for module in model.modules()]
+        self._flags = [(one, one.training) for one in model.modules() if hasattr(one, "training")]  # a frozen script
         if self._tap is not None:
             self._tap.attach()
             self._last = LastModules(model)
-            self._handle = model.register_forward_hook(self._see, with_kwargs=True)
+            self._handle = after_calls(model, self._see)
         if self._activations is not None:
             self._activations.begin()
 
@@ -157,9 +163,22 @@ class ValidationWatch:
 
     # --- for an evaluation that nobody has marked, see dtui.record.launch.evaluation
 
-    def leave_flags(self) -> None:
-        """Leave the training flags alone: nobody knows when such an evaluation ends."""
-        self._flags = []
+    def mark_found(self) -> None:
+        """Note that nobody said this is a classifier's. Leave the training flags alone: nobody knows when it ends."""
+        self._flags, self._is_found = [], True
+
+    def _check_found(self, watched: Watched) -> Watched:
+        """Refuse what an autoencoder returns: as many numbers as it is given, or several tensors; not one a class.
+
+        Raises:
+            UnusableLoaderError: It looks like one.
+        """
+        if self._doubt and watched.outputs != int(watched.targets.max(initial=-1)) + 1:
+            raise UnusableLoaderError(
+                f"validation: the model returns {self._doubt}, which looks like no class scores; say where they are "
+                "with recorder.validation(loader, scores=…), or call recorder.judge(ids, scores)"
+            )
+        return watched
 
     def noting(self, batches: Iterator[Any]) -> Iterator[Any]:
         """Return the batches of the loader, which began to be iterated before it was watched."""
@@ -173,7 +192,7 @@ class ValidationWatch:
         if self._last is not None:
             self._last.detach()
         self._model, self._last = model, LastModules(model)
-        self._handle = model.register_forward_hook(self._see, with_kwargs=True)
+        self._handle = after_calls(model, self._see)
 
     @property
     def passes(self) -> int:
@@ -221,7 +240,7 @@ class ValidationWatch:
             position += len(batch.targets)
             if predicted is not None:
                 parts.append((predicted, batch.targets, ids))
-        return self._with_activations(_collect(parts), parts, self._seen)
+        return self._with_activations(self._check_found(_collect(parts)), parts, self._seen)
 
     def _with_activations(
         self, watched: Watched, parts: Sequence[tuple[Predicted, IntArray, IdArray]], passes: Sequence[Predicted]
@@ -246,15 +265,33 @@ class ValidationWatch:
 
     def _see(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         """Note one forward pass; a hook that never raises."""
+        if is_exported():
+            return
         try:
             batches = len(self._tap.batches) if self._tap is not None else 0
-            scores = find_scores(output, rows_of(args, kwargs), self._places.scores)
+            scores = self._scores(output, args, kwargs)
             ends_in = "" if self._last is None else self._last.told(scores)
             self._seen.append(predict(scores, batches, ends_in, self._top))
             if self._activations is not None:
                 self._activations.judged(len(self._seen) - 1, len(scores), batches)
         except Exception as error:  # noqa: BLE001 - told when the validation ends; evaluation goes on
             self._problem = error
+
+    def _scores(self, output: Any, args: Any, kwargs: Any) -> Tensor:
+        """Return the class scores of a pass, and note what speaks against them where nobody said that there are any."""
+        rows, place = rows_of(args, kwargs), self._places.scores
+        if not self._is_found or place is not None:
+            return find_scores(output, rows, place)
+
+        def doubt(shapes: str) -> None:
+            self._doubt = shapes
+
+        scores = find_scores(output, rows, choosing=doubt)
+        given = next((part for part in (*args, *kwargs.values()) if isinstance(part, Tensor)), None)
+        is_like_given = given is not None and given.numel() == scores.numel() and scores.shape[1] >= SMALL_PICTURE
+        if is_like_given and isinstance(output, Tensor):
+            self._doubt = f"as many numbers as it is given, {scores.shape[1]:,} an image"
+        return scores
 
 
 def _stated(logits: Tensor, count: int, top: int) -> Predicted:

@@ -29,7 +29,7 @@ from dtui.record.validation.thumbnails import Thumbnails, ThumbnailTaker, with_t
 from dtui.record.validation.tracked_images import ImagesChangedError, ImageTracker
 from dtui.record.validation.validation_watch import Places, ValidationWatch, Watched
 from dtui.record.writing.failure_guard import VALIDATIONS, Boundary
-from dtui.record.writing.warn import warn_once
+from dtui.record.writing.warn import warn_once, without_numbers
 from dtui.record.writing.writer_thread import Job, Store
 
 INTERRUPTED = "the evaluation was interrupted"
@@ -143,7 +143,7 @@ class Validator:
                 )
             return before
         except UnusableJudgementError as error:
-            self._refuse(iteration, ValueError(f"judge: {error}"), JUDGE)
+            self._refuse(iteration, ValueError(f"judge: {error}"), f"{JUDGE} {without_numbers(str(error))}")
             return None
 
     def completed(self) -> Job | None:

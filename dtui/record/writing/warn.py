@@ -27,6 +27,14 @@ class RecorderWarning(RuntimeWarning):
     """Something was not recorded; training goes on."""
 
 
+def without_numbers(line: str) -> str:
+    """Return a line as a cause of its kind: it is told again where it says something else, and not with other numbers.
+
+    It has 200 characters at most, for it may quote names from outside.
+    """
+    return "".join(one for one in line[:400] if not one.isdigit())[:200]
+
+
 def warn_once(cause: str, message: str) -> None:
     """Report trouble as a RecorderWarning, once per cause; as a log line if warnings are errors.
 

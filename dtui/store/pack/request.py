@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from dtui.dataclass_on_use import dataclass
-from dtui.errors import PackError, RunExistsError, UsageError
+from dtui.errors import PackError, RunDamagedError, RunExistsError, UsageError
 from dtui.output import OutputTarget, find_target
 from dtui.store.disk.child_process import child_command, child_environment
 from dtui.store.format.schema import PACKED_SUFFIX, TEMPORARY_MARK
@@ -99,6 +99,8 @@ def _pack(folder: Path, file: Path, progress: Callable[[int, int], None] | None)
             _remove_left(file, process.pid)
         log.seek(0)
         last = (log.read().strip().splitlines() or ["no message"])[-1]
+    if outcome.get("is_unreadable"):
+        raise RunDamagedError(str(outcome["fault"]))
     if "fault" in outcome:
         raise PackError(str(outcome["fault"]))
     if "frames" not in outcome:

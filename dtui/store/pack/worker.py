@@ -274,6 +274,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("out", type=Path)
     options = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that nothing is left behind
+    packer = None
     try:
         packer = RunPacker(options.run)
         try:
@@ -281,7 +282,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         finally:
             packer.close()
     except DtuiError as error:
-        _tell({"fault": str(error)})
+        _tell({"fault": str(error), "is_unreadable": packer is None})
         return 1
     except FAILURES as error:
         _tell({"fault": _write_fault(error, options.out)})

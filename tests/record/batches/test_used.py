@@ -27,7 +27,8 @@ from torch.utils.data import (
 
 from dtui.errors import RecorderError
 from dtui.record import RecorderWarning
-from dtui.record.batches.used import UsedSamples
+from dtui.record.batches.samples import MOST_SAMPLES
+from dtui.record.batches.used import MOST_OPEN, UsedSamples
 from dtui.record.writing.warn import forget_told
 
 COUNT = 29
@@ -391,3 +392,23 @@ def test_what_is_kept_stays_small() -> None:
         next(iterator)
     assert sum(len(handed.waiting) for handed in loop.used._open) == 1024
     loop.used.remove()
+
+
+def test_loaders_and_batches_of_one_update_are_bounded() -> None:
+    loop = Loop()
+    iterators = [iter(DataLoader(Numbered(), 1)) for _ in range(20)]
+    for iterator in iterators:
+        next(iterator)
+    assert len(loop.used._open) == MOST_OPEN
+    for _ in range(MOST_SAMPLES + 4):
+        loop.used.say([1])
+    assert len(loop.used.take().parts) == MOST_SAMPLES
+    loop.used.remove()
+
+
+def test_nothing_is_left_at_the_parameters() -> None:
+    loop = Loop()
+    hooked = [own for own in loop.model.parameters() if own._post_accumulate_grad_hooks]
+    assert hooked
+    loop.used.remove()
+    assert not any(own._post_accumulate_grad_hooks for own in hooked)

@@ -25,6 +25,7 @@ from dtui.model import (
 )
 from dtui.query import open_run
 from dtui.record import Recorder, RecorderWarning
+from dtui.record.flight import flight_recorder
 from dtui.record.flight import plan as plan_module
 from dtui.record.flight import triggers as triggers_module
 from dtui.record.flight.flight_recorder import Flight
@@ -116,6 +117,13 @@ def test_the_watches_around_a_broken_filter_equal_records_of_every_iteration(rec
         assert np.isnan(np.delete(watch.layers, columns, axis=1)).all()
         assert np.isnan(watch.change_ratios).all()
         assert not watch.histograms.any()
+
+
+def test_no_more_triggers_are_kept_than_a_run_has_room_for(record: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flight_recorder, "MOST_TRIGGERS", 1)
+    with pytest.warns(RecorderWarning, match="iteration 43: 1 triggers are kept; no more are"):
+        store = run_watched(record, 50, break_at=43).store
+    assert [trigger.iteration for trigger in store.triggers] == [43]
 
 
 def test_a_quiet_training_keeps_nothing(record: Make) -> None:

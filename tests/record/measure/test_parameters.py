@@ -161,6 +161,16 @@ def test_short_vectors_keep_their_own_values_of_before_when_another_is_frozen_or
         assert math.isnan(found[replaced]) == (size == 6)
 
 
+def test_a_short_vector_that_gets_another_length_in_place_costs_one_update_norm_and_nothing_else() -> None:
+    bench, row = Bench(Small()), NAMES.index("ln.bias")
+    bench.read()
+    bench.model.ln.bias.data = torch.full((6,), 2.0)
+    found = bench.read()
+    assert found[NORM, row] == pytest.approx(math.sqrt(24))
+    assert np.isnan(found[UPDATE, row])
+    assert bench.read()[UPDATE, row] == 0
+
+
 def test_a_large_table_has_no_copy_and_no_update_norm(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parameter_values, "MOST_COPIED", 100)
     bench = Bench(Small())

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from dtui.model import ActivationPlace
 from dtui.record import Recorder, RecorderWarning
-from dtui.record.validation.activations.part import MISSING, ActivationPart, merge_parts
+from dtui.record.validation.activations.part import MISSING, MOST_EXCITING, ZEROS, ActivationPart, merge_parts
 from dtui.store import RunReader
 from tests.record.conftest import MemoryStore, RecorderUnderTest
 
@@ -433,3 +433,18 @@ def test_attention_and_recurrent_layers(record: Make, batch_first: bool) -> None
     assert places["attention.out_proj"] == ActivationPlace("attention")
     assert places["cell.weight_ih"] == ActivationPlace("cell", "relu")
     assert places["attention.in_proj_weight"].lacking.startswith("torch computes queries")
+
+
+def test_a_share_is_rounded_down_and_is_one_for_a_silent_filter_alone() -> None:
+    part = ActivationPart.of_none(4, 1)
+    part.zeros[:], part.totals[:] = [9_999, 10_000, 1, 0], [10_000, 10_000, 3, 0]
+    shares = part.columns(np.arange(1))[ZEROS]
+    assert shares[:3].tolist() == [4095 / 4096, 1.0, 1365 / 4096]
+    assert np.isnan(shares[3])
+
+
+def test_an_image_that_comes_again_stands_once_among_the_most_exciting() -> None:
+    part = ActivationPart.of_none(1, 4)
+    part.peaks[:, 0], part.images[:, 0] = [4.0, 3.0, 2.0, 1.0], [0, 2, 1, 3]
+    rows = np.array([7, 5, 7, -1])  # the first and the third are one image, the last is not tracked
+    assert part.columns(rows)[MOST_EXCITING].tolist() == [7, 5, *[MISSING] * 7]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -163,6 +164,13 @@ def test_a_score_that_is_nan_is_neither_right_nor_wrong(training: Callable[..., 
     assert logged(store)[0]["score_mean"] == pytest.approx(2 / 3)
 
 
+def test_with_a_label_too_and_its_score_is_kept(training: Callable[..., Training]) -> None:
+    one = training()
+    with pytest.warns(RecorderWarning, match=r"judge: the scores of 1 of 4 items are NaN"):
+        store = one.judge_and_end(IDS, [1.0, math.nan, 0.0, 1.0], ["cat"] * 4, ["cat", "cat", "dog", "dog"])
+    assert [judged(store)[one][1] for one in IDS] == ["cat", "?", "dog", "dog"]
+
+
 # --- without a threshold
 
 
@@ -232,6 +240,14 @@ def test_numbers_of_groups_are_those_of_the_classes(training: Callable[..., Trai
     assert store.images.classes == ("sky", "street", "not right")
     assert judged(store)["d"] == ("sky", "not right")
     assert judged(store)["c"] == ("street", "street")
+
+
+def test_groups_with_numbers_are_in_their_order(training: Callable[..., Training]) -> None:
+    one = training()
+    one.judge(IDS, [1, 1, 1, 0], torch.tensor([10, 9, -1, 9]), threshold=0.5)
+    store = one.end()
+    assert store.images is not None
+    assert store.images.classes == ("-1", "9", "10", "not right")
 
 
 # --- pictures
@@ -313,6 +329,21 @@ def test_bad_input_is_one_line_and_the_rest_is_recorded(training: Callable[..., 
     assert [validation.iteration for validation in store.validations] == [0, 3]
     assert [gap.first for gap in store.gaps] == [1]
     assert store.status is RunStatus.DONE
+
+
+def test_each_kind_of_bad_input_is_told_once(training: Callable[..., Training]) -> None:
+    one = training()
+    one.update()
+    calls = (((IDS, [1.0]), {}), ((IDS, [1.0, 2.0]), {}), ((IDS, [1.0] * 4), {"better": "more"}))
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        for arguments, options in calls:
+            one.recorder.judge(*arguments, **options)
+    assert [line.rpartition("judge: ")[2] for line in told(warned)] == [
+        "4 ids, 1 scores; give one of each an item",
+        "better='more': give 'higher', or 'lower' for losses",
+    ]
+    one.end()
 
 
 def test_items_that_come_twice_are_told(training: Callable[..., Training]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -349,3 +350,55 @@ def test_the_scores_of_several_outputs_can_be_named(record: Make) -> None:
         right += int((model(images)[1].argmax(1) == labels).sum())
     recorder.close()
     assert accuracy(recorder.store) == pytest.approx(right / COUNT)
+
+
+AUTOENCODERS: dict[str, tuple[Callable[[Tensor], object], str]] = {
+    "picture": (lambda x: x.flatten(1) + 0.0, "as many numbers as it is given, 64 an image"),
+    "several": (lambda x: (x.flatten(1)[:, :7], x.flatten(1)[:, :4]), r"\[0\] \(9, 7\), \[1\] \(9, 4\)"),
+}
+
+
+class Returns(nn.Module):
+    """A network that returns what a function makes of its input."""
+
+    def __init__(self, made: Callable[[Tensor], object]) -> None:
+        super().__init__()
+        self.layer, self.made = nn.Linear(2, 2), made
+
+    def forward(self, x: Tensor) -> object:
+        return self.made(x)
+
+
+@pytest.mark.parametrize("kind", AUTOENCODERS)
+@pytest.mark.parametrize("has_said", [True, False])
+def test_an_evaluation_that_was_found_and_looks_like_no_classifiers_is_none(
+    record: Make, kind: str, has_said: bool
+) -> None:
+    made, told = AUTOENCODERS[kind]
+    images, labels = torch.rand(9, 1, 8, 8), torch.arange(9) % 3
+    model = Returns(made)
+    recorder = record(model, every=1, outputs="logits")
+    recorder.step()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        with recorder.validation([(images, labels)]):
+            if not has_said:
+                recorder._watch.mark_found()
+            model(images)
+    recorder.close()
+    assert len(recorder.store.validations) == has_said
+    assert has_said or re.search(f"the model returns {told}, which looks like no class scores", str(caught[0].message))
+
+
+def test_of_several_tensors_the_first_counts_where_it_has_a_number_for_each_class(record: Make) -> None:
+    images, labels = torch.rand(9, 1, 8, 8), torch.arange(9) % 3
+    model = Returns(lambda x: (x.flatten(1)[:, :3], x.flatten(1)))
+    recorder = record(model, every=1, outputs="logits")
+    recorder.step()
+    with recorder.validation([(images, labels)]):
+        recorder._watch.mark_found()
+        model(images)
+    recorder.close()
+    assert recorder.store.validations[0].labels.tolist() == [
+        int(images[row].flatten()[:3].argmax()) for row in map(int, recorder.store.images.ids)
+    ]

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from dtui.record import Recorder
+from dtui.record.flight import triggers
 from dtui.record.writing import stopping
 from dtui.record.writing.stopping import AHEAD_UPDATES, StopSignal
 from dtui.store.run.stop_request import leave_stop_request
@@ -99,8 +100,8 @@ def test_a_store_that_fails_stops_nothing(clock: list[float]) -> None:
     assert not signal.is_due(0)
 
 
-def flown(record: Callable[..., RecorderUnderTest], factor: float, **options: Any) -> list[bool]:
-    """Train with one weight multiplied before update 5; return `should_stop` after each update."""
+def flown(record: Callable[..., RecorderUnderTest], factor: float, **options: Any) -> tuple[list[bool], set[str]]:
+    """Train with one weight multiplied before update 5; return `should_stop` after each update, and what fired."""
     torch.manual_seed(9)
     model = small_net()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
@@ -117,16 +118,24 @@ def flown(record: Callable[..., RecorderUnderTest], factor: float, **options: An
             flight.flush(sink)
         sink.drain()
         answers.append(recorder.should_stop)
-    return answers
+    return answers, {trigger.kind for trigger in recorder.store.triggers}
 
 
 def test_it_is_true_from_the_watch_on_that_saw_nan(record: Callable[..., RecorderUnderTest]) -> None:
-    assert flown(record, math.nan, keep_around=4) == [False] * 5 + [True] * 4
+    answers, fired = flown(record, math.nan, keep_around=4)
+    assert answers == [False] * 5 + [True] * 4
+    assert fired == {"nonfinite"}
 
 
-def test_a_jump_or_nan_without_a_flight_recorder_stops_nothing(record: Callable[..., RecorderUnderTest]) -> None:
-    assert not any(flown(record, 1e4, keep_around=4))
-    assert not any(flown(record, math.nan))
+def test_a_jump_or_nan_without_a_flight_recorder_stops_nothing(
+    record: Callable[..., RecorderUnderTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(triggers, "WARM_UP", 3)
+    answers, fired = flown(record, 20.0, keep_around=4)
+    assert fired
+    assert "nonfinite" not in fired
+    assert not any(answers)
+    assert flown(record, math.nan) == ([False] * 9, set())
 
 
 def test_a_request_in_the_run_reaches_the_loop_and_not_the_next_one(

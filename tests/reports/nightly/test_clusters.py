@@ -61,6 +61,26 @@ def test_a_task_that_did_not_end_is_named(folder: Path, tmp_path: Path, monkeypa
     assert (index.missing, index.shards, index.exit_code) == ((1,), 1, 2)
 
 
+def test_an_interrupted_night_takes_its_jobs_back(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cancelled: list[str] = []
+
+    class Job:
+        def exception(self) -> None:
+            raise KeyboardInterrupt
+
+        def cancel(self, check: bool) -> None:
+            cancelled.append("one")
+            raise OSError("no scancel here")
+
+    monkeypatch.setattr(slurm_array, "find_spec", lambda name: name)
+    monkeypatch.setattr(slurm_array, "_submitted", lambda *_: [Job(), Job()])
+    with pytest.raises(KeyboardInterrupt):
+        slurm_array.run_on_slurm(folder, tmp_path / "night", TEXT, cluster="local")
+    assert cancelled == ["one", "one"]
+
+
 def test_a_dask_cluster_makes_the_same_bytes(folder: Path, expected: dict[str, bytes], tmp_path: Path) -> None:
     distributed = pytest.importorskip("distributed")
     out = tmp_path / "night"
@@ -72,7 +92,7 @@ def test_a_dask_cluster_makes_the_same_bytes(folder: Path, expected: dict[str, b
     assert tree(out) == expected
 
 
-@pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nonsense", "ftp://a:1", ""])
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:1"])
 def test_a_scheduler_that_is_dead_is_one_line(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
@@ -83,6 +103,16 @@ def test_a_scheduler_that_is_dead_is_one_line(
     assert said.out == ""
     assert said.err.startswith(f"dtui: {address}: no Dask scheduler answers there")
     assert said.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("address", ["nonsense", "", "tcp://a:b", "ftp://a:1"])
+def test_an_address_that_is_none_is_told(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], address: str
+) -> None:
+    pytest.importorskip("distributed")
+    assert main(["nightly", str(folder), "-o", str(tmp_path / "night"), "--scheduler", address]) == 2
+    what = "not the address of a Dask scheduler; give one such as tcp://host:8786"
+    assert capsys.readouterr().err == f"dtui: --scheduler {address!r}: {what}\n"
 
 
 def test_a_scheduler_without_workers_is_told(folder: Path, tmp_path: Path) -> None:

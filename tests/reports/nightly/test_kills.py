@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -124,6 +125,24 @@ def test_the_command_killed_with_its_workers_is_made_up_for(folder: Path, tmp_pa
         name: data for name, data in found.items() if name.startswith("runs/")
     }
     assert "night.lease" not in found
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_night_that_is_asked_to_end_leaves_nothing_at_work(folder: Path, tmp_path: Path, number: int) -> None:
+    """As systemd, SLURM and `timeout` ask: the lease is given back, workers and what they were writing are gone."""
+    out = tmp_path / "night"
+    command = [sys.executable, "-m", "dtui", "nightly", str(folder), "--format", "text", "--jobs", "1", "-o", str(out)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    while not [*out.glob("runs/a/.new-*")] and process.poll() is None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(0.01)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    process.send_signal(number)
+    assert (process.communicate()[1], process.returncode) == (b"", -number)
+    assert children
+    assert not any(is_alive(child) for child in children)
+    assert not (out / "night.lease").exists()
+    assert not [*out.glob("runs/*/.new-*")]
 
 
 def test_what_killed_nights_left_is_removed(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -272,7 +273,7 @@ def test_a_run_that_goes_away_while_it_is_read_stops_nothing(folder: Path, tmp_p
 
     index = run_night(folder, tmp_path / "night", TEXT, engine=vanishing)
     assert outcomes(index) == {"troubled": "look", "calm": "failed"}
-    assert "calm" in index.rows[1].reason
+    assert index.rows[1].reason == "it was removed or renamed before it could be read"
 
 
 def test_a_damaged_state_is_told_and_a_first_report_is_made(tmp_path: Path):
@@ -319,6 +320,30 @@ def test_a_full_disk_is_one_line_and_leaves_the_old_index(folder: Path, tmp_path
         name: before[name] for name in ("index.html", "index.json")
     }
     assert set(after) == set(before)
+
+
+def test_a_report_that_does_not_fit_on_the_disk_has_the_same_reason_everywhere(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """No path of a temporary folder, nor of this night: the index is the same for the same runs."""
+
+    def full():
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def written(name: str):
+        night(folder, tmp_path / name)
+        return tree(tmp_path / name)
+
+    sync = os.fsync
+    monkeypatch.setattr(
+        os, "fsync", lambda one: full() if ".new-" in os.readlink(f"/proc/self/fd/{one}") else sync(one)
+    )
+    first, second = written("first"), written("second")
+    assert first == second
+    reason = json.loads(first["index.json"])["runs"][0]["reason"]
+    assert reason == (
+        "report.txt: cannot be written (No space left on device); make room there, or choose another place"
+    )
 
 
 def test_a_run_whose_files_are_all_damaged_is_not_called_empty(folder: Path, tmp_path: Path):

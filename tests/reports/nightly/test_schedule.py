@@ -95,6 +95,12 @@ def test_the_systemd_units_run_as_systemd_runs_them(place: Path, capsys: pytest.
     assert (str(result.returncode), result.stdout, result.stderr) == (service["SuccessExitStatus"], "", "")
 
 
+def test_what_is_asked_for_is_in_the_line(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--keep", "3", "--quiet", "--json", "--print", "cron"]
+    assert main(["nightly", str(place / "runs"), "-o", "night", *words]) == 0
+    assert capsys.readouterr().out.rstrip().endswith(" --keep 3 --quiet --json")
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_path_that_no_such_file_can_hold_is_refused(kind: str) -> None:
     with pytest.raises(UsageError, match="cannot be printed"):

@@ -123,3 +123,19 @@ def test_a_worker_ends_with_whoever_started_it(tmp_path: Path) -> None:
     os.close(write_end)
     parent.stdout.close()
     assert gone
+
+
+def test_a_worker_whose_starter_ended_while_it_began_does_nothing(tmp_path: Path) -> None:
+    """A night that was killed early must not go on by itself, beside the next one."""
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    unit = Unit("none", str(tmp_path / "none.dtui"), str(tmp_path / "night"), "", "text", 1)
+    result = subprocess.run(
+        [sys.executable, "-m", "dtui.reports.nightly.worker"],
+        input=json.dumps(asdict(unit)).encode() + b"\n",
+        env={**os.environ, "DTUI_STARTER": str(ended.pid)},
+        capture_output=True,
+        check=True,
+    )
+    assert result.stdout == b""
+    assert not (tmp_path / "night").exists()

@@ -37,12 +37,12 @@ def test_who_stands_out_is_first_and_then_the_samples() -> None:
     assert text[0] == " Batch of 610  50 samples, the first 43 kept · the nearest kept before 611"
     assert text[1] == "  samples that stand before more of the 25 triggers than chance allows"
     assert text[2:5] == [
-        "    1,973  11 of 25 triggers · by chance 1e-13",
-        "      412  8 of 25 triggers · by chance 4e-07  ← in this batch",
-        "    3,305  6 of 25 triggers · by chance 0.001  ← in that of 608",
+        "    1973  11 of 25 triggers · by chance 1e-13",
+        "     412  8 of 25 triggers · by chance 4e-07  ← in this batch",
+        "    3305  6 of 25 triggers · by chance 0.001  ← in that of 608",
     ]
-    assert text[6].startswith(" 412 8 7 1,000 1,001")
-    assert text[-4:-1] == [" the batches before it:", " 609  5 6", " 608  3,305 99 4"]
+    assert text[6].startswith(" 412 8 7 1000 1001")
+    assert text[-5:-2] == [" the batches before it:", " 609  5 6", " 608  3305 99 4"]
 
 
 def test_a_sample_that_stands_out_is_lit_where_it_stands() -> None:
@@ -55,7 +55,7 @@ def test_a_sample_that_stands_out_is_lit_where_it_stands() -> None:
 def test_a_wide_pane_has_both_beside_each_other() -> None:
     text = lines(150, 12)
     assert text[1].startswith("  samples that stand before more of the 25 triggers than chance allows")
-    assert "412 8 7 1,000" in text[1]
+    assert "412 8 7 1000" in text[1]
 
 
 def test_what_has_no_room_is_counted() -> None:

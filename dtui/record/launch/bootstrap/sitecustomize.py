@@ -127,7 +127,7 @@ def _quietly(function, *arguments):
         _failed.append(error)
         lines = str(error).splitlines() or [""]
         why = f"{type(error).__name__}: {lines[0]}"
-        if isinstance(error, ImportError) and str(error.name or "").partition(".")[0] == "dtui":
+        if isinstance(error, ImportError) and error.name == "dtui":
             why = f"dtui is not installed in {sys.executable}; install it there with its extra [record]"
         _note(why)
         if sys.stderr is not None:

@@ -159,6 +159,11 @@ class ActivationWatch:
 
 def refusal(model: nn.Module) -> str:
     """Return why the activations of a model cannot be read, in one line; "" if they can be."""
+    if isinstance(model, torch.jit.ScriptModule):
+        return (
+            "activations: the model is of TorchScript, whose layers take no hooks; evaluate the module that it was "
+            "made from, given as model=, or leave activations out"
+        )
     if is_compiled(model):
         return (
             "activations: the model is compiled, and hooks inside it are not seen; evaluate the uncompiled model, "

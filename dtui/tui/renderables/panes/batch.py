@@ -54,7 +54,7 @@ class BatchPicture(Picture):
             y += 1
         room = max(1, frame.height - y - (0 if width < frame.width else 3))
         shown = found.standouts[: min(MOST_STANDOUTS, room)]
-        names = [f"{one.sample:,}" for one in shown]
+        names = [str(one.sample) for one in shown]
         widest = max(map(text_width, names), default=0)
         for one, name in zip(shown, names, strict=True):
             at = found.place_of(one)
@@ -109,7 +109,7 @@ class BatchPicture(Picture):
         samples, at = list(samples), x
         last = frame.height - 1 if rows is None else min(frame.height - 1, y + rows - 1)
         for place, sample in enumerate(samples):
-            text = f"{sample:,}"
+            text = str(sample)
             more = f"… {len(samples) - place:,} more"
             is_last = place == len(samples) - 1
             needed = text_width(text) + (0 if is_last or y < last else 1 + text_width(more))

@@ -7,7 +7,7 @@ from typing import Any
 
 from dtui.dataclass_on_use import dataclass
 from dtui.model.findings.review import INCIDENTS
-from dtui.safe_text import safe
+from dtui.safe_text import can_be_typed
 from dtui.tui.state.pane import Scene, Shows
 
 
@@ -66,7 +66,7 @@ def link_words(scene: Scene, run: str) -> str:
             parts += [option, str(place[name])]
     led_to = _led_to(scene, place)
     is_elsewhere = screen.name != led_to
-    if entry is not None and (is_elsewhere or selection.listing != INCIDENTS) and _can_be_typed(entry.id):
+    if entry is not None and (is_elsewhere or selection.listing != INCIDENTS) and can_be_typed(entry.id):
         parts += ["--incident", entry.id]
     if is_elsewhere:
         parts += ["--screen", screen_word(screen.name)]
@@ -92,13 +92,13 @@ def _place(scene: Scene) -> dict[str, Any]:
     place: dict[str, Any] = {}
     if has_classes and label is not None and label < len(view.classes):
         name = view.classes[label]
-        place["class_name"] = name if _can_be_typed(name) and view.classes.count(name) == 1 else label
+        place["class_name"] = name if can_be_typed(name) and view.classes.count(name) == 1 else label
     if has_layers and node is not None:
         place["layer"] = node.name
         if entry is not None and entry.filters and entry.layer == node.name:
             place["filter"] = entry.filters[0]
     place.update(own)
-    if not _can_be_typed(str(place.get("layer", "any"))):
+    if not can_be_typed(str(place.get("layer", "any"))):
         del place["layer"]
         place.pop("filter", None)
     return place
@@ -112,7 +112,3 @@ def _led_to(scene: Scene, place: dict[str, Any]) -> str:
     what = Shows.CLASSES if "class_name" in place else Shows.LAYERS if "layer" in place else None
     screens = (one for one in scene.table.screens if what is None or any(pane.shows is what for pane in one.panes))
     return next((one.name for one in screens), "")
-
-
-def _can_be_typed(name: str) -> bool:
-    return safe(name) == name and name.strip() == name != "" and not name.startswith("-")
