@@ -22,11 +22,11 @@ from dtui.cli.launching import launch
 from dtui.cli.reporting import nightly
 from dtui.cli.samples import batch
 from dtui.cli.shell import completion
-from dtui.cli.watching import watch
+from dtui.cli.watching import serve, watch
 from dtui.version import __version__
 
 COLORS = ("auto", "truecolor", "256", "16", "never")
-THEMES = ("dark", "light")
+THEMES = ("auto", "dark", "light")
 RULES = ("left", "right", "either")
 EXIT_CODES = "exit codes: 0 done or fine, 1 judged not fine, 2 could not judge, 3 run unreadable, 130 interrupted"
 SETTINGS: dict[str, tuple[object, ...]] = {
@@ -77,7 +77,7 @@ def _add_screen(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--color", choices=COLORS, default="auto", help="how many colours (default: %(default)s)")
     switch = argparse.BooleanOptionalAction
     group.add_argument("--ascii", action=switch, default=False, help="draw with ASCII only")
-    group.add_argument("--theme", choices=THEMES, default="dark", help="background (default: %(default)s)")
+    group.add_argument("--theme", choices=THEMES, default="auto", help="background (default: as the terminal says)")
     group.add_argument("--mouse", action=switch, default=True, help="use the mouse, or leave it to the terminal")
     group.add_argument("--bell", action=switch, default=False, help="ring at a new incident of a live run")
     group.add_argument(
@@ -313,6 +313,7 @@ COMMANDS = (
     ),
     nightly.COMMAND,
     watch.COMMAND,
+    serve.COMMAND,
     *files.COMMANDS,
     completion.COMMAND,
 )

@@ -18,8 +18,9 @@ from typing import IO
 
 from dtui.cli.files import Progress
 from dtui.cli.outcome import Exit, Outcome
-from dtui.errors import DtuiError, MissingExtraError, RecorderError, RunExistsError, RunNotFoundError, UsageError
-from dtui.run_path import SUFFIX, with_suffix
+from dtui.cli.shell.places import runs_to_open
+from dtui.errors import DtuiError, MissingExtraError, RecorderError, RunExistsError, UsageError
+from dtui.run_path import with_suffix
 
 FIRST_RECORD_SECONDS = 120.0
 """How long the demo's training may take to its first record, imports included."""
@@ -40,18 +41,7 @@ def run_open(options: argparse.Namespace) -> Outcome:
         from dtui.cli.shell.about import manual_page
 
         return manual_page()
-    places = [Path(path) for path in options.paths or ["runs"]]
-    if len(places) == 1 and _is_run(places[0]):
-        _show(places[0], options)
-        return Outcome()
-    from dtui.query.compare.listing import runs_at
-
-    for place in places:
-        if not _is_run(place) and not place.exists():
-            raise RunNotFoundError(f"{place}: no such run or folder; give the path of one, or try dtui demo")
-    runs = runs_at(places)
-    if not runs:
-        raise RunNotFoundError(f"{places[0]}: no run in this folder; record one, or try dtui demo")
+    places, runs = runs_to_open(options.paths)
     _show(runs[0], options, places if len(runs) > 1 else ())
     return Outcome()
 
@@ -68,11 +58,6 @@ def run_demo(options: argparse.Namespace) -> Outcome:
 
     require_terminal()
     return _watch(path, options)
-
-
-def _is_run(path: Path) -> bool:
-    """Whether a path names a run, or a file, which is one or not."""
-    return path.suffix == SUFFIX or path.is_file() or (bool(path.name) and with_suffix(path).exists())
 
 
 def _show(path: Path, options: argparse.Namespace, places: Sequence[Path] = ()) -> None:

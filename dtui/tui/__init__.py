@@ -28,7 +28,7 @@ def run_tui(
         places: Runs and folders to list: the list is shown first then. None for the folder of the run.
         color: "auto" (from COLORTERM, TERM and NO_COLOR), "truecolor", "256", "16" or "never".
         ascii: Whether to write ASCII only; always so if the encoding is not UTF-8.
-        theme: "dark" or "light".
+        theme: "dark", "light", or "auto": as the terminal says, which is asked.
         mouse: Whether the program uses the mouse; if not, the terminal can select text.
         slow_link: Whether to draw with fewer colour steps, which costs fewer bytes.
         bell: Whether the terminal's bell rings at a new incident of a live run.

@@ -27,7 +27,7 @@ from dtui.tui.terminal.capabilities import log_path, needs_ascii
 from dtui.tui.terminal.driver import MustLeave, driver_class
 from dtui.tui.terminal.memory import collect_from_now_on, share_one_heap
 from dtui.tui.terminal.textual_patch import is_painted
-from dtui.tui.terminal.themes import output_for, textual_theme, theme_for
+from dtui.tui.terminal.themes import output_for, theme_for
 from dtui.tui.widgets.opening import Opening
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class DtuiApp(AskingApp):
             path: The run.
             color: "truecolor", "256", "16" or "none".
             ascii_only: Whether only ASCII may be written.
-            theme_name: "dark" or "light".
+            theme_name: "dark" or "light"; "auto" for what the terminal says, dark until then.
             slow_link: Whether to draw with fewer colour steps.
             open_: Opens the run, in the loader's thread.
             table: The screens; None for those of `panes.table`.
@@ -106,15 +106,14 @@ class DtuiApp(AskingApp):
         self.ended_by: int | None = None
         """The signal that ended the app."""
         self.session: Session | None = None
-        self._theme = theme_for(theme_name)
+        self.take_theme(theme_for(theme_name))
+        self.follows_background = theme_name == "auto"
         self._wishes = (color, ascii_only, slow_link)
         self._output: Output | None = None
         self._table = table
         self._link, self._has_bell = link, bell
         self.data_screen: DataScreen | None = None
         self._polls, self._is_painting = 0, False
-        self.register_theme(textual_theme(self._theme))
-        self.theme = f"dtui-{self._theme.name}"
         self._starts_in_list = bool(places) and link is None
         self.loader = Loader(path, self._post, open_, places, self._first_session)
 
@@ -125,7 +124,7 @@ class DtuiApp(AskingApp):
         """Show at once the run's name, and that it is being opened."""
         _, ascii_only, _ = self._wishes
         is_ascii = ascii_only or needs_ascii(os.environ, getattr(sys.__stderr__, "encoding", None))
-        yield Opening(self.path.name, self._theme, is_ascii=is_ascii)
+        yield Opening(self.path.name, self.theme_shown, is_ascii=is_ascii)
 
     def on_mount(self) -> None:
         """Poll the run for new data."""
@@ -209,6 +208,7 @@ class DtuiApp(AskingApp):
         install()
         self._output, self.session, table = output_for(*self._wishes), session, session.table
         session.resized(*self.size)
+        self.take_pressed(session)
         self.data_screen = DataScreen(table, self.perform)
         self._paint()
         await self.push_screen(self.data_screen)
@@ -258,7 +258,7 @@ class DtuiApp(AskingApp):
         if session is None or self._output is None or screen is None:
             return
         scene, (pictures, questions) = session.scene, session.look(self.waiting)
-        theme, output = self._theme, self._output
+        theme, output = self.theme_shown, self._output
         shown = {
             pane: (pictures[pane], scene.frame_of(pane, theme, output)) for pane in scene.stacked if pane in pictures
         }
@@ -280,7 +280,7 @@ class DtuiApp(AskingApp):
         from dtui.tui.renderables.canvas.frame import Frame
 
         assert self._output is not None
-        return Frame(*size, 0, None, self._theme, self._output)
+        return Frame(*size, 0, None, self.theme_shown, self._output)
 
     def cover(self, box: Box, done: Callable[[int | None], None] | None = None) -> None:
         """Lay a box over the panes until it is closed; `done` gets the place of what was chosen, or None."""

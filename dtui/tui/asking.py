@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 import time
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+from textual import events
 from textual.app import App
 
 from dtui.errors import DtuiError
 from dtui.safe_text import safe
+from dtui.tui.terminal.background import BackgroundTold
+from dtui.tui.terminal.capabilities import is_served, log_path
+from dtui.tui.terminal.themes import textual_theme, theme_for
+from dtui.tui.widgets.opening import Opening
 
 if TYPE_CHECKING:
     from textual.timer import Timer
 
+    from dtui.tui.export import Shot
+    from dtui.tui.renderables.canvas.theme import Theme
     from dtui.tui.renderables.panes.over.box import Box
     from dtui.tui.state.choice import Choice
     from dtui.tui.state.pane import Pane, Scene
@@ -24,6 +33,7 @@ if TYPE_CHECKING:
     from dtui.tui.widgets.command_line import CommandLine
 
 
+LOG = logging.getLogger(__name__)
 EXAMPLE = "1003, class 4, f17, a layer, a run, dead, or what to do"
 """What the palette may be asked for."""
 HELD_SECONDS, HELD_RESTS_SECONDS = 0.06, 0.1
@@ -70,6 +80,37 @@ class AskingApp(App[None]):
         self._resting = None
         self.paint()
 
+    theme_shown: Theme
+    follows_background: bool
+    """Whether the theme is the one for the terminal's background."""
+    pressed = ""
+    """The last key that the screen has no use for."""
+
+    def take_theme(self, theme: Theme) -> None:
+        """Show everything in the colours of a theme."""
+        self.theme_shown = theme
+        self.register_theme(textual_theme(theme))
+        self.theme = f"dtui-{theme.name}"
+
+    def on_background_told(self, message: BackgroundTold) -> None:
+        """Take the theme for the terminal's background, unless the user has said which."""
+        theme = theme_for("light" if message.is_light else "dark")
+        if self.follows_background and theme is not self.theme_shown:
+            self.take_theme(theme)
+            for opening in self.query(Opening):
+                opening.take_theme(theme)
+            self.paint()
+
+    def on_key(self, event: events.Key) -> None:
+        """Remember a key that is pressed before there is a screen."""
+        self.pressed = event.key
+
+    def take_pressed(self, session: Session) -> None:
+        """Go to the screen whose key was pressed while the run was being opened; other keys are about what is seen."""
+        for screen in session.table.screens:
+            if screen.key and screen.key == self.pressed:
+                session.perform(screen.action.id)
+
     def paint(self) -> None:
         """Ask for missing data and show the data at hand."""
         raise NotImplementedError
@@ -106,10 +147,11 @@ class AskingApp(App[None]):
         elif action == "palette":
             line.ask(Wish(":", "", self._go, suggest=self._suggest, example=EXAMPLE))
         elif action == "export":
-            from dtui.tui.export import first_name, heading_of, wrong_name
+            from dtui.tui.export import Shot, first_name, wrong_name
 
-            svg = self.export_screenshot(title=heading_of(session.scene))
-            line.ask(Wish("write to", first_name(session.scene), partial(self._export, svg), changed=wrong_name))
+            shot = Shot(self.screen._compositor.render_update(full=True) or "", *self.size)
+            label = "download" if is_served(os.environ) else "write to"
+            line.ask(Wish(label, first_name(session.scene), partial(self._export, shot), changed=wrong_name))
         elif action == "search":
             if session.searched is None:
                 session.fail("search: nothing on this screen has names")
@@ -138,23 +180,36 @@ class AskingApp(App[None]):
 
         self.cover(choosing_box(choice), take)
 
-    def _export(self, svg: str, name: str | None, _: int) -> None:
-        """Write what was on the screen before the line was asked for; a PNG takes seconds, and keys work meanwhile."""
-        if self.session is None or name is None:
-            return
-        scene, is_slow = self.session.scene, name.lower().endswith(".png")
-        if is_slow:
-            self.session.fail(f"writing {name} …")
-            self.run_worker(self._write_slowly(svg, name, scene), group="export", exit_on_error=False)
-        else:
-            self.session.fail(_written(svg, name, scene))
+    def _export(self, shot: Shot, name: str | None, _: int) -> None:
+        """Write what was on the screen before the line was asked for, in a thread: a picture takes long to draw."""
+        if self.session is not None and name is not None:
+            self.session.fail(f"writing {safe(name)} …")
+            self.paint()
+            self.run_worker(self._write(name, shot, self.session), exit_on_error=False)
+
+    async def _write(self, name: str, shot: Shot, session: Session) -> None:
+        from dtui.tui.export import export
+
+        try:
+            make = self._send if is_served(os.environ) else export
+            line = await asyncio.to_thread(make, name, session.scene, shot)
+        except DtuiError as error:
+            line = str(error)
+        except Exception as error:
+            LOG.exception("%s: cannot be written", name)
+            line = f"{name}: not written ({type(error).__name__}: {error}); details: {log_path()}"
+        session.fail(line)
         self.paint()
 
-    async def _write_slowly(self, svg: str, name: str, scene: Scene) -> None:
-        said = await asyncio.to_thread(_written, svg, name, scene)
-        if self.session is not None:
-            self.session.fail(said)
-            self.paint()
+    def _send(self, name: str, scene: Scene, shot: Shot) -> str:
+        """Let the browser keep it: the server's disk is not the reader's. Called in a thread."""
+        import io
+
+        from dtui.tui.export import exported, file_name
+
+        data, lacking = exported(name, scene, shot)
+        self.call_from_thread(self.deliver_binary, io.BytesIO(data), save_filename=file_name(name))
+        return f"sent to the browser: {safe(name)}, {len(data):,} bytes{lacking}"
 
     def _suggest(self, line: str) -> list[tuple[str, str, str]]:
         from dtui.tui.state.places.go_to import hints
@@ -185,13 +240,3 @@ class AskingApp(App[None]):
         if self.session is not None and line is not None:
             self.write_down(self.session.note(line))
             self.paint()
-
-
-def _written(svg: str, name: str, scene: Scene) -> str:
-    """Write a screen, and return what to say about it."""
-    from dtui.tui.export import export
-
-    try:
-        return export(name, scene, svg)
-    except DtuiError as error:
-        return str(error)

@@ -6,6 +6,7 @@ import html
 import io
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from dtui.errors import OutputError, UsageError
 from dtui.model.findings.review import INCIDENTS
@@ -14,6 +15,9 @@ from dtui.safe_text import safe
 from dtui.tui.state.numbers import Numbers, to_csv
 from dtui.tui.state.pane import Scene, Shows
 from dtui.tui.state.selection import anomaly_words
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 ENDINGS = (".svg", ".png", ".csv")
 _REMOTE_FONT = re.compile(r',\s*url\("https?://[^"]*"\)\s*format\("[^"]*"\)')
@@ -26,10 +30,46 @@ MOST_TRIED, ACROSS, CELL = 400, 40, 24
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
 
 
+class Shot(NamedTuple):
+    """What was on the screen.
+
+    Attributes:
+        lines: What Textual writes to draw all of it; it stays as it is when the screen goes on.
+        width: Columns.
+        height: Rows.
+    """
+
+    lines: RenderableType
+    width: int
+    height: int
+
+    def to_svg(self, title: str) -> str:
+        """Return the picture; of a large screen that takes half a second."""
+        from rich.console import Console
+
+        console = Console(
+            width=self.width,
+            height=self.height,
+            file=io.StringIO(),
+            force_terminal=True,
+            color_system="truecolor",
+            record=True,
+            legacy_windows=False,
+            safe_box=False,
+        )
+        console.print(self.lines)
+        return console.export_svg(title=title)
+
+
 def first_name(scene: Scene) -> str:
     """Return a name for the file: the run, the screen and the iteration."""
     run = _NOT_IN_NAMES.sub("-", scene.view.info.run).strip("-.") or "run"
     return f"{run[:60]}-{scene.screen.name.lower()}-{scene.selection.cursor}.svg"
+
+
+def file_name(name: str) -> str:
+    """Return the last part of a name, of letters, digits and `._-` alone, as the header of a download needs it."""
+    return _NOT_IN_NAMES.sub("-", Path(name).name)
 
 
 def heading_of(scene: Scene) -> str:
@@ -50,13 +90,13 @@ def wrong_name(name: str) -> str:
     return "" if ending in ENDINGS else f"the name must end in {', '.join(ENDINGS)}"
 
 
-def export(name: str, scene: Scene, svg: str) -> str:
+def export(name: str, scene: Scene, shot: Shot) -> str:
     """Write a file whose ending says what it holds; return a line that says what was written.
 
     Args:
         name: Of the file; it is replaced if it exists.
         scene: What is on the screen.
-        svg: The screen as an SVG.
+        shot: What to draw: the screen.
 
     Raises:
         UsageError: The ending is unknown, or no pane on the screen has numbers.
@@ -65,19 +105,33 @@ def export(name: str, scene: Scene, svg: str) -> str:
     wrong = wrong_name(name)
     if wrong:
         raise UsageError(f"{name}: {wrong}")
-    target, ending, was_there = find_target(name), Path(name).suffix.lower(), Path(name).exists()
+    target, was_there = find_target(name), Path(name).exists()
+    data, lacking = exported(name, scene, shot)
+    target.write(data)
+    replaced = " in place of the file that was there" * was_there
+    return f"written: {safe(name)}, {len(data):,} bytes{replaced}{lacking}"
+
+
+def exported(name: str, scene: Scene, shot: Shot) -> tuple[bytes, str]:
+    """Return what a file of this name holds, and what to say of characters that are not in the picture, "" for none.
+
+    Raises:
+        UsageError: The ending is unknown, or no pane on the screen has numbers.
+        OutputError: The picture cannot be made.
+    """
+    wrong, ending = wrong_name(name), Path(name).suffix.lower()
+    if wrong:
+        raise UsageError(f"{name}: {wrong}")
     if ending == ".csv":
         numbers = find_numbers(scene)
         if numbers is None:
             raise UsageError(f"{name}: no pane of this screen has numbers; .svg and .png write the picture")
-        data = to_csv(numbers, heading_of(scene)).encode()
-    else:
-        drawn = without_remote_fonts(svg)
-        data = drawn.encode() if ending == ".svg" else _png(drawn)
-    target.write(data)
-    lacking = not_drawn(svg) if ending == ".png" else ""
-    replaced = " in place of the file that was there" * was_there
-    return f"written: {safe(name)}, {len(data):,} bytes{replaced}{_told(lacking)}"
+        return to_csv(numbers, heading_of(scene)).encode(), ""
+    svg = shot.to_svg(heading_of(scene))
+    drawn = without_remote_fonts(svg)
+    if ending == ".svg":
+        return drawn.encode(), ""
+    return _png(drawn), _told(not_drawn(svg))
 
 
 def without_remote_fonts(svg: str) -> str:

@@ -17,6 +17,7 @@ import pytest
 from dtui import errors
 from dtui.cli import main, reading
 from dtui.cli.outcome import Exit, Outcome
+from dtui.cli.screen import PLACE
 
 
 def with_info(monkeypatch: pytest.MonkeyPatch, act: Callable[[], Outcome]) -> None:
@@ -198,7 +199,7 @@ def test_a_run_that_has_the_name_of_a_command_can_be_opened(monkeypatch: pytest.
         "slow_link": False,
         "places": (),
         "bell": False,
-        **dict.fromkeys(("at", "class_name", "layer", "filter")),
+        "place": dict.fromkeys(PLACE),
     }
 
 

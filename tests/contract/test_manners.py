@@ -18,7 +18,7 @@ from dtui.reports.sections import section_names
 from dtui.safe_text import text_columns
 from tests.reports.nightly.runs import make_run
 
-PLAIN = {"theme": "dark", "color": "auto", "ascii": False, "slow_link": False, "mouse": True, "bell": False}
+PLAIN = {"theme": "auto", "color": "auto", "ascii": False, "slow_link": False, "mouse": True, "bell": False}
 """How the screen looks where nobody says otherwise."""
 
 
@@ -110,7 +110,7 @@ def test_defaults_are_taken_over_and_options_win(
     chosen = {"theme": "light", "color": "256", "ascii": True, "slow_link": True, "mouse": False, "bell": True}
     assert opened.pop() == chosen
     assert main([str(small_run), "--no-ascii", "--mouse", "--no-slow-link", "--no-bell", "--theme", "dark"]) == 0
-    assert opened.pop() == PLAIN | {"color": "256"}
+    assert opened.pop() == PLAIN | {"color": "256", "theme": "dark"}
 
 
 @pytest.mark.parametrize(
@@ -118,10 +118,10 @@ def test_defaults_are_taken_over_and_options_win(
     [
         (b"theme = ", "passed over"),
         (b"\xff\xfe", "passed over"),
-        (b'theme = "pink"\nascii = true', 'theme must be "dark" or "light"'),
+        (b'theme = "pink"\nascii = true', 'theme must be "auto", "dark" or "light"'),
         (b"ascii = 1", "ascii must be true or false"),
         (b"ascii = true\nthme = 3", "no setting 'thme', there are theme, color, ascii, slow_link, mouse"),
-        (b"[theme]\ndark = true", 'theme must be "dark" or "light"'),
+        (b"[theme]\ndark = true", 'theme must be "auto", "dark" or "light"'),
         (b"ascii = true\n#" + b"x" * 70_000, "longer than 64 KiB"),
         (b'"\\u001b[2J" = 1\nascii = true', "no setting"),
     ],

@@ -26,7 +26,7 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
     "--disable-dev-shm-usage",
-    "--host-resolver-rules=MAP * ~NOTFOUND",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost",
     "--remote-debugging-pipe",
 )
 LIMIT_SECONDS = 60.0
@@ -52,7 +52,7 @@ def _high_pipe() -> tuple[int, int]:
 
 
 class Browser:
-    """One page of one browser; keeps what the page logs, throws and asks the network for."""
+    """One page of one browser; keeps what the page logs, throws, asks the network for and gets through a web socket."""
 
     def __init__(self, profile: Path) -> None:
         to_child, self._out = _high_pipe()
@@ -72,6 +72,7 @@ class Browser:
         self._session: str | None = None
         self.console: list[str] = []
         self.requests: list[str] = []
+        self.received = b""
         self._loaded = False
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
@@ -132,6 +133,10 @@ class Browser:
             self.console.append(parameters["entry"]["text"])
         elif method == "Network.requestWillBeSent":
             self.requests.append(parameters["request"]["url"])
+        elif method == "Network.webSocketFrameReceived":
+            frame = parameters["response"]
+            is_text = frame["opcode"] == 1
+            self.received += frame["payloadData"].encode() if is_text else base64.b64decode(frame["payloadData"])
         elif method == "Page.loadEventFired":
             self._loaded = True
 
@@ -157,6 +162,13 @@ class Browser:
         result = self.call("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
         assert "exceptionDetails" not in result, result["exceptionDetails"]
         return result["result"].get("value")
+
+    def until_received(self, words: bytes) -> None:
+        """Wait until words have come through a web socket, and forget what came."""
+        deadline = time.monotonic() + LIMIT_SECONDS
+        while words not in self.received:
+            self._receive(deadline)
+        self.received = b""
 
     def wait_for(self, condition: str) -> None:
         """Wait, a frame at a time, until JavaScript says that something holds."""

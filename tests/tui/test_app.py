@@ -467,6 +467,16 @@ async def test_where_detectors_cannot_judge_yet_their_sentence_is_shown(growing_
         await until(pilot, lambda: "to review" in screen_text(app))
 
 
+async def test_a_screen_that_is_asked_for_while_the_run_is_opening_is_shown_then():
+    is_opened = threading.Event()
+    app = DtuiApp(Path("slow.dtui"), open_=lambda _: is_opened.wait() and FakeQuery())
+    async with app.run_test() as pilot:
+        await pilot.press("x", "3")
+        is_opened.set()
+        await until(pilot, lambda: is_complete(app))
+        assert app.session.scene.screen.name == "Validation"
+
+
 async def test_a_run_that_is_gone_is_said_until_it_is_back():
     async with running() as (app, pilot, query):
         kept, gone = query.refresh, RunDamagedError("fake.dtui: the run was removed while it was read; open another")

@@ -19,14 +19,27 @@ from tests.tui.driving import press, running, screen_text, until
 from tests.tui.fake_query import FakeQuery
 
 
-async def write(app, pilot, name: str) -> None:
-    """Ask for an export, and type a name in place of the one that is offered."""
+class Drawn(str):
+    """What is on the screen, drawn already."""
+
+    def to_svg(self, title: str) -> str:
+        return str(self)
+
+
+@pytest.fixture(autouse=True)
+def _no_heading_of_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = exporting.heading_of
+    monkeypatch.setattr(exporting, "heading_of", lambda scene: "" if scene is None else found(scene))
+
+
+async def write(app, pilot, name: str, waits: bool = True) -> None:
+    """Ask for an export, type a name in place of the one that is offered, and wait until it is written."""
     await pilot.press("E")
     await until(pilot, lambda: app.screen.command_line.is_asking)
     line = app.screen.command_line.query_one("Input")
     line.value = name
     await pilot.press("enter")
-    await until(pilot, lambda: not app.screen.command_line.is_asking)
+    await until(pilot, lambda: not app.screen.command_line.is_asking and not (waits and len(app.workers)))
 
 
 async def test_the_screen_is_written_as_a_picture_that_asks_nothing_from_the_network(tmp_path):
@@ -82,7 +95,7 @@ async def test_a_picture_that_takes_long_is_said_and_keys_work_meanwhile(tmp_pat
     may_end = threading.Event()
     monkeypatch.setattr(exporting, "_png", lambda svg: may_end.wait() and b"png")
     async with running(screen="2") as (app, pilot, _):
-        await write(app, pilot, str(tmp_path / "a.png"))
+        await write(app, pilot, str(tmp_path / "a.png"), waits=False)
         await until(pilot, lambda: "writing" in screen_text(app))
         await press(app, pilot, "3")
         assert app.session.scene.screen.name == "Validation"
@@ -112,7 +125,7 @@ async def test_a_file_that_was_there_is_replaced_and_said(tmp_path):
 async def test_a_screen_without_numbers_says_so(tmp_path):
     async with running(FakeQuery(records=0), screen=None) as (app, _, _query):
         with pytest.raises(UsageError, match=r"no pane of this screen has numbers|iteration"):
-            export(str(tmp_path / "a.csv"), replace_table(app.session.scene), "<svg/>")
+            export(str(tmp_path / "a.csv"), replace_table(app.session.scene), Drawn("<svg/>"))
 
 
 def replace_table(scene):
@@ -166,7 +179,7 @@ def test_a_picture_that_cannot_be_drawn_is_one_line(tmp_path, monkeypatch):
 
     monkeypatch.setattr(vl_convert, "svg_to_png", fail)
     with pytest.raises(OutputError, match="the picture could not be made: no svg"):
-        export(str(tmp_path / "a.png"), None, "<svg/>")  # type: ignore[arg-type]
+        export(str(tmp_path / "a.png"), None, Drawn("<svg/>"))  # type: ignore[arg-type]
 
 
 def test_a_character_that_no_font_has_is_found_before_the_picture_is_read():
@@ -179,9 +192,9 @@ def test_a_character_that_no_font_has_is_found_before_the_picture_is_read():
 def test_what_is_missing_in_a_png_is_said_in_one_line(monkeypatch, tmp_path):
     monkeypatch.setattr(exporting, "not_drawn", lambda svg: "猫犬鳥魚")
     svg = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"></svg>'
-    said = export(str(tmp_path / "a.png"), None, svg)
+    said = export(str(tmp_path / "a.png"), None, Drawn(svg))
     assert said.endswith(
         "; no font here has 猫 U+732B 犬 U+72AC 鳥 U+9CE5 and 1 more: install one that has, such as Noto Sans CJK, "
         "or write .svg"
     )
-    assert "no font" not in export(str(tmp_path / "a.svg"), None, svg)
+    assert "no font" not in export(str(tmp_path / "a.svg"), None, Drawn(svg))

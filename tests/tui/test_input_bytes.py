@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from textual import events
 from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
 
+from dtui.tui.terminal.background import BackgroundTold
 from dtui.tui.terminal.input_bytes import (
     ESCAPE_SECONDS,
     LONGEST_PASTE,
@@ -97,10 +98,14 @@ def typed(tokens: list[Token]) -> str:
 
 
 def events_of(tokens: list[Token]) -> list[str]:
-    """The names of the keys and of the other events."""
+    """The names of the keys and of the other events, but for a word on the background, which is no key."""
     translator = InputEvents()
     found = [event for token in tokens for event in translator.events_of(token)]
-    return [event.key if isinstance(event, events.Key) else type(event).__name__ for event in found]
+    return [
+        event.key if isinstance(event, events.Key) else type(event).__name__
+        for event in found
+        if not isinstance(event, BackgroundTold)
+    ]
 
 
 def splits(data: bytes):
@@ -228,3 +233,28 @@ def test_garbage_types_nothing_but_what_is_in_it_and_a_split_changes_nothing(pie
         list(translator.events_of(token))
     assert [event.key for event in translator.events_of(Token(Kind.TEXT, "j"))] == ["j"]
     assert typed(fed(garbage, 30.0, b"jq")).endswith("jq")
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_light"),
+    [
+        (b"\x1b]11;rgb:ffff/ffff/ffff\x1b\\", True),
+        (b"\x1b]11;rgb:1e1e/1e1e/2e2e\x07", False),
+        (b"\x1b]11;rgb:f/f/e\x07", True),
+        (b"\x1b]11;rgba:fd/f6/e3/ff\x07", True),
+        (b"\x1b]11;rgb:0000/00ff/ffff\x1b\\", False),
+    ],
+)
+def test_what_the_terminal_says_of_its_background(answer: bytes, is_light: bool) -> None:
+    for cut in range(len(answer)):
+        tokens = InputBytes()
+        told = [*tokens.feed(answer[:cut], 0.0), *tokens.feed(answer[cut:] + b"x", 0.01)]
+        first, key = (event for token in told for event in InputEvents().events_of(token))
+        assert first.is_light == is_light
+        assert key.key == "x"
+
+
+@pytest.mark.parametrize("answer", [b"\x1b]11;?\x07", b"\x1b]11;rgb:zz/0/0\x07", b"\x1b]11;" + b"f" * 5000 + b"\x07"])
+def test_an_odd_answer_says_nothing(answer: bytes) -> None:
+    tokens = InputBytes().feed(answer, 0.0)
+    assert [event for token in tokens for event in InputEvents().events_of(token)] == []

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from dtui.tui.renderables.canvas.theme import DARK, LIGHT, Theme
 from tests.tui.terminal import PATIENCE_SECONDS, Terminal
 from tests.tui.test_input_bytes import REPORTS
 
@@ -46,7 +47,7 @@ def decisions(run: Path) -> list[dict[str, object]]:
 
 def test_what_the_terminal_says_by_itself_changes_nothing(sample_run: Path):
     before = decisions(sample_run)
-    with Terminal(dtui(str(sample_run)), 120, 40) as terminal:
+    with Terminal(dtui(str(sample_run), "--theme", "dark"), 120, 40) as terminal:
         settle(terminal)
         for report in REPORTS.values():
             terminal.send(report)
@@ -62,6 +63,20 @@ def test_what_the_terminal_says_by_itself_changes_nothing(sample_run: Path):
         start = len(terminal.written)
         assert terminal.wait() == 128 + signal.SIGTERM
         assert_given_back(terminal, terminal.written[start:])
+
+
+def test_the_theme_is_the_one_for_the_terminals_background(sample_run: Path):
+    with Terminal(dtui(str(sample_run)), 80, 24) as terminal:
+        terminal.until(r"\x1b\]11;\?\x1b\\")
+        terminal.send("\x1b]11;rgb:ffff/ffff/ffff\x1b\\")
+        terminal.until(f"(?s){_ground(LIGHT)}.*to review")
+        assert re.search(_ground(DARK), terminal.until_quiet().decode(errors="replace")) is None
+
+
+def _ground(theme: Theme) -> str:
+    """Return what sets a theme's ground."""
+    red, green, blue = theme.panel.to_bytes(3)
+    return f"48;2;{red};{green};{blue}m"
 
 
 def test_what_is_typed_pasted_and_dragged_arrives(sample_run: Path):

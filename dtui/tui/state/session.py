@@ -12,7 +12,7 @@ from pathlib import PurePath
 from typing import Any
 
 from dtui.model import Incident
-from dtui.model.findings.review import INCIDENTS, Entry, of_incident, reviewable
+from dtui.model.findings.review import INCIDENTS, Entry, reviewable
 from dtui.safe_text import safe
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.choice import Choice, Option
@@ -32,7 +32,7 @@ from dtui.tui.state.review.entry_steps import (
     select_strongest,
     without_entries,
 )
-from dtui.tui.state.review.reviewing import Decision, about, decided, no_target, noted, targets, told, undoing
+from dtui.tui.state.review.reviewing import Decision, about, decided, news, no_target, noted, targets, told, undoing
 from dtui.tui.state.run_view import RunView
 from dtui.tui.state.selection import Selection, anomaly_words
 from dtui.tui.state.settle import begin
@@ -321,15 +321,9 @@ class Session(Going, Waiting):
 
     def _tell_news(self, incidents: Sequence[Incident]) -> None:
         """Say what a live run has shown since the detectors answered last, and remember to ring."""
-        known = {incident.id for incident in self.view.incidents}
-        new = [incident for incident in incidents if incident.id not in known]
-        if self.view.knows_incidents and self.view.is_live and new:
-            latest = of_incident(max(new, key=lambda incident: incident.score), self.view.info.judging)
-            more = f" and {len(new) - 1} more" if len(new) > 1 else ""
-            self.message = (
-                f"new: {latest.sign} {safe(latest.place(self.view.classes), 40)} at {latest.iteration:,}{more}"
-            )
-            self.rings = True
+        said = news(self.view, incidents)
+        if said:
+            self.message, self.rings = said, True
 
     def _select_strongest(self, selection: Selection) -> Selection:
         """Return the selection on the strongest entry of a finished run, unless the user has moved already."""

@@ -17,7 +17,7 @@ from typing import TextIO
 from dtui.errors import TerminalError, UsageError
 
 COLORS = ("auto", "truecolor", "256", "16", "never")
-THEMES = ("dark", "light")
+THEMES = ("auto", "dark", "light")
 INSTEAD = "use `dtui report RUN -o OUT.html`, or `dtui info RUN`"
 LOG_BYTES = 1_000_000
 _WEB_DRIVER = "textual.drivers.web_driver:WebDriver"
@@ -86,7 +86,9 @@ def find_mode(color: str, environment: Mapping[str, str]) -> str:
 
 
 def needs_ascii(environment: Mapping[str, str], encoding: str | None) -> bool:
-    """Whether the terminal's encoding cannot carry block elements."""
+    """Whether the terminal's encoding cannot carry block elements. A browser's can, whatever the server's locale."""
+    if is_served(environment):
+        return False
     if (encoding or "").lower().replace("-", "").replace("_", "") != "utf8":
         return True
     locale = environment.get("LC_ALL") or environment.get("LC_CTYPE") or environment.get("LANG") or ""

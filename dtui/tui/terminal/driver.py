@@ -25,6 +25,7 @@ from textual.geometry import Size
 from textual.message import Message
 from textual.messages import TerminalSupportsSynchronizedOutput
 
+from dtui.tui.terminal.background import ASK, BackgroundTold
 from dtui.tui.terminal.capabilities import is_served, terminal_stream
 from dtui.tui.terminal.input_bytes import InputBytes
 from dtui.tui.terminal.input_events import KNOWN_VERSIONS, InputEvents
@@ -103,7 +104,7 @@ class TerminalDriver(Driver):
         self._output = _Output(self._tty, self._lose)
         self._input = _Input(self._tty.reads, self.process_message, self._lose, asked=self._asks)
         if self._asks:
-            self.write("\x1b[?2026$p")
+            self.write(f"{ASK}\x1b[?2026$p")  # answered in this order
         self._send_size()
         if self._resumes:
             self._resumes = False
@@ -277,4 +278,5 @@ class _Input:
                     for event in self._events.events_of(token):
                         if isinstance(event, TerminalSupportsSynchronizedOutput):
                             self._answered.set()
-                        self._tell(event)
+                        if not isinstance(event, BackgroundTold) or time.monotonic() < self._answer_until:
+                            self._tell(event)

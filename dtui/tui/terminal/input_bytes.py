@@ -35,7 +35,7 @@ LONGEST_SEQUENCE = 1024
 LONGEST_PASTE = 1 << 20
 """Bytes of a paste that are kept; the rest is dropped."""
 
-PASTE_BEGIN, PASTE_END = b"\x1b[200~", b"\x1b[201~"
+PASTE_BEGIN, PASTE_END, _BACKGROUND = b"\x1b[200~", b"\x1b[201~", b"\x1b]11;"
 ESC, BEL, STRING_TERMINATOR = 0x1B, 0x07, 0x9C
 _INTRODUCERS = b"[O]P_^X"
 """What makes a sequence of an ESC: CSI, SS3, OSC, DCS, APC, PM, SOS; C1 controls are these plus 0x40, less the ESC."""
@@ -69,6 +69,8 @@ class Kind(Enum):
     """A whole CSI or SS3 sequence, or a character with Alt: a key, the mouse, or a report."""
     PASTE = auto()
     """A pasted text."""
+    ANSWER = auto()
+    """What the terminal says of its background."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,8 +192,7 @@ class InputBytes:
         """Handle a complete sequence."""
         sequence = bytes(self._pending)
         self._reset()
-        if _REPORT.match(sequence):
-            self._reported = self._now
+        self._reported = self._now if _REPORT.match(sequence) else self._reported
         if sequence == PASTE_BEGIN:
             self._state = _State.PASTE
         elif len(sequence) <= LONGEST_SEQUENCE and sequence != PASTE_END:
@@ -216,6 +217,8 @@ class InputBytes:
         elif state is _State.STRING:
             if byte == STRING_TERMINATOR and self._by_c1:
                 self._end_report()
+            elif len(self._pending) <= LONGEST_SEQUENCE:
+                self._pending.append(byte)
         elif state is _State.X10:
             self._pending.append(byte)
             if len(self._pending) == len("\x1b[Mbxy"):
@@ -275,8 +278,7 @@ class InputBytes:
     def _begin(self, introducer: int, by_c1: bool) -> None:
         self._pending[:] = bytes((ESC, introducer))
         self._by_c1 = by_c1
-        named = {ord("["): _State.CSI, ord("O"): _State.SS3}
-        self._state = named.get(introducer, _State.STRING)
+        self._state = {ord("["): _State.CSI, ord("O"): _State.SS3}.get(introducer, _State.STRING)
 
     def _take_after_escape(self, byte: int) -> None:
         if byte in _INTRODUCERS:
@@ -332,6 +334,8 @@ class InputBytes:
             self._take_after_escape(byte)
 
     def _end_report(self) -> None:
+        if self._pending.startswith(_BACKGROUND):
+            self._tell(Kind.ANSWER, self._pending.decode("ascii", "ignore"))
         self._reset()
         self._reported = self._now
 

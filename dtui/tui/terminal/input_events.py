@@ -16,6 +16,7 @@ from textual._keyboard_protocol import FUNCTIONAL_KEYS
 from textual._xterm_parser import XTermParser
 from textual.message import Message
 
+from dtui.tui.terminal.background import read_answer
 from dtui.tui.terminal.input_bytes import Kind, Token
 
 LOG = logging.getLogger(__name__)
@@ -50,6 +51,10 @@ class InputEvents:
             yield events.Paste(token.text.replace("\x00", ""))
         elif token.kind is Kind.TEXT:
             yield from self._parse(token.text)
+        elif token.kind is Kind.ANSWER:
+            told = read_answer(token.text)
+            if told is not None:
+                yield told
         elif is_known(token.text):
             is_long = len(token.text) > _LONGEST_PARSED
             yield from self._parse(_text_of(token.text) if is_long else token.text)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from textual.theme import Theme as TextualTheme
 
 from dtui.tui.renderables.canvas.theme import DARK, LIGHT, Theme
+from dtui.tui.terminal.background import is_light
 from dtui.tui.terminal.capabilities import needs_ascii
 
 if TYPE_CHECKING:
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
 
 
 def theme_for(name: str) -> Theme:
-    """Return the theme of a name, "dark" or "light"."""
-    return LIGHT if name == "light" else DARK
+    """Return the theme of a name: "dark", "light", or "auto", which is what the environment says, or else dark."""
+    return LIGHT if name == "light" or (name == "auto" and is_light(os.environ)) else DARK
 
 
 def output_for(mode: str, ascii_only: bool, slow_link: bool) -> Output:

@@ -29,6 +29,11 @@ class Opening(Widget):
         super().__init__()
         self._run, self._colours, self._dots = safe(name), theme, "..." if is_ascii else "…"
 
+    def take_theme(self, theme: Theme) -> None:
+        """Show it in other colours."""
+        self._colours = theme
+        self.refresh()
+
     def render_line(self, y: int) -> Strip:
         """Return a row: the bars as they will be, and the words in the middle of the screen."""
         theme, size = self._colours, self.size

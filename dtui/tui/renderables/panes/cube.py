@@ -179,15 +179,24 @@ def _paint_strips(cells: Cells, frame: Frame, place: CubePlace, steps: IntArray,
 
 
 def _class_legend(cells: Cells, frame: Frame) -> None:
-    colours = ramp(frame.theme, "error", frame.output)[:: max(1, len(ramp(frame.theme, "error", frame.output)) // 12)]
+    colours = ramp(frame.theme, "error", frame.output)
     end = frame.gutter + frame.plot_width
     words, high, length = "error 0", "100%", min(12, len(colours))
     x = end - length - text_width(words) - text_width(high) - 3
-    if x <= frame.gutter or not frame.output.has_pixels:
+    if x <= frame.gutter:
         return
-    x = cells.text(x, 1, words, frame.theme.faint) + 1
-    cells.bg[1, x : x + length] = colours[:length]
-    cells.text(x + length + 1, 1, high, frame.theme.faint)
+    x = cells.text(x, 1, words, frame.theme.muted) + 1
+    _paint_legend(cells, frame, x, 1, colours, length)
+    cells.text(x + length + 1, 1, high, frame.theme.muted)
+
+
+def _paint_legend(cells: Cells, frame: Frame, x: int, y: int, colours: UintArray, length: int) -> None:
+    """Draw a ramp as the face draws it, from end to end: in colours, or shaded where there are too few."""
+    steps = np.arange(length) * (len(colours) - 1) // max(1, length - 1)
+    if frame.output.has_pixels:
+        cells.bg[y, x : x + length] = colours[steps]
+    else:
+        paint_pixels(cells, x, y, np.tile(steps, (2, 1)), colours, frame.output)
 
 
 def _mark_events(cells: Cells, frame: Frame, picture: CubePicture, place: CubePlace) -> None:
@@ -213,7 +222,7 @@ def _name_classes(
         y = top + (place.tall - 1) // 2
         if row == picture.picked[0]:
             select_gutter(cells, frame, top, place.tall)
-        name, ink = picture.look.names[row], theme.text if is_lit else theme.faint
+        name, ink = picture.look.names[row], theme.text if is_lit else theme.muted
         if row == picture.picked[0]:
             ink = theme.bright
         readout = 0 if column is None else READOUT if frame.gutter >= 26 else 5
@@ -255,15 +264,15 @@ def usual_colours(frame: Frame) -> UintArray:
 
 
 def _layer_legend(cells: Cells, frame: Frame, y: int, left: int, quantity: str) -> None:
-    colours = usual_colours(frame)[::2]
-    end = frame.gutter + frame.plot_width
+    colours = usual_colours(frame)
+    length, end = -(-len(colours) // 2), frame.gutter + frame.plot_width
     for words in (f"{quantity} ÷10", "÷10"):
         high = "×10 of usual"
-        x = end - len(colours) - text_width(words) - text_width(high) - 3
-        if x > left and frame.output.has_pixels:
+        x = end - length - text_width(words) - text_width(high) - 3
+        if x > left:
             x = cells.text(x, y, words, frame.theme.muted) + 1
-            cells.bg[y, x : x + len(colours)] = colours
-            cells.text(x + len(colours) + 1, y, high, frame.theme.muted)
+            _paint_legend(cells, frame, x, y, colours, length)
+            cells.text(x + length + 1, y, high, frame.theme.muted)
             return
     cells.text(left, y, quantity, frame.theme.muted, limit=max(0, end - left))
 
@@ -307,7 +316,7 @@ def _name_layers(
             select_gutter(cells, frame, y)
         layer = picture.picked[1] if is_here else cube.layer_groups[group][0]
         is_lit = bool(picture.lit.layers[list(cube.layer_groups[group])].any())
-        ink = theme.bright if is_here else theme.text if is_lit else theme.faint
+        ink = theme.bright if is_here else theme.text if is_lit else theme.muted
         shade = np.nan
         if column is not None:
             shade = float(shades[group, column - frame.gutter] if now is None else now.shades[group, 0])

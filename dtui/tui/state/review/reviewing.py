@@ -1,11 +1,12 @@
-"""Makes decisions on entries of the review, and takes them back."""
+"""Makes decisions on entries of the review, takes them back, and says what is new in it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from dtui.dataclass_on_use import dataclass
-from dtui.model.findings.review import Entry
+from dtui.model import Incident
+from dtui.model.findings.review import Entry, of_incident
 from dtui.safe_text import safe
 from dtui.tui.state.pane import Scene
 from dtui.tui.state.run_view import RunView
@@ -75,3 +76,14 @@ def about(decisions: Sequence[Decision], view: RunView) -> str:
     if len(decisions) > 1:
         return f"{len(decisions)} marked"
     return f"{safe(entry.place(view.classes), 40)} at {entry.iteration:,}"
+
+
+def news(view: RunView, incidents: Sequence[Incident]) -> str:
+    """Return what a live run has shown since the detectors answered last; "" if nothing, or it is their first answer."""
+    known = {incident.id for incident in view.incidents}
+    new = [incident for incident in incidents if incident.id not in known]
+    if not (view.knows_incidents and view.is_live and new):
+        return ""
+    latest = of_incident(max(new, key=lambda incident: incident.score), view.info.judging)
+    more = f" and {len(new) - 1} more" if len(new) > 1 else ""
+    return f"new: {latest.sign} {safe(latest.place(view.classes), 40)} at {latest.iteration:,}{more}"
