@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from dtui.dataclass_on_use import dataclass
 from dtui.errors import DtuiError, RunDamagedError
+
+TOGETHER_SECONDS = 0.015
+"""How long an answer waits for those of the quick questions behind it: each time the screen is drawn anew costs as much
+as a few of them."""
 
 if TYPE_CHECKING:
     from dtui.tui.state.questions import Question
@@ -79,3 +84,27 @@ class Failed:
 
 
 Event = Opened | Answered | Several | Decided | Quiet | Failed
+
+
+class Held:
+    """Answers that wait for those behind them, to be told together."""
+
+    def __init__(self) -> None:
+        """Hold none."""
+        self._answers: list[Answered] = []
+        self._since = 0.0
+
+    def add(self, answer: Answered) -> None:
+        """Hold one more."""
+        self._since = self._since if self._answers else time.monotonic()
+        self._answers.append(answer)
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the first has waited long enough."""
+        return time.monotonic() - self._since > TOGETHER_SECONDS
+
+    def take(self) -> Answered | Several | None:
+        """Return what was held, as one event; None if nothing was."""
+        answers, self._answers = self._answers, []
+        return Several(tuple(answers)) if len(answers) > 1 else answers[0] if answers else None

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from dtui.errors import DtuiError, NotRecordedError
 from dtui.safe_text import safe
-from dtui.tui.events import Answered, Decided, Event, Failed, Opened, Quiet, Several
+from dtui.tui.events import Answered, Decided, Event, Failed, Held, Opened, Quiet
 from dtui.tui.first_look import first_look
 from dtui.tui.opening import Open, open_first, open_query, view_of
 
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 SLICE_SECONDS = 0.05
 """How long a slow question is worked on before the others are looked at again."""
-TOGETHER_SECONDS = 0.015
-"""How long an answer waits for those of the quick questions behind it: each time the screen is drawn anew costs as much
-as a few of them."""
 PATIENCE_SECONDS = 1.0
 """How long a person who leaves waits for the question at hand, at most."""
 
@@ -81,8 +78,7 @@ class Loader:
         """Of the run's files; and the first one of this run: questions of an earlier one are about another run."""
         self._status: RunStatus | None = None
         self._told: set[str] = set()
-        self._held: list[Answered] = []
-        self._held_since = 0.0
+        self._held = Held()
         self._quiet_minutes = 0
 
     # --- called from the app's thread
@@ -178,15 +174,9 @@ class Loader:
 
     def _post(self, event: Event | None = None) -> None:
         """Tell the answers that were held back, and an event behind them."""
-        held, self._held = self._held, []
-        for one in (held[0] if len(held) == 1 else Several(tuple(held)) if held else None, event):
+        for one in (self._held.take(), event):
             if one is not None and not self._closed:  # else nobody listens any more
                 self._tell(one)
-
-    def _hold(self, answer: Answered) -> None:
-        """Tell an answer with those that follow soon."""
-        self._held_since = self._held_since if self._held else time.monotonic()
-        self._held.append(answer)
 
     def _guard(self, job: Callable[[], None], about: str) -> None:
         """Run a job; an error becomes an event, never the end of the thread."""
@@ -311,7 +301,7 @@ class Loader:
             kind = next(iter(sorted(self._wanted, key=lambda kind: kind.is_slow)), None)
             self._draining = kind is not None
             ticket = None if kind is None else self._wanted.pop(kind)
-        if kind is None or kind.is_slow or time.monotonic() - self._held_since > TOGETHER_SECONDS:
+        if kind is None or kind.is_slow or self._held.is_due:
             self._post()
         if kind is None or ticket is None:
             self._opened().tidy()
@@ -330,7 +320,7 @@ class Loader:
         with self._lock:
             is_current = self._asked.get(type(question)) == ticket
         if is_current:
-            self._hold(Answered(question, value))
+            self._held.add(Answered(question, value))
         self._tell_damage()
 
     def _value(self, question: Question[Any]) -> Any:

@@ -83,7 +83,7 @@ def test_only_the_newest_of_many_requests_is_answered(desk):
 
 
 def test_answers_that_are_found_soon_after_each_other_come_together(desk, monkeypatch):
-    monkeypatch.setattr("dtui.tui.loader.TOGETHER_SECONDS", PATIENCE_SECONDS)
+    monkeypatch.setattr("dtui.tui.events.TOGETHER_SECONDS", PATIENCE_SECONDS)
     desk.query.prepare_incidents = lambda seconds: False  # a slow one holds nothing back
     quick = [ClustersQuestion(2), IncidentsNotJudgedQuestion(), NotJudgedQuestion(AnomalySettings())]
     desk.loader.ask([*quick, IncidentsQuestion()], 0)

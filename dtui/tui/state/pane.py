@@ -224,8 +224,6 @@ class Scene:
     message: str = ""
     tell: Callable[[Pane, Exception], None] = field(default=_log_only)
     """Called with a pane that raised."""
-    _others: dict[int, Scene] = field(default_factory=dict, init=False)
-    """The scene on other screens, once it was asked for."""
     _found: dict[str, Any] = field(default_factory=dict, init=False)
 
     @property
@@ -287,9 +285,8 @@ class Scene:
 
     def _elsewhere(self, screen: int) -> Scene:
         """Return the scene on another screen."""
-        if screen not in self._others:
-            self._others[screen] = self.at(self.selection.changed(screen=screen, maximised=False))
-        return self._others[screen]
+        there = self.selection.changed(screen=screen, maximised=False)
+        return self.once(f"screen {screen}", lambda: self.at(there))
 
     def frame_of(self, pane: Pane, theme: Theme, output: Output) -> Frame:
         """Return the frame of a pane: its rows on the screen and the time axis."""
@@ -327,11 +324,9 @@ class Scene:
 
     def step_of(self, action: str) -> Step | None:
         """Return the step of an action, if a pane of this screen understands it; else None."""
-        for pane in (self.pane, *self.screen.panes, *self.table.above):
-            steps = self.asked(pane, lambda pane, _: pane.steps) or {}
-            if action in steps:
-                return steps[action]
-        return None
+        panes = (self.pane, *self.screen.panes, *self.table.above)
+        found = (self.asked(pane, lambda pane, _: pane.steps) or {} for pane in panes)
+        return next((steps[action] for steps in found if action in steps), None)
 
     def asked(self, pane: Pane, do: Callable[[Pane, Scene], SaidT]) -> SaidT | None:
         """Return a pane's answer; None if the pane raises. The error is reported and does not affect other panes."""

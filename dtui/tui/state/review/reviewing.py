@@ -79,7 +79,7 @@ def about(decisions: Sequence[Decision], view: RunView) -> str:
 
 
 def news(view: RunView, incidents: Sequence[Incident]) -> str:
-    """Return what a live run has shown since the detectors answered last; "" if nothing, or it is their first answer."""
+    """Return what a live run has shown since the detectors answered last; "" if nothing, or they never did."""
     known = {incident.id for incident in view.incidents}
     new = [incident for incident in incidents if incident.id not in known]
     if not (view.knows_incidents and view.is_live and new):
