@@ -68,4 +68,4 @@ def test_the_next_report_of_a_large_run_reads_little_and_says_the_same(
     assert read[0]["read_filter_bins"] > 20
     assert not read[1]["read_modules"]
     assert not read[1]["read_filter_bins"]
-    assert read[1]["read_layers"] < read[0]["read_layers"] / 3
+    assert read[1]["read_layers"] <= read[0]["read_layers"] - 30  # detectors that nobody kept read again
