@@ -126,3 +126,13 @@ def test_exact_errors_replace_those_of_the_column_at_their_iteration_only() -> N
     now = ClassErrors(TimeAxis(500, 501, 1), errors.groups, np.full((3, 1), 0.125))
     assert to_text(draw_classes(where, groups, 0, 0, errors, iteration=500, now=now)).count("12.5%") == 3
     assert to_text(draw_classes(where, groups, 0, 0, errors, iteration=510, now=now)).count("75.0%") == 3
+
+
+def test_the_places_and_marks_of_filters_are_found_once_while_the_cursor_moves(monkeypatch) -> None:
+    where, found = frame(150, 20), []
+    picture, _ = panes(where)["filters"]
+    cells = picture.draw(where, 100)
+    for name in ("unique", "isin"):
+        monkeypatch.setattr(np, name, lambda *values, name=name: found.append(name))
+    picture.write_readout(cells, where, 900)
+    assert not found
