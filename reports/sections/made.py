@@ -19,7 +19,7 @@ _LIST = re.compile(r"\[[\w, .]*\]")
 """Of numbers or names, as the recorder wrote it."""
 
 
-@section("made", order=140)
+@section("made", order=140, screen="structure")
 def made_section(view: View) -> Section | None:
     """Return where and how the run was made."""
     lists = (("What was recorded", _size(view)), ("With what", _settings(view)), ("Known events", _notes(view)))
