@@ -44,8 +44,9 @@ from tests.unit.renderables.panes import KEYS, TABS
             "         1 Layers  2 Validation  3 Correlation   ■ done 1,000",
         ),
         (
-            108,
-            " dtui  resnet50-imagenet  54 layers · 27,560 filters   1 Layers  2 Validation  3 Correlation   ■ done 1,000",
+            110,
+            " dtui  resnet50-imagenet  54 layers · 27,560 filters"
+            "     1 Layers  2 Validation  3 Correlation   ■ done 1,000",
         ),
         (
             92,
