@@ -66,7 +66,7 @@ class TimeAxis:
 
     def with_columns(self, columns: int) -> TimeAxis:
         """Return the same window over another number of columns."""
-        return replace(self, columns=max(1, columns))
+        return self if columns == self.columns else replace(self, columns=max(1, columns))
 
     def zoomed(self, factor: float, around: float, limits: tuple[float, float]) -> TimeAxis:
         """Return the window narrowed by `factor` (> 1 zooms in), keeping `around` where it is on screen.

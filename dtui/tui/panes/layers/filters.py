@@ -13,17 +13,16 @@ import numpy as np
 from dtui.dataclass_on_use import dataclass
 from dtui.model import Heatmap, HeatmapRequest, TimeAxis, TreeNode
 from dtui.model.findings.review import Entry
-from dtui.model.findings.state import Standing
 from dtui.model.layers import ACTIVATION_COLUMNS, InitialStd
 from dtui.model.statistics import CHANNEL_STATISTICS, FILTERS, title_of
 from dtui.safe_text import safe
 from dtui.tui.panes.layers.inspected import FilterLinks, inspecting
 from dtui.tui.panes.layers.questions import FilterNowQuestion, HeatmapQuestion, InitialStdQuestion, StateQuestion
+from dtui.tui.panes.layers.standing import standing_below
 from dtui.tui.panes.layers.tree_options import TreeOptions
 from dtui.tui.panes.rows import PixelPane
 from dtui.tui.renderables.panes.layers.filters import TITLE, FiltersPicture, filter_pixels, place_of
 from dtui.tui.renderables.panes.layers.filters_gutter import LEAST_FOR_LIST, FiltersLook
-from dtui.tui.renderables.panes.layers.tree_words import STANDING_WORDS, numbers_words, since_words
 from dtui.tui.renderables.panes.message import MessagePicture
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.actions import SHOWN, Action, BarItem
@@ -37,7 +36,6 @@ from dtui.tui.state.selection import Selection
 NORMALISATIONS = ("layer", "filter", "iteration")
 SORTS = ("index", "activity", "peak", "lead")
 SORT_WORDS = {"index": "index", "activity": "change", "peak": "time of peak", "lead": "incident first"}
-LISTED = (Standing.DEAD, Standing.SILENT, Standing.MOVING, Standing.LATE_STARTER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +157,7 @@ class Filters(FilterLinks, PixelPane):
         if heatmap.request.norm is not None:
             return FiltersPicture(heatmap, row, _channels_look(scene, heatmap), scene.answers.get(FilterNowQuestion))
         node = view.tree[heatmap.request.node]
+        standing = standing_below(scene, node)
         layers = sorted((found.layer, found.name) for found in view.tree if found.layer is not None)
         is_activation = heatmap.request.statistic in ACTIVATION_COLUMNS
         look = FiltersLook(
@@ -167,9 +166,9 @@ class Filters(FilterLinks, PixelPane):
             records=view.info.validations if is_activation else view.info.records,
             layer_names=tuple(name for _, name in layers),
             order=SORT_WORDS.get(heatmap.request.sort, heatmap.request.sort),
-            moving=self._moving(scene, node),
-            standing=self._standing(scene, node),
-            stands_out=any(self._entries(scene, node, standing) for standing in LISTED),
+            moving=standing.moving,
+            standing=standing.lines,
+            stands_out=standing.stands_out,
             moments="validations" if is_activation else "records",
             heads=tuple(head for head in view.heads if head.index == node.layer),
             starts=self._starts(scene, node, heatmap.request.statistic),
@@ -186,42 +185,6 @@ class Filters(FilterLinks, PixelPane):
         """Return where the weights of a layer would start, where their standard deviation is shown."""
         found = scene.answers.get(InitialStdQuestion)
         return found.starts if found is not None and statistic == "std" and found.layer == node.layer else None
-
-    # --- what stands out
-
-    def _entries(self, scene: Scene, node: TreeNode, standing: Standing) -> list[tuple[str, int, Any]]:
-        """Return what is in a state below a node: name of the layer, its first filter in the node, and the entry."""
-        state = scene.answers.get(StateQuestion)
-        below = {
-            found.name: found for found in scene.view.tree if found.layer is not None and found.layer in node.layers
-        }
-        entries = () if state is None else state.entries
-        return [
-            (entry.layer, below[entry.layer].first_filter - node.first_filter, entry)
-            for entry in entries
-            if entry.standing is standing and entry.layer in below and entry.filters
-        ]
-
-    def _moving(self, scene: Scene, node: TreeNode) -> frozenset[int]:
-        found = self._entries(scene, node, Standing.MOVING)
-        return frozenset(first + filter for _, first, entry in found for filter in entry.filters)
-
-    def _standing(self, scene: Scene, node: TreeNode) -> tuple[str, ...]:
-        """Return the list at the foot, ever shorter: filters that are dead, still moving, or started late."""
-        if scene.answers.get(StateQuestion) is None:
-            return ("looking for dead filters …",)
-        lines = []
-        for most in (40, 12, 6, 0):
-            parts = []
-            for standing in LISTED:
-                for layer, _, entry in self._entries(scene, node, standing):
-                    words = STANDING_WORDS[standing]
-                    place = f"{safe(layer)} " if len(node.layers) > 1 else ""
-                    numbers = numbers_words(entry.filters, most) if most else f"{len(entry.filters):,}"
-                    since = since_words(entry) if most else ""
-                    parts.append(f"{words} {place}{numbers} {since}".strip())
-            lines.append(" · ".join(parts))
-        return tuple(lines) if lines[0] else ("no filter is dead, and none is still moving alone",)
 
     def _lead(self, scene: Scene) -> tuple[int, ...]:
         """Return the filters of the node that the selected entry names."""

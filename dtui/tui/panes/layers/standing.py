@@ -1,13 +1,17 @@
-"""Goes to what stands out at the end of the run: `:dead` and the like, layer by layer."""
+"""Finds what stands out at the end of the run: in words below a node, and by `:dead` and the like, layer by layer."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import lru_cache, partial
+from typing import Generic, TypeVar
 
+from dtui.dataclass_on_use import dataclass
+from dtui.model import RunState, TreeNode
 from dtui.model.findings.state import Standing
+from dtui.safe_text import safe
 from dtui.tui.panes.layers.questions import StateQuestion
-from dtui.tui.renderables.panes.layers.tree_words import STANDING_WORDS
+from dtui.tui.renderables.panes.layers.tree_words import STANDING_WORDS, numbers_words, since_words
 from dtui.tui.state.pane import Scene, Step
 from dtui.tui.state.selection import Selection
 
@@ -17,6 +21,9 @@ OFFERED = {
     Standing.FROZEN: "layers that stopped",
 }
 """What a person may go to, in words that begin as they are looked for."""
+LISTED = (Standing.DEAD, Standing.SILENT, Standing.MOVING, Standing.LATE_STARTER)
+"""What the list at the foot of the filters tells."""
+SameT = TypeVar("SameT")
 ToNode = Callable[[Scene, int], Selection]
 """Returns the selection on a node of the tree."""
 
@@ -36,3 +43,67 @@ def _to_next(scene: Scene, standing: Standing, to_node: ToNode) -> Selection:
     if not nodes:
         return scene.selection
     return to_node(scene, next((node for node in nodes if node > here), nodes[0]))
+
+
+@dataclass(frozen=True, slots=True)
+class StandingBelow:
+    """What stands out among the filters of a node.
+
+    Attributes:
+        moving: Filters of the node that still move.
+        lines: The list at the foot, ever shorter: filters that are dead, still moving, or started late.
+        stands_out: Whether the list tells of any.
+    """
+
+    moving: frozenset[int]
+    lines: tuple[str, ...]
+    stands_out: bool
+
+
+def standing_below(scene: Scene, node: TreeNode) -> StandingBelow:
+    """Return what stands out below a node; kept while the crosshair moves."""
+    return _standing_below(_Same(scene.answers.get(StateQuestion)), _Same(scene.view.tree), _Same(node))
+
+
+class _Same(Generic[SameT]):
+    """A value that is known by which one it is: to compare or hash all of it takes longer than to use it."""
+
+    def __init__(self, value: SameT) -> None:
+        self.value = value
+
+    def __hash__(self) -> int:
+        return id(self.value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.value is self.value
+
+
+@lru_cache(maxsize=2)
+def _standing_below(
+    state: _Same[RunState | None], tree: _Same[tuple[TreeNode, ...]], of: _Same[TreeNode]
+) -> StandingBelow:
+    found, node = state.value, of.value
+    if found is None:
+        return StandingBelow(frozenset(), ("looking for dead filters …",), False)
+    below = {one.name: one for one in tree.value if one.layer is not None and one.layer in node.layers}
+    entries = [
+        (entry, below[entry.layer].first_filter - node.first_filter)
+        for standing in LISTED
+        for entry in found.entries
+        if entry.standing is standing and entry.layer in below and entry.filters
+    ]
+    moving = frozenset(
+        first + filter for entry, first in entries if entry.standing is Standing.MOVING for filter in entry.filters
+    )
+    if not entries:
+        return StandingBelow(moving, ("no filter is dead, and none is still moving alone",), False)
+    lines = []
+    for most in (40, 12, 6, 0):
+        parts = []
+        for entry, _ in entries:
+            place = f"{safe(entry.layer)} " if len(node.layers) > 1 else ""
+            numbers = numbers_words(entry.filters, most) if most else f"{len(entry.filters):,}"
+            since = since_words(entry) if most else ""
+            parts.append(f"{STANDING_WORDS[entry.standing]} {place}{numbers} {since}".strip())
+        lines.append(" · ".join(parts))
+    return StandingBelow(moving, tuple(lines), True)

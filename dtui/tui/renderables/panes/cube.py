@@ -14,7 +14,7 @@ from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.cells import Cells, UintArray, text_width
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.canvas.marks import FELL
-from dtui.tui.renderables.canvas.palettes import band_colours, interpolate, ramp
+from dtui.tui.renderables.canvas.palettes import ramp
 from dtui.tui.renderables.canvas.primitives import last_known, paint_pixels, quantise, resample
 from dtui.tui.renderables.panes.correlation import GridLook
 from dtui.tui.renderables.parts.chrome import draw_header, select_gutter, write_value
@@ -28,6 +28,7 @@ from dtui.tui.renderables.parts.grid.cells import (
     ending_of,
     fade,
 )
+from dtui.tui.renderables.parts.grid.legends import class_legend, layer_legend, usual_colours
 from dtui.tui.renderables.parts.grid.places import CubePlace, Face, cube_place
 from dtui.tui.renderables.parts.grid.words import cell_lines, draw_lines
 from dtui.tui.renderables.parts.picture import Picture
@@ -35,7 +36,6 @@ from dtui.tui.renderables.parts.picture import Picture
 TITLE = "Cube"
 TABS = ("classes × time", "layers × time", "classes × layers")
 READOUT = 7
-SHADES = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +61,17 @@ class CubePicture(Picture):
     lit: Lit
     face: Face
     picked: tuple[int, int]
-    said: str
+    said: str = field(compare=False)
     quantity: str
-    cell: GridCell | None = None
+    cell: GridCell | None = field(default=None, compare=False)
     is_tabs: bool = False
     judging: Judging | None = None
     now: Cube | None = field(default=None, compare=False)
-    is_all_readout = True
 
     @property
     def readout_of(self) -> object:
-        """The values at the cursor."""
-        return self.now
+        """The values at the cursor, and the words."""
+        return self.now, self.cell, self.said
 
     def now_at(self, iteration: int | None) -> Cube | None:
         """Return the exact values, if they are those of an iteration and of the cube that is shown."""
@@ -102,18 +101,39 @@ class CubePicture(Picture):
             draw_header(cells, frame, TITLE)
             return cells
         if place.classes:
-            _draw_classes(cells, frame, self, place, iteration)
+            _draw_classes(cells, frame, self, place)
         if place.layers:
-            _draw_layers(cells, frame, self, place, iteration)
+            _draw_layers(cells, frame, self, place)
         if place.columns is not None:
             _draw_grid(cells, frame, self, place, place.columns)
         _draw_header(cells, frame, self)
+        self.write_readout(cells, frame, iteration)
+        return cells
+
+    def write_readout(self, cells: Cells, frame: Frame, iteration: int | None) -> None:
+        """Rewrite the names with their values at the cursor, and the words; the faces stay."""
+        if frame.height < 4 or frame.plot_width < 4:
+            return
+        place = self.place(frame)
+        if place.classes:
+            _clear(cells, 2, place.top, frame.gutter - 3, place.classes * place.tall)
+            has_time = place.columns is None or not self.is_tabs
+            _name_classes(cells, frame, self, place, iteration, has_readout=has_time)
+        if place.layers:
+            _clear(cells, 2, place.layer_top, frame.gutter - 3, place.layers)
+            _name_layers(cells, frame, self, place, iteration)
         x, y, width, height = place.words
+        _clear(cells, x, y, width, height)
         look, grid = self.look, self.cube.grid
         lines = cell_lines(grid, look.names, look.layers, self.picked, self.cell, look.sentences, (width, height - 1))
         lines = (((self.said, "flag"),), *lines) if self.said else lines
         draw_lines(cells, frame, x, y, width, height, lines)
-        return cells
+
+
+def _clear(cells: Cells, x: int, y: int, width: int, height: int) -> None:
+    """Blank a rectangle as it was before anything was written."""
+    cells.clear(x, y, width, height)
+    cells.fg[y : y + max(0, height), x : x + max(0, width)] = cells.theme.text
 
 
 def _on_axis(cube: Cube, frame: Frame, values: FloatArray) -> FloatArray:
@@ -146,24 +166,23 @@ def _face_title(cells: Cells, frame: Frame, x: int, y: int, words: str, is_here:
     cells.text(x, y, words, ink, bold=is_here, limit=max(0, limit))
 
 
-def _draw_classes(cells: Cells, frame: Frame, picture: CubePicture, place: CubePlace, iteration: int | None) -> None:
-    cube, theme, rows = picture.cube, frame.theme, range(place.first, place.first + place.classes)
+def _draw_classes(cells: Cells, frame: Frame, picture: CubePicture, place: CubePlace) -> None:
+    cube, rows = picture.cube, range(place.first, place.first + place.classes)
     has_time = place.columns is None or not picture.is_tabs
     if has_time:
         if not picture.is_tabs:
             _face_title(
                 cells, frame, frame.gutter + 2, 0, picture.tabs[0], picture.face is Face.CLASSES, frame.plot_width - 2
             )
-        _class_legend(cells, frame)
+        class_legend(cells, frame)
         errors = _on_axis(cube, frame, cube.errors)[list(rows)]
-        colours = ramp(theme, "error", frame.output)
+        colours = ramp(frame.theme, "error", frame.output)
         steps = np.repeat(quantise(errors, len(colours)), place.tall, axis=0)
         if frame.axis is not None:
             _paint_strips(cells, frame, place, steps, colours)
         unlit = np.repeat(~picture.lit.rows[list(rows)], place.tall)
         fade(cells, frame, place.top, frame.gutter, np.repeat(unlit[:, None], frame.plot_width, axis=1))
         _mark_events(cells, frame, picture, place)
-    _name_classes(cells, frame, picture, place, iteration, has_readout=has_time)
 
 
 def _paint_strips(cells: Cells, frame: Frame, place: CubePlace, steps: IntArray, colours: UintArray) -> None:
@@ -176,27 +195,6 @@ def _paint_strips(cells: Cells, frame: Frame, place: CubePlace, steps: IntArray,
     cells.bg[area] = np.where(known, colours[np.maximum(steps, 0)], np.uint32(frame.theme.panel))
     cells.ch[area] = np.where(known & is_last[:, None], np.uint32(ord("▁")), np.uint32(32))
     cells.fg[area] = frame.theme.panel
-
-
-def _class_legend(cells: Cells, frame: Frame) -> None:
-    colours = ramp(frame.theme, "error", frame.output)
-    end = frame.gutter + frame.plot_width
-    words, high, length = "error 0", "100%", min(12, len(colours))
-    x = end - length - text_width(words) - text_width(high) - 3
-    if x <= frame.gutter:
-        return
-    x = cells.text(x, 1, words, frame.theme.muted) + 1
-    _paint_legend(cells, frame, x, 1, colours, length)
-    cells.text(x + length + 1, 1, high, frame.theme.muted)
-
-
-def _paint_legend(cells: Cells, frame: Frame, x: int, y: int, colours: UintArray, length: int) -> None:
-    """Draw a ramp as the face draws it, from end to end: in colours, or shaded where there are too few."""
-    steps = np.arange(length) * (len(colours) - 1) // max(1, length - 1)
-    if frame.output.has_pixels:
-        cells.bg[y, x : x + length] = colours[steps]
-    else:
-        paint_pixels(cells, x, y, np.tile(steps, (2, 1)), colours, frame.output)
 
 
 def _mark_events(cells: Cells, frame: Frame, picture: CubePicture, place: CubePlace) -> None:
@@ -216,7 +214,8 @@ def _name_classes(
 ) -> None:
     cube, theme = picture.cube, frame.theme
     column = frame.column_of(iteration) if has_readout else None
-    errors, now = _on_axis(cube, frame, cube.errors), picture.now_at(iteration)
+    now = picture.now_at(iteration)
+    errors = cube.errors if now is not None else _on_axis(cube, frame, cube.errors)
     for at, row in enumerate(range(place.first, place.first + place.classes)):
         top, is_lit = place.top + at * place.tall, bool(picture.lit.rows[row])
         y = top + (place.tall - 1) // 2
@@ -235,14 +234,14 @@ def _name_classes(
             write_value(cells, frame.gutter - 2, y, shown, ink, room=readout - 1)
 
 
-def _draw_layers(cells: Cells, frame: Frame, picture: CubePicture, place: CubePlace, iteration: int | None) -> None:
+def _draw_layers(cells: Cells, frame: Frame, picture: CubePicture, place: CubePlace) -> None:
     cube = picture.cube
     if not picture.is_tabs:
         x = frame.gutter + 2
         limit = frame.plot_width - 2
         _face_title(cells, frame, x, place.layer_top - 1, picture.tabs[1], picture.face is Face.LAYERS, limit)
         after = x + text_width(picture.tabs[1]) + 2
-        _layer_legend(cells, frame, place.layer_top - 1, after, picture.quantity)
+        layer_legend(cells, frame, place.layer_top - 1, after, picture.quantity)
     shades, groups = _on_axis(cube, frame, cube.shades), len(cube.layer_groups)
     pixels = np.arange(2 * place.layers) * groups // max(1, 2 * place.layers)
     colours = usual_colours(frame)
@@ -253,28 +252,6 @@ def _draw_layers(cells: Cells, frame: Frame, picture: CubePicture, place: CubePl
     unlit_rows = ~np.any(lit[pixels].reshape(-1, 2), axis=1, keepdims=True)
     fade(cells, frame, place.layer_top, frame.gutter, np.repeat(unlit_rows, frame.plot_width, axis=1))
     _mark_moved(cells, frame, picture, place)
-    _name_layers(cells, frame, picture, place, shades, iteration)
-
-
-def usual_colours(frame: Frame) -> UintArray:
-    """Return the colours from a tenth of the usual over the usual, which is the panel's, to ten times."""
-    positive, negative = band_colours(frame.theme, frame.output)
-    stops = (*negative[::-1], frame.theme.line, *positive)
-    return interpolate(stops, 2 * SHADES + 1)
-
-
-def _layer_legend(cells: Cells, frame: Frame, y: int, left: int, quantity: str) -> None:
-    colours = usual_colours(frame)
-    length, end = -(-len(colours) // 2), frame.gutter + frame.plot_width
-    for words in (f"{quantity} ÷10", "÷10"):
-        high = "×10 of usual"
-        x = end - length - text_width(words) - text_width(high) - 3
-        if x > left:
-            x = cells.text(x, y, words, frame.theme.muted) + 1
-            _paint_legend(cells, frame, x, y, colours, length)
-            cells.text(x + length + 1, y, high, frame.theme.muted)
-            return
-    cells.text(left, y, quantity, frame.theme.muted, limit=max(0, end - left))
 
 
 def _mark_moved(cells: Cells, frame: Frame, picture: CubePicture, place: CubePlace) -> None:
@@ -299,12 +276,11 @@ def _line_of(group: int, groups: int, lines: int) -> int:
     return min(lines - 1, -(-group * 2 * lines // groups) // 2)
 
 
-def _name_layers(
-    cells: Cells, frame: Frame, picture: CubePicture, place: CubePlace, shades: FloatArray, iteration: int | None
-) -> None:
+def _name_layers(cells: Cells, frame: Frame, picture: CubePicture, place: CubePlace, iteration: int | None) -> None:
     """Write the name of the first layer of each terminal row; of the picked layer always its own."""
     cube, theme, groups = picture.cube, frame.theme, len(picture.cube.layer_groups)
-    now = picture.now_at(iteration)
+    now, lit = picture.now_at(iteration), any_of(picture.lit.layers, cube.layer_groups)
+    shades = cube.shades if now is not None else _on_axis(cube, frame, cube.shades)
     column, picked = frame.column_of(iteration), group_of(cube.layer_groups, picture.picked[1]) or 0
     lines: dict[int, int] = {}
     for group in range(groups):
@@ -315,7 +291,7 @@ def _name_layers(
         if is_here:
             select_gutter(cells, frame, y)
         layer = picture.picked[1] if is_here else cube.layer_groups[group][0]
-        is_lit = bool(picture.lit.layers[list(cube.layer_groups[group])].any())
+        is_lit = bool(lit[group])
         ink = theme.bright if is_here else theme.text if is_lit else theme.muted
         shade = np.nan
         if column is not None:

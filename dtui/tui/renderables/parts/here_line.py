@@ -43,12 +43,13 @@ def draw_here_line(cells: Cells, frame: Frame, y: int, taken: TakenFor | None, c
         return
     stop = frame.width - text_width(right) - 4
     total = max(1, taken.right + int(taken.counts.sum()))
-    told, pairs = 0, list(zip(taken.targets.tolist(), taken.labels.tolist(), taken.counts.tolist(), strict=True))
+    told, count_of_pairs = 0, len(taken.counts)
+    first = (array[: max(1, frame.width)].tolist() for array in (taken.targets, taken.labels, taken.counts))
     longest = min(LONGEST_BAR, max(4, (stop - x) // 4))
-    for target, label, count in pairs:
+    for target, label, count in zip(*first, strict=True):  # more have no room
         name = _name(classes, label) if len(taken.classes) == 1 else f"{_name(classes, target)}→{_name(classes, label)}"
         bar, number = _bar(count / total, longest), f"{count:,}"
-        is_last = told == len(pairs) - 1
+        is_last = told == count_of_pairs - 1
         room = stop - x - text_width(bar + number) - 2 - (0 if is_last else 12)
         if told and text_width(name) > room:
             break
@@ -58,9 +59,8 @@ def draw_here_line(cells: Cells, frame: Frame, y: int, taken: TakenFor | None, c
         x = cells.text(x + (0 if bar in EIGHTHS else 1), y, number, theme.text)
         x = cells.text(x, y, " · ", theme.faint)
         told += 1
-    if told < len(pairs):
-        rest = sum(count for _, _, count in pairs[told:])
-        more = f"{rest:,} in {len(pairs) - told:,} more"
+    if told < count_of_pairs:
+        more = f"{int(taken.counts[told:].sum()):,} in {count_of_pairs - told:,} more"
         if x + text_width(more) < stop:
             x = cells.text(x, y, more, theme.muted)
             x = cells.text(x, y, " · ", theme.faint)

@@ -5,6 +5,8 @@ Owns the mapping between sorted rows, pixel rows and terminal rows.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from dtui.dataclass_on_use import dataclass
@@ -47,12 +49,11 @@ class PixelRows:
         return int(ys[place]) if 0 <= place < len(ys) else None
 
     def ys(self) -> IntArray:
-        """Return the terminal row where each row that is shown begins, ascending, shape (count,); none without room."""
-        if not self.pixels or not self.made:
-            return np.zeros(0, np.int64)
-        made = (np.arange(1, self.count + 1) * self.made - 1) // max(1, self.count)
-        pixel = -(-made * self.pixels // self.made) if self.made <= self.pixels else made * self.pixels // self.made
-        return 1 + np.minimum(pixel, self.pixels - 1) // 2
+        """Return the terminal row where each row that is shown begins, ascending, shape (count,); none without room.
+
+        The array is kept, and not to be written to.
+        """
+        return _ys(self.pixels, self.made, self.count)
 
     def row_at(self, y: int) -> int | None:
         """Return a sorted row that terminal row `y` shows, one that begins there if any does; None for the header."""
@@ -83,3 +84,14 @@ class PixelRows:
         count = known.sum(1)
         result: FloatArray = np.where(count > 0, np.where(known, pairs, 0).sum(1) / np.maximum(count, 1), np.nan)
         return result
+
+
+@lru_cache(maxsize=16)
+def _ys(pixels: int, made: int, count: int) -> IntArray:
+    if not pixels or not made:
+        return np.zeros(0, np.int64)
+    own = (np.arange(1, count + 1) * made - 1) // max(1, count)
+    pixel = -(-own * pixels // made) if made <= pixels else own * pixels // made
+    ys: IntArray = 1 + np.minimum(pixel, pixels - 1) // 2
+    ys.flags.writeable = False
+    return ys

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import field
 
 import numpy as np
 
 from dtui.dataclass_on_use import dataclass
-from dtui.model import BoolArray, Heatmap
+from dtui.model import Heatmap
 from dtui.model.layers import ACTIVATION_COLUMNS
 from dtui.safe_text import safe
-from dtui.tui.renderables.canvas import marks
 from dtui.tui.renderables.canvas.cells import Cells, text_width
 from dtui.tui.renderables.canvas.frame import Frame, Region
-from dtui.tui.renderables.canvas.marks import Mark
 from dtui.tui.renderables.canvas.palettes import value_colours
 from dtui.tui.renderables.canvas.primitives import paint_pixels, quantise, resample
 from dtui.tui.renderables.panes.layers.filters_gutter import (
@@ -91,11 +88,6 @@ class FiltersPicture(Picture):
         self.write_readout(cells, frame, iteration)
         return cells
 
-    def _flags(self) -> Sequence[tuple[Mark, BoolArray]]:
-        """Return the marks of rows: each with the flag of each row."""
-        moving = np.isin(self.heatmap.order, list(self.look.moving))
-        return ((marks.DEAD, self.heatmap.dead), (marks.MOVING, moving), (marks.LATE, self.heatmap.late))
-
     def write_readout(self, cells: Cells, frame: Frame, iteration: int | None) -> None:
         """Rewrite the gutter: the cross-section at the cursor, the selected filter and its value, marks, numbers."""
         _, top, width, height = filters_readout_region(frame)
@@ -113,7 +105,7 @@ class FiltersPicture(Picture):
         column = frame.column_of(iteration)
         if frame.gutter >= READOUT_CELLS + NUMBER_CELLS + 4 and column is not None:
             draw_profile(cells, frame, heatmap, place, column)
-        draw_numbers(cells, frame, heatmap, place, self.selected, self._flags())
+        draw_numbers(cells, frame, heatmap, place, self.selected, look.moving)
         if heatmap.request.sort == "index":
             draw_heads(cells, frame, heatmap, place, self.selected, look)
         value = exact_value(self.now, heatmap, self.selected, iteration)

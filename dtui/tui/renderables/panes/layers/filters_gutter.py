@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -107,12 +107,12 @@ def draw_numbers(
     heatmap: Heatmap,
     place: PixelRows,
     selected: int,
-    flags: Sequence[tuple[Mark, BoolArray]],
+    moving: frozenset[int],
 ) -> None:
     """Write the filter numbers of the first, the last and the selected row, and marks such as those of dead filters.
 
     A mark is in the terminal row where its filter begins. It is muted if only some of the filters that begin there
-    have it.
+    have it. `moving` holds the filters that still move.
     """
     theme, order = frame.theme, heatmap.order
     right = frame.gutter - 2
@@ -123,19 +123,26 @@ def draw_numbers(
         if y is not None and y != chosen_y and 0 <= row < len(order):
             text = f"{int(order[row]):,}"
             cells.text(right - text_width(text), y, text, theme.muted)
-    ys = place.ys()[: max(0, len(order) - place.first)]
-    for y in np.unique(ys).tolist():
-        begun = place.first + np.flatnonzero(ys == y)
-        for mark, flag in flags:
-            marked = flag[begun]
-            if marked.any():
-                is_all = bool(marked.all())
-                cells.text(right + 1, y, mark.glyph, mark.of(theme) if is_all else theme.muted, bold=is_all)
-                break
+    for y, mark, is_all in _marks_of(heatmap, place, moving):
+        cells.text(right + 1, y, mark.glyph, mark.of(theme) if is_all else theme.muted, bold=is_all)
     if chosen_y is not None and 0 <= selected < len(order):
         text = f"{int(order[selected]):,}"
         cells.text(right - text_width(text), chosen_y, text, theme.flag, bold=True)
         cells.text(right, chosen_y, marks.CHOSEN.glyph, marks.CHOSEN.of(theme))
+
+
+@lru_cache(maxsize=4)
+def _marks_of(heatmap: Heatmap, place: PixelRows, moving: frozenset[int]) -> tuple[tuple[int, Mark, bool], ...]:
+    """Return terminal row, mark, and whether all filters that begin there have it; kept while the cursor moves."""
+    is_moving = np.isin(heatmap.order, list(moving))
+    flags = ((marks.DEAD, heatmap.dead), (marks.MOVING, is_moving), (marks.LATE, heatmap.late))
+    ys, found = place.ys()[: max(0, len(heatmap.order) - place.first)], []
+    for y in np.unique(ys).tolist():
+        begun = place.first + np.flatnonzero(ys == y)
+        first = next(((mark, flag[begun]) for mark, flag in flags if flag[begun].any()), None)
+        if first is not None:
+            found.append((y, first[0], bool(first[1].all())))
+    return tuple(found)
 
 
 def draw_heads(

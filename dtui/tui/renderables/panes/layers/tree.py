@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import field
+from math import isfinite
 
 import numpy as np
 
@@ -29,6 +30,8 @@ from dtui.tui.renderables.panes.layers.tree_gutter import (
     BesideSeries,
     Readout,
     TreeRow,
+    columns,
+    draw_counts,
     draw_name,
     draw_titles,
     write_columns,
@@ -140,6 +143,7 @@ class TreePicture(Picture):
             if is_selected:
                 select_gutter(cells, frame, y, tall)
             draw_name(cells, frame, row, y, is_selected)
+            draw_counts(cells, frame, row, y, is_ratio=_is_ratio(self.chart))
         total, below = self.total or len(self.rows), info_rows(frame.height)[1]
         draw_thumb(cells, frame, self.top, len(shown), total, above, below=below)
         draw_stages(cells, frame, self.stages, above, frame.height - info_rows(frame.height)[1])
@@ -149,11 +153,11 @@ class TreePicture(Picture):
     def write_readout(self, cells: Cells, frame: Frame, iteration: int | None) -> None:
         """Rewrite each row's numbers at the cursor, and the words on the selected row."""
         above, below = info_rows(frame.height)
-        shown = self.shown(frame.height)
+        shown, ends = self.shown(frame.height), columns(frame, _is_ratio(self.chart))
         for index, row in enumerate(shown):
             readout = self._readout(frame, row, iteration)
             y = above + index * self.look.tall
-            write_columns(cells, frame, row, y, readout, is_ratio=_is_ratio(self.chart))
+            write_columns(cells, frame, row, y, readout, ends)
             if isinstance(self.chart, NodeHistograms) and not row.is_open:
                 write_distribution(cells, frame, y, self.look.tall, readout)
         if below:
@@ -205,7 +209,7 @@ class TreePicture(Picture):
 def _is_known(exact: Readout, pooled: Readout) -> bool:
     """Whether exact numbers are of what is drawn, and there are any; a live run's are behind by a record."""
     is_same = (exact.statistic, exact.source) == (pooled.statistic, pooled.source)
-    return is_same and (exact.shares is not None or bool(np.isfinite([exact.value, exact.ratio]).any()))
+    return is_same and (exact.shares is not None or isfinite(exact.value) or isfinite(exact.ratio))
 
 
 def _reading(

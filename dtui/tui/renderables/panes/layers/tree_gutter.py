@@ -5,7 +5,7 @@ Owns their places.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from dtui.tui.renderables.canvas import marks
 from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.canvas.marks import Mark
-from dtui.tui.renderables.panes.layers.tree_charts import NEVER_NEGATIVE, ratio_colours, sparkline
+from dtui.tui.renderables.panes.layers.tree_charts import NEVER_NEGATIVE, sparkline
 from dtui.tui.renderables.parts.chrome import number, write_value
 
 VALUE, RATIO, COUNTS = 26, 34, 44
@@ -187,12 +187,26 @@ def shorten_left(name: str, room: int) -> str:
     return shorten(parts[-1], room)
 
 
-def write_columns(cells: Cells, frame: Frame, row: TreeRow, y: int, readout: Readout, is_ratio: bool) -> None:
-    """Rewrite the numbers of a row at the cursor. An open module has no value, because the rows below it do."""
-    theme, ends = frame.theme, columns(frame, is_ratio)
+def draw_counts(cells: Cells, frame: Frame, row: TreeRow, y: int, is_ratio: bool) -> None:
+    """Write the columns of a row that no step of the cursor changes: dead filters, and those that still move."""
+    ends = columns(frame, is_ratio)
     if "dead" in ends:
         for name, count, mark in (("dead", row.dead, marks.DEAD), ("moving", row.moving, marks.MOVING)):
-            write_value(cells, ends[name], y, f"{count:,}" if count else "", mark.of(theme), bold=True, room=5)
+            write_value(cells, ends[name], y, f"{count:,}" if count else "", mark.of(frame.theme), bold=True, room=5)
+
+
+def write_columns(cells: Cells, frame: Frame, row: TreeRow, y: int, readout: Readout, ends: Mapping[str, int]) -> None:
+    """Rewrite the numbers of a row at the cursor. An open module has no value, because the rows below it do.
+
+    Args:
+        cells: To write into.
+        frame: Theme and output.
+        row: The row.
+        y: Where it stands.
+        readout: Its numbers.
+        ends: As `columns` returns them.
+    """
+    theme = frame.theme
     if "value" in ends:
         signed = readout.statistic not in NEVER_NEGATIVE and bool(readout.statistic)
         value = readout.value
@@ -209,7 +223,7 @@ def ratio_text(frame: Frame, ratio: float) -> tuple[str, int]:
         return "", frame.theme.faint
     low, high = HEALTHY_RATIOS
     arrow = marks.TOO_SLOW.glyph if ratio < low else marks.TOO_FAST.glyph if ratio > high else ""
-    colour = int(ratio_colours(frame, np.array([ratio]))[0])
+    colour = frame.theme.lost if ratio > high else frame.theme.live
     return f"{arrow}{number(ratio)}", marks.TOO_SLOW.of(frame.theme) if ratio < low else colour
 
 
