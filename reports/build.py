@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -269,8 +269,16 @@ def _sections(
             note = Paragraph(f"This section could not be made: {safe(str(error), 400)}")
             part = Section(f"{view.prefix}-{name}", name.capitalize(), "", (note,))
         if part is not None:
-            made.append(part)
+            made.append(replace(part, command=_command(view, name)))
     return made
+
+
+def _command(view: View, name: str) -> str:
+    """Return the command that shows a section in the terminal; "" where the run cannot be read far enough."""
+    try:
+        return view.command_of(name)
+    except DtuiError:
+        return ""
 
 
 def _first_screen(view: View, problems: list[str], before: Before | None) -> tuple[tuple[Fact, ...], Opening | None]:

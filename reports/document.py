@@ -270,6 +270,7 @@ class Section:
         caption: One or two sentences on how to read it.
         items: Pictures and tables in reading order.
         hint: What a pointer does in it, for readers who have one; empty for nothing.
+        command: Shows the same in the terminal; empty where no screen does.
     """
 
     id: str
@@ -277,6 +278,7 @@ class Section:
     caption: str
     items: tuple[Item, ...]
     hint: str = ""
+    command: str = ""
 
     @property
     def told(self) -> tuple[Item, ...]:

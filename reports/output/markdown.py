@@ -85,6 +85,8 @@ def _chapter(chapter: Chapter) -> Iterator[str]:
 def _section(section: Section) -> Iterator[str]:
     yield f"## {escaped(section.title)}"
     yield ""
+    if section.command:
+        yield from _code(section.command)
     for item in section.told:
         yield from _item(item)
 

@@ -139,7 +139,8 @@ def pieces(text: str) -> list[str]:
 def _chapter(chapter: Chapter, printed: Printed, failures: Mapping[str, str]) -> Data:
     def section(part: Section) -> Data:
         items = [data for item in part.items for data in _KINDS[type(item)](item, printed, failures)]
-        return {"id": part.id, "title": pieces(part.title), "caption": pieces(part.caption), "items": items}
+        words = {"title": pieces(part.title), "caption": pieces(part.caption), "command": pieces(part.command)}
+        return {"id": part.id, **words, "items": items}
 
     return {
         "title": pieces(chapter.title),

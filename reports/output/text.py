@@ -57,6 +57,8 @@ def chapter_lines(chapter: Chapter) -> Iterator[str]:
         yield ""
         yield section.title
         yield "-" * text_columns(section.title)
+        if section.command:
+            yield section.command
         for item in section.told:
             yield from _item(item)
 

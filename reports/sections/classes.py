@@ -15,7 +15,7 @@ from dtui.reports.sections.registry import View, section
 from dtui.safe_text import safe
 
 
-@section("classes", order=50)
+@section("classes", order=50, screen="validation")
 def classes_section(view: View) -> Section | None:
     """Return the classes as error strips in clusters, with their anomaly iterations."""
     if view.info.validations == 0 or not view.classes:

@@ -24,7 +24,7 @@ LEAST_SCORE = 0.2
 """Of a growth that is told: a tenth of a class of 4 images, or 5 % of one of 16."""
 
 
-@section("confusions", order=70)
+@section("confusions", order=70, screen="confusion")
 def confusions_section(view: View) -> Section | None:
     """Return tables of confusions; nothing without validations."""
     if view.info.validations == 0 or not view.classes or not view.has_confusions:

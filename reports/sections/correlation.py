@@ -24,7 +24,7 @@ MOST_SAID = 4
 MOST_FILTERS = 6
 
 
-@section("correlation", order=110)
+@section("correlation", order=110, screen="correlation")
 def correlation_section(view: View) -> Section | None:
     """Return both pictures, a sentence on what stands out, and the strongest cells as a table."""
     if view.info.records == 0:

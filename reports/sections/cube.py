@@ -20,7 +20,7 @@ SHOWN = (("norm2", "updates", "norm of updates"), ("norm2", "weights", "norm of 
 """What layers × time shows: the first of these that the run holds."""
 
 
-@section("cube", order=120)
+@section("cube", order=120, screen="cube")
 def cube_section(view: View) -> Section | None:
     """Return the cube and a sentence on what meets at its edges."""
     if view.info.records == 0:

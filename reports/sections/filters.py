@@ -57,7 +57,7 @@ _WORDS = {
 }
 
 
-@section("filters", order=100)
+@section("filters", order=100, screen="layers")
 def filters_section(view: View) -> Section | None:
     """Return what stands out at the end, layer by layer."""
     if view.info.records == 0:

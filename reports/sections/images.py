@@ -21,7 +21,7 @@ PIXEL_ROWS, COLUMNS = 100, 400
 MOST_MARKS = 12
 
 
-@section("images", order=60)
+@section("images", order=60, screen="gallery")
 def images_section(view: View) -> Section | None:
     """Return galleries; nothing without validations."""
     if view.info.validations == 0 or not view.classes:

@@ -15,7 +15,7 @@ MOST_CARDS = 30
 MOST_NUMBERS = 12
 
 
-@section("incidents", order=10)
+@section("incidents", order=10, screen="triage")
 def incidents_section(view: View) -> Section | None:
     """Return the incidents by iteration, each with small pictures of its evidence."""
     anchor, title = f"{view.prefix}-incidents", "What happened"
@@ -123,7 +123,7 @@ def _row(view: View, incident: Incident) -> Row:
 _ORDER = ("flagged", "new", "dismissed")
 
 
-@section("review", order=40)
+@section("review", order=40, screen="triage")
 def review_section(view: View) -> Section | None:
     """Return the decisions on incidents; nothing where there are no incidents."""
     if not view.incidents:

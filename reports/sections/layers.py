@@ -35,7 +35,7 @@ _WORDS = {
 }
 
 
-@section("layers", order=80)
+@section("layers", order=80, screen="layers")
 def layers_section(view: View) -> Section | None:
     """Return one horizon graph a module and layer, unfolding by click, of each statistic of each source."""
     tree = view.query.tree()
@@ -223,7 +223,7 @@ def row_of(node: TreeNode, starts: str = "") -> TreeRow:
     )
 
 
-@section("boxes", order=90)
+@section("boxes", order=90, screen="layers")
 def boxes_section(view: View) -> Section | None:
     """Return the weights of the layers that matter as box plots over time."""
     tree = view.query.tree()

@@ -10,6 +10,7 @@ from dtui.number_text import number_text
 from dtui.reports.charts.pictures.scale import percent
 from dtui.reports.charts.pictures.structure import structure_picture
 from dtui.reports.document import Fact, Facts, Item, Section
+from dtui.reports.optimizer_defaults import is_default
 from dtui.reports.sections.layers import named_rows, row_of
 from dtui.reports.sections.registry import View, moment, section
 from dtui.safe_text import safe
@@ -19,10 +20,17 @@ _LIST = re.compile(r"\[[\w, .]*\]")
 """Of numbers or names, as the recorder wrote it."""
 
 
-@section("made", order=140)
+@section("made", order=140, screen="structure")
 def made_section(view: View) -> Section | None:
     """Return where and how the run was made."""
-    lists = (("What was recorded", _size(view)), ("With what", _settings(view)), ("Known events", _notes(view)))
+    given, usual = _settings(view)
+    lists = (
+        ("What was recorded", _size(view)),
+        ("With what", given),
+        ("As PyTorch has it unless told otherwise", usual),
+        ("Versions", _versions(view)),
+        ("Known events", _notes(view)),
+    )
     items: list[Item] = [Facts(facts, title) for title, facts in lists if facts]
     items[1:1] = _structure(view)
     caption = "What the run says about itself: its size, the versions of its packages, and what was passed along."
@@ -76,10 +84,16 @@ def _judged(info: RunInfo) -> Fact:
     return Fact("items", f"{info.images:,}", f"{_counted(info.classes, 'group')}; {safe(info.judging.sentence, 300)}")
 
 
-def _settings(view: View) -> tuple[Fact, ...]:
-    metadata = view.query.metadata()
-    facts = [Fact(safe(name), safe(str(value))) for name, value in metadata.hyperparameters.items()]
-    return tuple(facts + [Fact(safe(name), safe(value)) for name, value in sorted(metadata.versions.items())])
+def _settings(view: View) -> tuple[tuple[Fact, ...], tuple[Fact, ...]]:
+    """Return the hyper-parameters that somebody chose, and those that are their optimizer's defaults."""
+    every = view.query.metadata().hyperparameters
+    facts = [(Fact(safe(name), safe(value)), is_default(name, value, every)) for name, value in every.items()]
+    given, usual = (tuple(fact for fact, is_usual in facts if is_usual is wanted) for wanted in (False, True))
+    return given, usual
+
+
+def _versions(view: View) -> tuple[Fact, ...]:
+    return tuple(Fact(safe(name), safe(value)) for name, value in sorted(view.query.metadata().versions.items()))
 
 
 def _notes(view: View) -> tuple[Fact, ...]:

@@ -107,8 +107,18 @@ class View:
         """Return the anchor of an incident; the chapter itself where the report does not list incidents."""
         return f"{self.prefix}-incident{self.numbers[incident.id]}" if "incidents" in self.shown else self.prefix
 
-    def command(self, at: int, layer: str = "", label: int | None = None, filter: int | None = None) -> str:
-        """Return the command that shows a place in the terminal; "RUN" stands for a path that cannot be shown."""
+    def command(
+        self, at: int, layer: str = "", label: int | None = None, filter: int | None = None, screen: str = ""
+    ) -> str:
+        """Return the command that shows a place in the terminal; "RUN" stands for a path that cannot be shown.
+
+        Args:
+            at: Iteration.
+            layer: Name of a layer, "" for none; one that cannot be typed is left out.
+            label: Of a class.
+            filter: Index of a filter of that layer.
+            screen: What a link calls the screen, "" for the one that the rest leads to.
+        """
         path = str(told_path(self.query.path))
         words = ["dtui", path if safe(path, 1000) == path else "RUN", "--at", str(at)]
         if can_be_typed(layer):
@@ -118,7 +128,22 @@ class View:
         if label is not None and names is not None and label < len(names.classes):
             name = names.classes[label]
             words += ["--class", name if can_be_typed(name) and names.classes.count(name) == 1 else str(label)]
+        words += ["--screen", screen] if screen else []
         return shlex.join(words)
+
+    def command_of(self, name: str) -> str:
+        """Return the command that shows a section in the terminal, at the worst incident; "" where no screen does.
+
+        Without an incident to look at it is the end of the run.
+        """
+        screen = _ENTRIES[name].screen
+        if not screen or self.nothing:
+            return ""
+        if self.verdict.worst:
+            worst = self.verdict.worst[0]
+            return self.command(worst.first, next(iter(worst.layers), "") if screen == "layers" else "", screen=screen)
+        last = self.info.last_iteration
+        return "" if last is None else self.command(last, screen=screen)
 
     @cached_property
     def anomalies(self) -> tuple[Anomaly, ...]:
@@ -177,24 +202,26 @@ class _Entry:
     order: int
     name: str
     build: SectionBuilder
+    screen: str
 
 
 _ENTRIES: dict[str, _Entry] = {}
 
 
-def section(name: str, order: int) -> Callable[[SectionBuilder], SectionBuilder]:
+def section(name: str, order: int, screen: str = "") -> Callable[[SectionBuilder], SectionBuilder]:
     """Register a function as the builder of a section.
 
     Args:
         name: What `--section` calls it.
         order: Sections stand in the report by rising order.
+        screen: What a link into the terminal calls the screen that shows the same; "" where none does.
 
     Returns:
         A decorator. The function returns None if a run has nothing to show.
     """
 
     def register(build: SectionBuilder) -> SectionBuilder:
-        _ENTRIES[name] = _Entry(order, name, build)
+        _ENTRIES[name] = _Entry(order, name, build, screen)
         return build
 
     return register

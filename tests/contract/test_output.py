@@ -42,6 +42,19 @@ def test_json_is_valid_whatever_it_is_given() -> None:
     ]
 
 
+def test_a_number_of_32_bits_is_written_with_the_digits_it_has() -> None:
+    singles = ["0.078", "0.034352813", "-1e-45", "1.1754944e-38", "65535.5", "0.1", "0.25"]
+    held = [float(np.float32(text)) for text in singles]
+    assert to_json({"n": [*held, np.float32("0.078")]}) == to_json({"n": [*map(float, singles), 0.078]})
+    written = json.loads(to_json(held))
+    assert [np.float32(one) for one in written] == held
+
+
+@pytest.mark.parametrize("value", [1 / 3, 0.1, 1 / 4096, 123456792.0, 2.0**60 + 2.0**40, 1.7e308, 5e-324, -0.0])
+def test_a_number_of_64_bits_and_a_count_keep_every_digit(value: float) -> None:
+    assert to_json(value) == repr(value)
+
+
 def test_json_refuses_what_has_no_place_in_it() -> None:
     with pytest.raises(TypeError, match="object has no place in JSON"):
         to_json([object()])

@@ -105,7 +105,7 @@ class FakeQuery(FakeLearning, RunQuery):
 
     @property
     def path(self) -> Path:
-        return Path("invented-run.dtui")
+        return Path("/runs/invented-run.dtui")
 
     def close(self) -> None:
         self.closed = True

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from dtui.cli.parser import open_parser
 from dtui.model import Cause, Evidence, Gap, Incident
 from dtui.query import open_run
 from dtui.reports import build_report, write_report
 from dtui.reports.document import Facts, Gallery, Paragraph, Picture, Pieces, Section, Table
 from dtui.reports.sections import section_names
 from dtui.reports.sections.incidents import filters_of
+from dtui.tui.panes.table import TABLE
+from dtui.tui.state.places.link import screen_word
 from tests.reports.fake_query import HOSTILE, FakeQuery
 
 SAMPLES = Path(__file__).parents[2] / "sample_runs"
@@ -190,3 +194,32 @@ def test_an_incident_counts_all_filters_that_died_though_it_names_some() -> None
     incident = Incident("i", Cause.DEAD, 10, 10, ("conv1",), tuple(range(32)), (), (died,), "", 2.0)
     assert filters_of(incident) == 64
     assert filters_of(replace(incident, cause=Cause.FILTER, filters=(3, 5))) == 2
+
+
+def test_each_section_with_a_screen_says_how_to_open_it(sections: dict[str, Section]) -> None:
+    """The command opens that screen: its words are those of the terminal's own table."""
+    known = {screen_word(screen.name) for screen in TABLE.every_screen}
+    opened = {name: part.command for name, part in sections.items()}
+    assert opened.pop("trust") == ""
+    for name, command in opened.items():
+        *head, screen = shlex.split(command)
+        assert head[0] == "dtui", name
+        assert head[2:4] == ["--at", "1360"], name
+        assert head[-1] == "--screen", name
+        assert screen in known, name
+        assert open_parser().parse_args(shlex.split(command)[1:]).screen == screen
+    assert opened["filters"].endswith(" --layer layer3.0.conv1 --screen layers")
+
+
+def test_a_run_without_incidents_opens_at_its_end_and_one_without_records_not_at_all() -> None:
+    calm, empty = FakeQuery(incidents=False), FakeQuery(records=0)
+    (part,) = build_report([calm], sections=["layers"]).chapters[0].sections
+    assert part.command.endswith(f" --at {calm.info().last_iteration} --screen layers")
+    assert {one.command for one in build_report([empty]).chapters[0].sections} <= {""}
+
+
+@pytest.mark.parametrize("form", ["html", "md", "txt"])
+def test_the_command_of_a_section_stands_in_each_format(form: str, tmp_path: Path) -> None:
+    write_report([SAMPLES / "mnist-healthy.dtui"], tmp_path / f"a.{form}", sections=["made"])
+    text = (tmp_path / f"a.{form}").read_text(encoding="utf-8")
+    assert "--screen structure" in re.sub("</?span>", "", text)

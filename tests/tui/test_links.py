@@ -80,6 +80,14 @@ def test_a_link_to_a_list_of_images_leads_back_to_it(faults: RunQuery, key: str)
     assert followed(faults, copied(desk)).panes()["tiles"] == desk.panes()["tiles"]
 
 
+def test_a_link_to_the_gallery_alone_shows_what_is_forgotten_most_often(faults: RunQuery) -> None:
+    desk = followed(faults, ["dtui", str(RUN), "--at", "1360", "--screen", "gallery"])
+    assert "forgotten most often" in desk.panes()["tiles"].split("\n")[0]
+    assert "there is no" not in desk.text()
+    of_class = followed(faults, ["dtui", str(RUN), "--at", "1360", "--class", "4", "--screen", "gallery"])
+    assert "class 4" in of_class.panes()["tiles"].split("\n")[0]
+
+
 def test_a_link_keeps_what_time_is_shown(faults: RunQuery) -> None:
     desk = Desk(faults).press("2", "plus", "plus")
     here, there = (one.session.selection.window for one in (desk, followed(faults, copied(desk))))

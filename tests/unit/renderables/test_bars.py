@@ -43,6 +43,15 @@ from tests.unit.renderables.panes import KEYS, TABS
             " dtui  resnet50-imagenet  54 layers · 27,560 filters · 50,000 images"
             "         1 Layers  2 Validation  3 Correlation   ■ done 1,000",
         ),
+        (
+            110,
+            " dtui  resnet50-imagenet  54 layers · 27,560 filters"
+            "     1 Layers  2 Validation  3 Correlation   ■ done 1,000",
+        ),
+        (
+            92,
+            " dtui  resnet50-imagenet  54 layers    1 Layers  2 Validation  3 Correlation   ■ done 1,000",
+        ),
         (80, " dtui  resnet50-imagenet   1 Layers  2 Validation  3 Correlation   ■ done 1,000"),
         (60, " dtui  resnet50-imagen…  1 Lay  2 Val  3 Cor   ■ done 1,000"),
         (40, " dtui  resnet5…  1  2  3   ■ done 1,000"),

@@ -142,10 +142,10 @@ class GalleryPane(Pane):
         return {"listed": listed} if listed else {}
 
     def follow(self, scene: Scene, place: Mapping[str, Any]) -> tuple[Selection, str]:
-        """Show the list of a link; where it names none, or none that there is, the images of the class."""
+        """Show the list of a link; else the images of the class, or without one those that are forgotten most often."""
         listed = place["listed"] or ""
-        known = listed if listed in LISTS else ""
-        said = "" if known == listed else f"there is no list {safe(listed, 40)}; give {', '.join(LISTS)}"
+        known = listed if listed in LISTS else "" if scene.view.group_classes(scene.selection) else "hard"
+        said = "" if listed in ("", *LISTS) else f"there is no list {safe(listed, 40)}; give {', '.join(LISTS)}"
         options = replace(scene.selection.get(GalleryOptions), listed=known, nothing_always=False)
         return scene.selection.put(options), said
 

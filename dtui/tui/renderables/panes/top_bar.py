@@ -66,8 +66,8 @@ class _Layout:
 class TopBarPicture(Picture):
     """The top bar, one row. Parts that do not fit are left out in a fixed order.
 
-    First the size of the network, then long tab names, then the end of the run's name, then the names of inactive tabs,
-    then how fast a live run is. The badge of an invented run always stays.
+    First the size of the network from its end, then long tab names, then the end of the run's name, then the names of
+    inactive tabs, then how fast a live run is. The badge of an invented run always stays.
 
     Attributes:
         info: The run; None while it loads.
@@ -147,16 +147,23 @@ def _tabs_width(tabs: Sequence[Tab], labels: Sequence[str]) -> int:
     return sum(text_width(tab[0]) + text_width(label) + (3 if label else 2) for tab, label in pairs)
 
 
+def _sizes(info: RunInfo | None) -> list[str]:
+    """Return what to say of the size of a run, the fullest first and nothing last."""
+    if info is None:
+        return [""]
+    parts = [
+        f"{info.layers:,} layer{'s' * (info.layers != 1)}",
+        f"{info.filters:,} filter{'s' * (info.filters != 1)}",
+        f"{info.images:,} image{'s' * (info.images != 1)}",
+    ]
+    return [" · ".join(parts[:kept]) for kept in (3, 2, 1, 0)]
+
+
 def _lay_out(frame: Frame, picture: TopBarPicture) -> _Layout:
     """Return the fullest layout that fits."""
     info, tabs = picture.info, picture.tabs
     name = "" if info is None else safe(info.run)
     badge = len(_BADGE) + 1 if info is not None and info.invented else 0
-    size = (
-        ""
-        if info is None
-        else f"{info.layers:,} layer{'s' * (info.layers != 1)} · {info.filters:,} filters · {info.images:,} images"
-    )
     status = "" if info is None else f"{marks.WRONG.glyph} gone" if picture.is_gone else _STATUS[info.status]
     full = "" if info is None else f"{status} {info.records:,}{' · damaged' * picture.is_damaged}"
     long = tuple(tab[1] for tab in tabs)
@@ -169,9 +176,10 @@ def _lay_out(frame: Frame, picture: TopBarPicture) -> _Layout:
         return frame.width - fixed
 
     said = picture.pace.words
-    whole = _Layout(name, size, long, full, said[0] if said else "")
-    if text_width(name) + text_width(size) + 6 <= room(long, whole.right):
-        return whole
+    whole = _Layout(name, "", long, full, said[0] if said else "")
+    for size in _sizes(info):
+        if text_width(name) + text_width(size) + 6 <= room(long, whole.right):
+            return replace(whole, size=size)
     ways = [(labels, least, full, pace) for pace in said for labels, least in ((long, 99), (short, 99), (short, 12))]
     ways += [(only, 8, full, pace) for pace in said]
     if info is not None and picture.pace.quiet_seconds:  # this is worth more than the names of tabs and the records
