@@ -69,6 +69,7 @@ class ReportResult:
         charts: Number of charts that were drawn.
         problems: One line for each chart or section that could not be made (the report says so in its place), and for
             what is wrong with the state of the last report.
+        undrawn: Number of charts that could not be drawn, as where memory ran out; another try may draw them.
         is_printed: Whether it went to standard output, so that nothing else may be printed there.
         runs: What the reports say, one a run.
     """
@@ -77,6 +78,7 @@ class ReportResult:
     bytes: int
     charts: int
     problems: tuple[str, ...]
+    undrawn: int = 0
     is_printed: bool = False
     runs: tuple[RunSummary, ...] = ()
 
@@ -86,6 +88,7 @@ class _Written:
     bytes: int
     charts: int
     problems: list[str]
+    undrawn: int
     runs: list[RunSummary]
 
 
@@ -138,6 +141,7 @@ def write_report(
         bytes=sum(result.bytes for result in results),
         charts=sum(result.charts for result in results),
         problems=tuple(problem for result in results for problem in result.problems),
+        undrawn=sum(result.undrawn for result in results),
         is_printed=any(place.target.is_standard_output for place in places),
         runs=tuple(run for result in results for run in result.runs),
     )
@@ -183,11 +187,13 @@ def _write_one(
         names = [name for name, _ in builders]
         report = _report([chapter for chapter, _ in made], queries, names, problems, has_pairs)
         said = [said_of(view) for view, one in zip(views, summaries, strict=True) if one.verdict is not None]
-    page, charts = renderer.render(report, place.format, is_chosen=sections is not None, problems=problems)
+    undrawn: list[str] = []
+    page, charts = renderer.render(report, place.format, is_chosen=sections is not None, problems=undrawn)
+    problems += undrawn
     say(f"writing {place.target.name}")
     place.target.write(page)
     _keep(place, before, said, problems)
-    return _Written(len(page), charts, problems, summaries)
+    return _Written(len(page), charts, problems, len(undrawn), summaries)
 
 
 def _keep(place: Place, before: Before | None, said: Sequence[dict[str, Any]], problems: list[str]) -> None:

@@ -152,6 +152,8 @@ class RunMetadata:
         hyperparameters: What the user passed along, and the optimizer's own; data from outside.
         notes: Labelled events that are known from outside, such as injected faults, each a flat mapping with
             at least "iteration" and "kind".
+        keep_around: Watches that the flight recorder keeps around a trigger; 0 where it is off, None where that is not
+            known, as in runs of before.
     """
 
     name: str
@@ -161,3 +163,4 @@ class RunMetadata:
     versions: Mapping[str, str] = field(default_factory=dict)
     hyperparameters: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[Mapping[str, object], ...] = ()
+    keep_around: int | None = None

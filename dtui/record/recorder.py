@@ -201,7 +201,8 @@ class Recorder(LoopCalls, ValidationCalls):
             self._closed = self._is_within = self._is_ended_elsewhere = self._is_orphaned = False
             self._process = os.getpid()
             shown = name or self.path.name.removesuffix(SUFFIX)
-            metadata = describe_run(shown, every, optimizers, hyperparameters or {}, notes)
+            around = 0 if watch_plan is None else watch_plan.keep_around
+            metadata = describe_run(shown, every, optimizers, hyperparameters or {}, notes, around)
             watched = None if batches is False or not self._exchange.is_first else batches
             self._batches = None if watched is None else UsedSamples(model, watched, weakly(self._is_judging))
             self._stop = self._exchange.stop_signal()

@@ -17,6 +17,8 @@ from dtui.reports.nightly.places import RECORD_FILE
 
 VERSION = 1
 _LARGEST_FILE = 256 << 20
+_MAY_BE_MISSING = {"lacks_pictures", "undrawn"}
+"""Fields that files of an older dtui do not have; they are as by default there."""
 
 
 class Outcome(StrEnum):
@@ -60,6 +62,7 @@ class Entry:
         marks: Columns of the curve at which an incident begins that nobody dismissed.
         problems: What of the report could not be made, one line each.
         report: Name of its file.
+        undrawn: Pictures of the report that could not be drawn.
     """
 
     outcome: Outcome
@@ -83,6 +86,7 @@ class Entry:
     marks: tuple[int, ...] = ()
     problems: tuple[str, ...] = ()
     report: str = ""
+    undrawn: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,7 @@ class Record:
         outcome: FAILED or EMPTY if the last look made no report, else "".
         reason: Why, in one line; data from outside.
         status: Of the run when it was last looked at.
+        lacks_pictures: Whether pictures of the newest report could not be drawn, so that the next night tries again.
     """
 
     run: str
@@ -106,6 +111,7 @@ class Record:
     outcome: str = ""
     reason: str = ""
     status: str = ""
+    lacks_pictures: bool = False
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -157,7 +163,7 @@ def _filled(kind: Any, values: dict[str, Any] | None) -> Any:
         return None
     kept = {}
     for field in fields(kind):
-        value = values.get(field.name)
+        value = values.get(field.name, field.default if field.name in _MAY_BE_MISSING else None)
         if isinstance(value, list):
             value = tuple(value)
         if not _fits(value, field.type):

@@ -171,4 +171,5 @@ def _row_fields(row: Row) -> dict[str, Any]:
         else None,
         "last_iteration": entry.last_iteration if entry else None,
         "problems": list(entry.problems) if entry else [],
+        "undrawn": entry.undrawn if entry else 0,
     }

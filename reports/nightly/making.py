@@ -14,6 +14,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from dtui.errors import OutputError, ReportError, RunNotFoundError
@@ -40,7 +41,7 @@ _OUTCOMES = {Level.LOOK: Outcome.LOOK, Level.UNSURE: Outcome.UNSURE, Level.FINE:
 
 
 def make_report(unit: Unit, renderer: Renderer | None = None) -> None:
-    """Report one run, unless its newest report says the same already.
+    """Report one run, unless its newest report says the same already; if that one lacks pictures, it is made again.
 
     Args:
         unit: Which run, and where its report goes.
@@ -64,12 +65,17 @@ def make_report(unit: Unit, renderer: Renderer | None = None) -> None:
         return
     key = digest(unit.signature, status)
     kept = before.generations if before is not None else ()
-    if before is None or before.key != key or not kept or read_entry(folder / kept[-1] / ENTRY_FILE) is None:
-        kept = (*kept, _generation(unit, folder, key, kept[-1] if kept else "", renderer))
+    is_same = before is not None and before.key == key
+    is_again = before is not None and is_same and bool(kept) and before.lacks_pictures
+    if is_again or not is_same or not kept or read_entry(folder / kept[-1] / ENTRY_FILE) is None:
+        kept = kept[:-1] if is_again else kept
+        kept = (*kept, _generation(unit, folder, key, kept[-1] if kept else "", renderer, is_again=is_again))
+    made = read_entry(folder / kept[-1] / ENTRY_FILE)
+    lacks = made is not None and made.undrawn > 0
     shown = _show_newest(folder, kept[-1])
-    kept = kept[-unit.keep :]
+    kept = kept[-unit.keep - lacks :]  # what it is compared with is needed once more
     _remove_others(folder, kept, shown)
-    write_json(folder / RECORD_FILE, Record(unit.run, unit.signature, key, kept, status=status))
+    write_json(folder / RECORD_FILE, Record(unit.run, unit.signature, key, kept, status=status, lacks_pictures=lacks))
 
 
 def record_none(unit: Unit, outcome: Outcome, reason: str) -> None:
@@ -81,7 +87,7 @@ def record_none(unit: Unit, outcome: Outcome, reason: str) -> None:
     folder = run_folder(Path(unit.out), unit.run)
     folder.mkdir(parents=True, exist_ok=True)
     before = read_record(folder, unit.run) or Record(unit.run, "")
-    record = Record(unit.run, unit.signature, before.key, before.generations, str(outcome), reason, before.status)
+    record = replace(before, signature=unit.signature, outcome=str(outcome), reason=reason)
     write_json(folder / RECORD_FILE, record)
 
 
@@ -150,19 +156,19 @@ def _status_of(unit: Unit) -> str:
         return str(query.info().status)
 
 
-def _generation(unit: Unit, folder: Path, key: str, previous: str, renderer: Renderer | None) -> str:
+def _generation(unit: Unit, folder: Path, key: str, previous: str, renderer: Renderer | None, *, is_again: bool) -> str:
     """Make a report that is compared with the previous one; return the name of its folder, the same for the same."""
     with open_run(unit.path) as query:
         query.settle()
         last = query.info().last_iteration
     name = f"{last or 0}-{digest(key, previous)}"
-    if read_entry(folder / name / ENTRY_FILE) is not None:
+    if not is_again and read_entry(folder / name / ENTRY_FILE) is not None:
         return name  # made by a night that was killed before it could say so
     staging = folder / f"{STAGING_MARK}{os.getpid()}-{secrets.token_hex(4)}"
     staging.mkdir()
     try:
         _fill(unit, staging, folder / previous if previous else None, renderer)
-        shutil.rmtree(folder / name, ignore_errors=True)  # a damaged one
+        shutil.rmtree(folder / name, ignore_errors=True)  # a damaged one, or one that lacks pictures
         try:
             staging.rename(folder / name)
         except OSError:
@@ -180,7 +186,7 @@ def _fill(unit: Unit, staging: Path, previous: Path | None, renderer: Renderer |
     result = write_report([Path(unit.path)], report, format=unit.format, renderer=renderer)
     with open_run(unit.path) as query:
         query.settle()
-        entry = entry_of(query, result.runs[0], result.problems, report.name)
+        entry = replace(entry_of(query, result.runs[0], result.problems, report.name), undrawn=result.undrawn)
     write_json(staging / ENTRY_FILE, entry)
 
 

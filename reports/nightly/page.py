@@ -145,6 +145,8 @@ class _scale:  # noqa: N801  reads as the function that it stands for
 def _line(row: Row) -> Line:
     entry = row.entry or Entry(row.outcome, "")
     details = entry.details if not row.reason else ()
+    lacking = (lacking_pictures(entry.undrawn),) if entry.undrawn else ()
+    room = MOST_DETAILS - len(lacking)
     return Line(
         name=safe(row.run.removesuffix(".dtui"), 120),
         link=row.report,
@@ -152,7 +154,7 @@ def _line(row: Row) -> Line:
         sign=_STATUS_SIGNS.get(entry.status, ""),
         invented=entry.invented,
         headline=safe(_headline(row, entry), LONGEST_LINE),
-        details=tuple(safe(line, LONGEST_LINE) for line in (*details, *entry.problems)[:MOST_DETAILS]),
+        details=tuple(safe(line, LONGEST_LINE) for line in (*details[:room], *lacking, *entry.problems)[:MOST_DETAILS]),
         since_title=safe(entry.since_title, LONGEST_LINE),
         since=tuple(safe(line, LONGEST_LINE) for line in entry.since),
         is_new=row.is_new,
@@ -164,6 +166,11 @@ def _line(row: Row) -> Line:
         else f"best {percent(entry.best_error)} at {entry.best_at:,}",
         older=tuple((_progress(link), link) for link in row.older),
     )
+
+
+def lacking_pictures(count: int) -> str:
+    """Return what the index says of pictures that a report lacks."""
+    return f"{count:,} picture{'s' * (count != 1)} of this report could not be drawn; the next night tries again"
 
 
 def _headline(row: Row, entry: Entry) -> str:

@@ -1,7 +1,8 @@
 """Decides which runs are reported this night. Pure: it sees names, fingerprints and records, and no file.
 
 A run is reported if it has no report yet, if its data, people's decisions on it, dtui or the format of the report have
-changed since the last one, if the last look made no report, or if it was live: then it may have ended without a trace.
+changed since the last one, if the last look made no report or could not draw all of its pictures, or if it was live:
+then it may have ended without a trace.
 """
 
 from __future__ import annotations
@@ -94,6 +95,6 @@ def plan(
 
 
 def _has_news(run: FoundRun, signature: str, record: Record | None) -> bool:
-    if record is None or record.outcome or not run.fingerprint:
+    if record is None or record.outcome or record.lacks_pictures or not run.fingerprint:
         return True
     return record.signature != signature or record.status == LIVE

@@ -8,6 +8,7 @@ import shlex
 import signal
 import subprocess
 import sys
+from argparse import Namespace
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from dtui.cli import main
 from dtui.cli.watching import watch
 from dtui.cli.watching.calling import call
 from dtui.model import RunMetadata, RunStatus
-from dtui.query.watching.events import EventKind, Severity, Wanted
+from dtui.query.watching.events import EventKind, Severity, Wanted, WatchEvent
 from dtui.store import RunWriter
 from dtui.store.format.schema import STOP_FILE
 from tests.query.test_watching import calm
@@ -181,3 +182,16 @@ def test_it_follows_a_training_to_its_end_and_ends_on_a_signal(writer: RunWriter
     watching[1].send_signal(signal.SIGTERM)
     assert watching[1].communicate(timeout=60) == ("", "")
     assert watching[1].returncode == 1
+
+
+def test_a_run_that_has_ended_is_told_once_to_be_past_stopping(
+    writer: RunWriter, capsys: pytest.CaptureFixture[str]
+) -> None:
+    writer.close()
+    teller = watch.Teller(Namespace(stop=True, json=False, run_command=None))
+    for at in (10, 20):
+        kind, key = EventKind.NONFINITE, f"{at}"
+        teller.tell(WatchEvent(kind, key, "ended", str(writer.path), RunStatus.DONE, at, "it holds NaN"))
+    shown = capsys.readouterr()
+    assert shown.out.count("it holds NaN") == 2
+    assert shown.err.count("nothing records it any more") == 1

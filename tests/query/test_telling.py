@@ -11,6 +11,7 @@ from dtui.errors import UsageError
 from dtui.model import FILTER_STATISTICS, LAYER_STATISTICS, SOURCES, Cause, Incident
 from dtui.model.findings.telling import Telling
 from dtui.query import RunQuery
+from dtui.query.incidents.checks import FLIGHT_RECORDER
 from tests.query.fake_reader import EVERY, FakeReader
 from tests.query.troubled_reader import DEATH, DROP, JUMP, SPIKE, troubled_reader
 
@@ -129,8 +130,31 @@ def test_checks_say_why_they_could_not_judge():
     assert [one.title for one in checks.values() if not one.lacks] == list(query.incident_checks())
     assert tuple(t for t, one in checks.items() if one.lacks and not one.is_covered) == query.incidents_unchecked()
     assert all(one.source and one.needs for one in checks.values())
+    assert FLIGHT_RECORDER in checks
     young, _ = asked(troubled_reader(3))
     assert all(one.lacks for one in young.all_checks())
+
+
+@pytest.mark.parametrize(
+    ("around", "has_seam", "sentence", "check"),
+    [
+        (0, False, "was off (keep_around=0)", "it was off (keep_around=0)"),
+        (20, False, "was on, and fired nothing", ""),
+        (None, False, "fired nothing, or was off (keep_around=0)", "it fired nothing, or was off (keep_around=0)"),
+        (20, True, "fired nothing, or was off (keep_around=0)", "it fired nothing, or was off (keep_around=0)"),
+    ],
+)
+def test_a_flight_recorder_that_left_nothing_was_off_or_fired_nothing(
+    around, has_seam: bool, sentence: str, check: str
+):
+    reader = troubled_reader()
+    reader.metadata = replace(reader.metadata, keep_around=around)
+    reader.seams = ("a process went on here",) if has_seam else ()
+    query = RunQuery(reader.path, reader)
+    assert f"the flight recorder {sentence}" in [lacks.sentence for lacks in query.incidents_not_judged()]
+    told = next(one for one in query.all_checks() if one.title == FLIGHT_RECORDER)
+    assert told.lacks == check
+    assert (FLIGHT_RECORDER in query.incident_checks()) == (not check)
 
 
 def test_who_decided_is_known(query):

@@ -334,6 +334,7 @@ FOLDER_ATTACKS: dict[str, Attack] = {
     "structure: huge period": structure(lambda v: v["metadata"].update(every=10**4000)),
     "structure: no period": structure(lambda v: v["metadata"].update(every=0)),
     "structure: infinite period": structure(lambda v: v["metadata"].update(every=float("inf"))),
+    "structure: huge keep_around": structure(lambda v: v["metadata"].update(keep_around=10**4000)),
     "structure: odd notes": structure(lambda v: v["metadata"].update(notes=[{"iteration": 10**4000, "kind": []}])),
     "structure: odd edges": structure(lambda v: v.update(edges=[["\x1b[2J", "../../etc/passwd"]])),
     "marks without frames": repeated_marks,

@@ -194,7 +194,7 @@ def test_a_healthy_run_has_no_heading_without_content_and_no_fault_where_there_i
         assert panes["detail"].strip() == ""
         assert "recorder could not be judged" not in "".join(panes.values())
         said = " ".join(panes["triage"].split())
-        assert "the flight recorder fired nothing, or keeps nothing (keep_around=0)" in said
+        assert "the flight recorder fired nothing, or was off (keep_around=0)" in said
 
 
 def test_what_is_usual_is_told_as_a_number_of_images() -> None:

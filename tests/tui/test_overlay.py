@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
+from textual.containers import Horizontal
 from textual.events import Key
 from textual.geometry import Region
 from textual.widgets import Input
 
+from dtui.tui.app import DtuiApp
 from dtui.tui.panes.layers.tree import TreeOptions
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.canvas.output import Output
 from dtui.tui.renderables.canvas.theme import DARK
 from dtui.tui.renderables.panes.message import MessagePicture
+from dtui.tui.screens.base import DataScreen
 from dtui.tui.terminal.memory import share_one_heap
 from dtui.tui.widgets.board import MOST_DRAWINGS, Board
+from dtui.tui.widgets.command_line import CommandLine, Line
 from tests.tui.driving import at, press, running, screen_text, until
 from tests.tui.fake_query import FakeQuery
 
@@ -163,6 +168,30 @@ async def test_keys_that_come_at_once_go_to_what_the_first_one_opens(first, open
         assert app.session.scene.screen.name == "Layers"
         assert app.session.selection.cursor == before.cursor
         assert not query.decided
+
+
+@pytest.mark.parametrize("part", [DataScreen, CommandLine, Horizontal, Line])
+async def test_a_line_that_is_typed_before_its_rows_are_there_loses_nothing(part, monkeypatch):
+    posted = []
+
+    def type_at_once(app):
+        if not posted:
+            posted.extend(("colon", "5", "0", "5"))
+            for key in posted:
+                app.post_message(Key(key, ":" if key == "colon" else key))
+
+    composed = part.compose
+
+    def compose(self):
+        if part is not Horizontal or isinstance(self.parent, CommandLine):
+            type_at_once(self.app)
+        return composed(self)
+
+    monkeypatch.setattr(part, "compose", compose)
+    app = DtuiApp(Path("fake.dtui"), open_=lambda _: FakeQuery())
+    async with app.run_test(size=(150, 50)) as pilot:
+        await until(pilot, lambda: posted and app.data_screen is not None and app.data_screen.command_line.is_asking)
+        await until(pilot, lambda: app.data_screen.command_line.query_one(Input).value == "505")
 
 
 def test_a_python_without_ctypes_shows_runs_all_the_same(monkeypatch):

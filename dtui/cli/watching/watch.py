@@ -116,6 +116,7 @@ class Teller:
         self._prints = True
         self.has_fired = False
         self.is_lost = False
+        self._not_stopped: set[str] = set()
 
     def tell(self, event: WatchEvent) -> None:
         """Tell one event. Whatever fails is a line, and the watch goes on."""
@@ -162,7 +163,10 @@ class Teller:
         try:
             leave_stop_request(event.path, str(event.kind))
         except DtuiError as error:
-            self.remark(f"--stop: {error}")
+            line = f"--stop: {error}"
+            if line not in self._not_stopped:  # once, though each event asks
+                self._not_stopped.add(line)
+                self.remark(line)
         else:
             self.remark(f"{event.path}: asked to stop")
 

@@ -2,11 +2,44 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dtui.analysis.detectors.stream.detector import online_detectors
 from dtui.analysis.detectors.stream.trailing import WARM_UP
-from dtui.model import Check
+from dtui.model import Check, Missing
 from dtui.query.data import RunData
 from dtui.query.incidents.walk import Held
+
+FLIGHT_RECORDER = "the flight recorder"
+"""Title of its detector."""
+_LEFT_NOTHING = "the flight recorder left nothing"
+"""What its detector, which sees the watches alone, says of one that was off or fired nothing."""
+
+
+def in_plain_words(data: RunData, missing: Missing) -> Missing:
+    """Return what a run lacks; of a flight recorder that left nothing, whether it was off or fired nothing."""
+    if _LEFT_NOTHING not in missing.sentence:
+        return missing
+    return replace(missing, sentence=f"{FLIGHT_RECORDER} {_of_flight_recorder(data)}")
+
+
+def _of_flight_recorder(data: RunData) -> str:
+    around = _kept_around(data)
+    if around is None:
+        return "fired nothing, or was off (keep_around=0)"
+    return "was on, and fired nothing" if around else "was off (keep_around=0)"
+
+
+def _kept_around(data: RunData) -> int | None:
+    """Return how many watches are kept around a trigger; None where a run of before, or of several turns, is silent."""
+    return None if data.reader.seams else data.reader.metadata.keep_around
+
+
+def _lack(data: RunData, lacks: str) -> str:
+    """Return why a detector could not judge; "" for a flight recorder that was on and fired nothing."""
+    if _LEFT_NOTHING not in lacks:
+        return lacks
+    return "" if _kept_around(data) else f"it {_of_flight_recorder(data)}"
 
 
 def unchecked(data: RunData) -> tuple[str, ...]:
@@ -25,7 +58,7 @@ def all_checks(data: RunData) -> tuple[Check, ...]:
         Check(
             one.title,
             one.needs,
-            one.lacks(held) or early,
+            _lack(data, one.lacks(held)) or early,
             one.is_covered,
             one.source,
             tuple((name, float(constant.value)) for name, constant in one.constants.items()),

@@ -68,11 +68,13 @@ class IncidentQuestions(RelationQuestions):
         if self._is_too_long:
             many = f"{len(self._data.records):,} records and {len(self._data.validations):,} validations"
             return (Missing(f"{many} are too many: incidents are looked for in at most {MOST_JUDGED:,}"),)
-        return self._incidents.lacking()
+        from dtui.query.incidents.checks import in_plain_words
+
+        return tuple(in_plain_words(self._data, one) for one in self._incidents.lacking())
 
     def incident_checks(self) -> tuple[str, ...]:
         """Return what those detectors looked for that could judge the run, such as "jumps of filters"."""
-        return self._incidents.checks()
+        return tuple(one.title for one in self.all_checks() if not one.lacks)
 
     def incidents_unchecked(self) -> tuple[str, ...]:
         """Return what could not be looked for, and no other check covers; with `incident_checks` these are all."""

@@ -29,6 +29,7 @@ def describe_run(
     optimizers: Sequence[Optimizer],
     hyperparameters: Mapping[str, object],
     notes: Sequence[Mapping[str, object]],
+    keep_around: int,
 ) -> RunMetadata:
     """Return the metadata of a run that begins now. The user's hyper-parameters override the optimizers'.
 
@@ -49,7 +50,8 @@ def describe_run(
         "python": platform.python_version(),
     }
     created = datetime.now(UTC).isoformat(timespec="seconds")
-    return RunMetadata(_short(name), created, every, False, versions, parameters, tuple(map(_as_stored, notes)))
+    stored = tuple(map(_as_stored, notes))
+    return RunMetadata(_short(name), created, every, False, versions, parameters, stored, keep_around)
 
 
 def _kind(optimizer: Optimizer) -> str:

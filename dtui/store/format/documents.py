@@ -208,6 +208,9 @@ def _metadata(item: Mapping[str, Any]) -> RunMetadata:
     notes = tuple({str(key): value for key, value in note.items()} for note in item["notes"])
     if any(isinstance(note.get("iteration"), int) and abs(note["iteration"]) > LAST_ITERATION for note in notes):
         raise ValueError("a note at an iteration that no run reaches")
+    keep_around = item.get("keep_around")
+    if keep_around is not None and (type(keep_around) is not int or not 0 <= keep_around <= LAST_ITERATION):
+        raise ValueError(f"keep_around {str(keep_around)[:20]}")
     return RunMetadata(
         str(item["name"]),
         str(item["created"]),
@@ -216,6 +219,7 @@ def _metadata(item: Mapping[str, Any]) -> RunMetadata:
         {str(key): str(value) for key, value in item["versions"].items()},
         {str(key): str(value) for key, value in item["hyperparameters"].items()},
         notes,
+        keep_around,
     )
 
 

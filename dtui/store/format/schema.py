@@ -59,7 +59,9 @@ A frame holds the last value of each name that was logged since the frame before
 of that stretch; a value there belongs to the last update that was done when it was logged. Of a name that is logged at
 every update there are frames alone.
 
-structure.h5 has one array, /document (JSON: run, metadata, classes, layers, modules, edges; coverage, optional: how
+structure.h5 has one array, /document (JSON: run, metadata (in it keep_around, optional: watches that the flight
+recorder keeps around a trigger, 0 where it is off; of the first process, null where it is not known), classes, layers,
+modules, edges; coverage, optional: how
 many elements the network's parameters have, how many of them are in recorded layers, how many parameters are not, and
 the largest of those; norms, optional: the normalisation layers, of each name, kind, channels and layer, the name of
 the layer that it follows or ""; trained, optional: how many elements have the parameters that require a gradient when

@@ -36,3 +36,11 @@ def test_a_long_hyperparameter_is_cut_and_that_is_told(tmp_path: Path) -> None:
         kept = reader.metadata.hyperparameters
         assert {len(kept["data"]), len(max(kept, key=len)), len(str(reader.metadata.notes[0]["kind"]))} == {1000}
         assert kept["data"].endswith("…")
+
+
+@pytest.mark.parametrize("around", [0, 6])
+def test_a_run_says_whether_the_flight_recorder_is_on(tmp_path: Path, around: int) -> None:
+    with Recorder(tmp_path / "run", small_net(), every=2, keep_around=around) as recorder:
+        recorder.step()
+    with closing(RunReader(tmp_path / "run.dtui")) as reader:
+        assert reader.metadata.keep_around == around

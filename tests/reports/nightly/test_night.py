@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +23,10 @@ from dtui.reports.nightly.entry import Outcome
 from dtui.reports.nightly.index import Index
 from dtui.reports.nightly.making import _details
 from dtui.reports.nightly.night import NightSettings, run_night
+from dtui.reports.nightly.plan import Unit
+from dtui.reports.nightly.worker import answer
+from dtui.reports.output.convert import ChartConverter
+from dtui.reports.rendering import Renderer
 from tests.reports.nightly.runs import Training, damage, here, make_run, tree
 from tests.store.resuming import die
 
@@ -118,6 +123,58 @@ def test_the_newest_reports_are_kept_and_the_newest_has_a_fixed_name(folder: Pat
     row = next(row for row in index.rows if row.run == "calm.dtui")
     assert len(row.older) == 1
     assert (out / "runs" / "calm" / "report.txt").samefile(out / row.report)
+
+
+def test_a_report_that_lacks_pictures_is_made_again_the_next_night_until_it_has_them(folder: Path, tmp_path: Path):
+    out, html = tmp_path / "night", NightSettings(jobs=1, keep=1)
+    dies = [sys.executable, "-c", "import sys; sys.stdin.readline()"]
+    draws = [sys.executable, "-c", 'while input(): print(\'{"result": "<svg/>"}\', flush=True)']
+
+    def nightly(program: list[str]) -> tuple[list[str], Index]:
+        asked = []
+
+        def engine(units: Sequence[Unit]) -> Iterator[tuple[Unit, str]]:
+            with Renderer(lambda _: None) as renderer:
+                renderer._converter = ChartConverter(command=tuple(program))
+                for unit in units:
+                    asked.append(unit.run)
+                    yield unit, answer(unit, renderer)
+                renderer._converter.close()
+
+        index = run_night(folder, out, html, engine=engine)
+        return asked, index
+
+    nightly(draws)
+    with open_run(folder / "troubled.dtui") as query:
+        query.decide(query.incidents()[0].id, "flagged", "mine")
+    for _ in range(2):
+        asked, index = nightly(dies)
+        row = next(row for row in index.rows if row.run == "troubled.dtui")
+        assert (asked, row.entry.undrawn > 0) == (["troubled.dtui"], True)
+        assert "of this report could not be drawn; the next night tries again" in (out / "index.html").read_text()
+        assert "flagged" in " ".join(row.entry.since)
+    report = out / row.report
+    lacking = report.read_bytes()
+    asked, index = nightly(draws)
+    mended = next(row for row in index.rows if row.run == "troubled.dtui")
+    assert (asked, mended.entry.undrawn, mended.report) == (["troubled.dtui"], 0, row.report)
+    assert mended.entry.since == row.entry.since, "compared with the same report as before"
+    assert report.read_bytes() != lacking
+    assert "could not be drawn" not in (out / "index.html").read_text()
+    assert nightly(draws)[0] == []
+
+
+def test_a_state_that_an_older_dtui_wrote_is_read(folder: Path, tmp_path: Path):
+    out = tmp_path / "night"
+    night(folder, out)
+    for path in (*out.rglob("record.json"), *out.rglob("entry.json")):
+        known = json.loads(path.read_text())
+        known.pop("lacks_pictures", None)
+        known.pop("undrawn", None)
+        path.write_text(json.dumps(known))
+    before = tree(out / "runs")
+    night(folder, out)
+    assert tree(out / "runs") == before
 
 
 def test_the_report_of_a_run_that_is_gone_stays(folder: Path, tmp_path: Path):

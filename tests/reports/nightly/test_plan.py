@@ -38,6 +38,7 @@ def test_a_run_that_has_not_changed_is_not_reported_again() -> None:
         {"record": replace(DONE, status="live")},  # may have ended without a trace
         {"record": replace(DONE, outcome="failed")},
         {"record": replace(DONE, outcome="empty")},
+        {"record": replace(DONE, lacks_pictures=True)},
         {"version": "2"},
         {"format": "text"},
     ],

@@ -9,8 +9,6 @@ from dtui.tui.state.questions import IncidentsNotJudgedQuestion, NotJudgedQuesti
 from dtui.tui.state.selection import Selection
 
 NONE_FOUND = "none found"
-FIRED_NOTHING = "the flight recorder fired nothing, or keeps nothing (keep_around=0)"
-"""For a screen: where a recorder simply fired nothing, the sentence for reports sounds like a fault."""
 
 
 def is_searching(scene: Scene) -> bool:
@@ -26,8 +24,7 @@ def without_entries(scene: Scene) -> tuple[str, ...]:
     if is_searching(scene):
         return ("searching …",)
     kind = IncidentsNotJudgedQuestion if scene.selection.listing == INCIDENTS else NotJudgedQuestion
-    sentences = (lacks.sentence for lacks in scene.answers.get(kind) or ())
-    said = [FIRED_NOTHING if "the flight recorder left nothing" in one else one for one in sentences]
+    said = [lacks.sentence for lacks in scene.answers.get(kind) or ()]
     if not said:
         return (NONE_FOUND,)
     return ("; ".join(said), f"{said[0]}, and {len(said) - 1} more", said[0]) if len(said) > 1 else (said[0],)
