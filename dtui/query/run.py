@@ -110,6 +110,13 @@ class RunQuery(LayerQuestions, CompareQuestions):
         """
         return pictures.keeping_pictures(self._data)
 
+    def keeping_first_screen(self) -> AbstractContextManager[None]:
+        """Keep what is asked for within the block: for a terminal, which asks the same whenever it opens the run.
+
+        As `keeping_pictures`, of runs with many labels, and in a table of its own, which is small.
+        """
+        return pictures.keeping_first_screen(self._data)
+
     # --- the run
     def quiet_seconds(self, now: float) -> float:
         """Return for how long a live run has recorded nothing new; 0 where that is not much longer than usual.

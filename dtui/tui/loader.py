@@ -200,8 +200,9 @@ class Loader:
             if first is None:
                 raise
             self._path, self._query = first
-        view = self._view()
-        self._post(Opened(view, session=self._first_session(view)))
+        with self._query.keeping_first_screen():
+            view = self._view()
+            self._post(Opened(view, session=self._first_session(view)))
         self._tell_damage()
 
     def _first_session(self, view: RunView) -> Session | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +12,11 @@ import numpy as np
 import pytest
 
 from dtui.model import Incident
+from dtui.model.findings.incident_evidence import TurnedWrong
 from dtui.model.learning import TURNED_WRONG, GalleryRequest
 from dtui.query import open_run
+from dtui.query.kept import pictures
+from dtui.query.labels import kept_learning
 
 
 @pytest.fixture(scope="module")
@@ -67,3 +71,61 @@ def test_few_labels_are_read_once_however_long_the_incident_is(faults, monkeypat
     monkeypatch.setattr(faults._data.reader, "read_labels", lambda images, at: read.append(at) or own(images, at))
     faults.turned_wrong(incident_at(faults, 1200, 2390))
     assert [at.stop - at.start <= 3 * 8 for at in read] == [True]
+
+
+@pytest.fixture
+def kept(repository: Path, tmp_path: Path, faults, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A run of which what the first screen shows is kept."""
+    monkeypatch.setattr(kept_learning, "WORTH_KEEPING", 1)
+    run = shutil.copytree(repository / "sample_runs" / "mnist-faults.dtui", tmp_path / "run.dtui")
+    on_first_screen(run, incident_at(faults, 1010, 1400))
+    return run
+
+
+def on_first_screen(run: Path, incident: Incident) -> tuple[TurnedWrong | None, int]:
+    """Return what turned wrong at an incident, and how many stretches of labels were read for it."""
+    with open_run(run) as query, query.keeping_first_screen():
+        read, own = [], query._data.reader.read_labels
+        query._data.reader.read_labels = lambda images, at: read.append(at) or own(images, at)
+        return query.turned_wrong(incident), len(read)
+
+
+def test_the_next_first_screen_reads_no_label_for_it(kept: Path, faults):
+    incident, other = (incident_at(faults, first, 1400) for first in (1010, 1351))
+    before = (kept / "findings.h5").read_bytes()
+    assert on_first_screen(kept, incident) == (faults.turned_wrong(incident), 0)
+    assert (kept / "findings.h5").read_bytes() == before
+    assert on_first_screen(kept, other) == (faults.turned_wrong(other), 1), "another incident is another question"
+    assert [on_first_screen(kept, one)[1] for one in (incident, other)] == [0, 0]
+
+
+def test_a_small_run_and_a_report_do_without_it(kept: Path, faults, monkeypatch):
+    monkeypatch.setattr(kept_learning, "WORTH_KEEPING", 10**9)
+    before = (kept / "findings.h5").read_bytes()
+    assert on_first_screen(kept, incident_at(faults, 1010, 1400))[1] == 1
+    assert (kept / "findings.h5").read_bytes() == before
+
+
+LIES = {
+    "an iteration without a validation": (0, 0, 7),
+    "an end before the begin": (0, 1, 20),
+    "more than there are": (0, 2, 10**9),
+    "less than none": (1, 0, -1.0),
+    "no such class": (2, (0, 0), 10),
+    "a class without images": (2, (0, 1), 0),
+    "no such image": (3, 0, -1),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_what_cannot_be_so_is_not_believed(kept: Path, faults, monkeypatch, lie: str):
+    array, place, value = LIES[lie]
+
+    def lying(words: np.ndarray, whole=pictures._decoded):
+        found = tuple(one.copy() for one in whole(words))
+        found[array][place] = value
+        return found
+
+    monkeypatch.setattr(pictures, "_decoded", lying)
+    incident = incident_at(faults, 1010, 1400)
+    assert on_first_screen(kept, incident) == (faults.turned_wrong(incident), 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -120,6 +121,9 @@ class FakeQuery(FakeLayers, FakeValidation):
 
     def tidy(self):
         pass
+
+    def keeping_first_screen(self):
+        return nullcontext()
 
     def prepare_anomalies(self, settings, seconds):
         return True

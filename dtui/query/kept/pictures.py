@@ -1,4 +1,4 @@
-"""Keeps what the pictures of a report show of a large run that has ended, so that the next one need not read it again.
+"""Keeps what a report, or the first screen, shows of a large run that has ended: the next one need not read it again.
 
 Owns how arrays lie in a table: each question has its number, then the words of its answer, then each array by its
 element type, the one it is stored in, and its shape. Who asks checks whether they can be so.
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from dtui.model import IntArray, RunStatus
 from dtui.query.data import Arrays, RunData
 from dtui.query.kept.tables import find_kept, keep, key_of_run
+from dtui.query.labels import kept_learning
 from dtui.query.labels.error_columns import WHOLE_BYTES
 
 VERSION = 1
@@ -37,10 +38,10 @@ _MOST_AXES = 4
 class KeptPictures:
     """Arrays of one run in its present state, by what was asked for."""
 
-    def __init__(self, data: RunData) -> None:
-        """Prepare; nothing is read before the first question."""
+    def __init__(self, data: RunData, of: str) -> None:
+        """Prepare; nothing is read before the first question. `of` says who asks: each has a table."""
         self._data = data
-        self._key = key_of_run(data, "pictures", VERSION)  # before anything else is read
+        self._key = key_of_run(data, of, VERSION)  # before anything else is read
         self._known: dict[int, IntArray] | None = None
         self._asked: dict[int, IntArray] = {}
         self._has_new = False
@@ -66,14 +67,23 @@ class KeptPictures:
             keep(self._data, [(self._key, _table({**self._asked, **(self._known or {})}))], self._data.reader.faults)
 
 
-@contextlib.contextmanager
-def keeping_pictures(data: RunData) -> Iterator[None]:
+def keeping_pictures(data: RunData) -> contextlib.AbstractContextManager[None]:
     """Answer `RunQuery.keeping_pictures`."""
+    return _keeping(data, "pictures", _is_worth_keeping)
+
+
+def keeping_first_screen(data: RunData) -> contextlib.AbstractContextManager[None]:
+    """Answer `RunQuery.keeping_first_screen`."""
+    return _keeping(data, "first screen", kept_learning.is_worth_keeping)
+
+
+@contextlib.contextmanager
+def _keeping(data: RunData, of: str, is_worth_keeping: Callable[[RunData], bool]) -> Iterator[None]:
     is_whole = data.reader.status() is not RunStatus.LIVE and not data.reader.faults
-    if data.pictures is not None or not is_whole or not _is_worth_keeping(data):
+    if data.pictures is not None or not is_whole or not is_worth_keeping(data):
         yield
         return
-    pictures = data.pictures = KeptPictures(data)
+    pictures = data.pictures = KeptPictures(data, of)
     try:
         yield
     finally:

@@ -156,13 +156,12 @@ def images_document(run: str, images: ImageSet) -> ByteArray:
     return encode_document({**known, **columns, **judging})
 
 
-def parse_images_document(data: ByteArray, targets: LabelArray, path: Path) -> tuple[str, ImageSet]:
-    """Return run id and image set, without thumbnails, of an images.h5.
+def parse_images_document(values: Mapping[str, Any], targets: LabelArray, path: Path) -> tuple[str, ImageSet]:
+    """Return run id and image set, without thumbnails, of the decoded document of an images.h5.
 
     Raises:
         RunDamagedError: The document does not describe images.
     """
-    values = decode_document(data, path)
     try:
         classes = tuple(str(name) for name in bounded(values["classes"], MOST_CLASS_NAMES))
         ids = tuple(map(str, bounded(values["ids"], MOST_IMAGES)))

@@ -192,8 +192,8 @@ class OpenImages:
         """
         self._file = SealedFile(path, group)
         try:
-            document = self._file.read_document()
-            if decode_document(document, path).get("ids"):
+            document = decode_document(self._file.read_document(), path)
+            if document.get("ids"):
                 count = self._file.length(TARGETS_NODE, _LABEL, MOST_IMAGES)
                 targets = self._file.read(TARGETS_NODE, _LABEL, (count,), (slice(None),)).astype(np.uint16)
             else:

@@ -12,7 +12,7 @@ import pytest
 from dtui.errors import NotRecordedError, RunDamagedError, UsageError
 from dtui.model import Column
 from dtui.store import RunReader, RunWriter, check_run, compact_run, find_past, pack_run
-from dtui.store.format.documents import encode_document, parse_images_document
+from dtui.store.format.documents import parse_images_document
 from tests.store.builders import IMAGES, METADATA, STRUCTURE, make_record, make_validation
 
 SAMPLES = Column("samples", "<f8", "watches", 3)
@@ -101,5 +101,5 @@ def test_a_hostile_list_of_columns_is_refused(columns: object, said: str) -> Non
     values = {"run": "r", "classes": list(IMAGES.classes), "ids": list(IMAGES.ids), "columns": columns}
     assert json.loads(json.dumps(values)) == values
     with pytest.raises(RunDamagedError) as caught:
-        parse_images_document(encode_document(values), IMAGES.targets, Path("images.h5"))
+        parse_images_document(values, IMAGES.targets, Path("images.h5"))
     assert said in str(caught.value)

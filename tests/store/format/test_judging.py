@@ -12,13 +12,18 @@ import pytest
 from dtui.errors import RunDamagedError
 from dtui.model import Column, ImageSet
 from dtui.model.judging import Judging
-from dtui.store.format.documents import images_document, parse_images_document
+from dtui.store.format.documents import decode_document, images_document, parse_images_document
 
 TARGETS = np.array([0, 1], dtype=np.uint16)
 JUDGING = Judging("IoU", "higher", "threshold", 0.5, other=2)
 IMAGES = ImageSet(
     ("sky", "street", "not right"), TARGETS, ("a", "b"), columns=(Column("score", "<f4"),), judging=JUDGING
 )
+
+
+def parsed(data: np.ndarray) -> tuple[str, ImageSet]:
+    path = Path("images.h5")
+    return parse_images_document(decode_document(data, path), TARGETS, path)
 
 
 def changed(**fields: Any) -> np.ndarray:
@@ -30,12 +35,12 @@ def changed(**fields: Any) -> np.ndarray:
 @pytest.mark.parametrize("judging", [JUDGING, Judging("loss", "lower", "tenth", None, 2), None])
 def test_what_was_written_is_read(judging: Judging | None) -> None:
     images = ImageSet(IMAGES.classes, TARGETS, IMAGES.ids, columns=IMAGES.columns, judging=judging)
-    run, found = parse_images_document(images_document("run", images), TARGETS, Path("images.h5"))
+    run, found = parsed(images_document("run", images))
     assert (run, found.judging, found.columns) == ("run", judging, images.columns)
 
 
 def test_a_rule_of_a_later_dtui_is_passed_over() -> None:
-    _, found = parse_images_document(changed(rule="moon"), TARGETS, Path("images.h5"))
+    _, found = parsed(changed(rule="moon"))
     assert found.judging is None
     assert found.classes == IMAGES.classes
 
@@ -60,7 +65,7 @@ def test_a_rule_of_a_later_dtui_is_passed_over() -> None:
 )
 def test_what_makes_no_sense_is_damage(fields: dict[str, Any]) -> None:
     with pytest.raises(RunDamagedError, match=r"images\.h5: does not describe images"):
-        parse_images_document(changed(**fields), TARGETS, Path("images.h5"))
+        parsed(changed(**fields))
 
 
 def test_something_else_than_a_rule_is_damage() -> None:
@@ -68,4 +73,4 @@ def test_something_else_than_a_rule_is_damage() -> None:
     for judging in ([], "x", 3, {}):
         data = np.frombuffer(json.dumps({**document, "judging": judging}).encode(), np.uint8)
         with pytest.raises(RunDamagedError):
-            parse_images_document(data, TARGETS, Path("images.h5"))
+            parsed(data)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from dtui.dataclass_on_use import dataclass
 from dtui.model import TimeAxis
 from dtui.model.compare import Comparison, Measure, PairedColumns, PairedRows
-from dtui.query.compare.others import Others, Wanted
-from dtui.query.compare.pairs import columns_of
 from dtui.safe_text import safe
 from dtui.tui.panes.rows import ListPane
 from dtui.tui.panes.runs.comparing import STEPS, CompareOptions, Found, found_in, moment_of, value_of
@@ -23,6 +21,9 @@ from dtui.tui.state.pane import Scene, Shows, Step
 from dtui.tui.state.places.search import find_matches
 from dtui.tui.state.questions import OthersQuestion, Question
 from dtui.tui.state.selection import Selection
+
+if TYPE_CHECKING:
+    from dtui.query.compare.others import Others, Wanted
 
 PAIRED_FROM = 10
 """Rows of a pane from which on a row shows both runs, unless a person chose otherwise."""
@@ -39,6 +40,8 @@ class LayerColumnsQuestion(OthersQuestion[Found[PairedColumns]]):
 
     def ask_others(self, others: Others) -> Found[PairedColumns]:
         """Return a row each."""
+        from dtui.query.compare.pairs import columns_of
+
         return Found(self.wanted, columns_of(others.comparison(self.wanted).layers, self.rows, self.axis))
 
 
@@ -53,6 +56,8 @@ class ClassColumnsQuestion(OthersQuestion[Found[PairedColumns]]):
 
     def ask_others(self, others: Others) -> Found[PairedColumns]:
         """Return a row each."""
+        from dtui.query.compare.pairs import columns_of
+
         return Found(self.wanted, columns_of(others.comparison(self.wanted).classes, self.rows, self.axis))
 
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from dtui.dataclass_on_use import dataclass
 from dtui.errors import DtuiError
 from dtui.model import TimeAxis
 from dtui.model.compare import Alignment, Comparison, Divergence, Measure, PairedColumns
-from dtui.query.compare.others import Others, Wanted
-from dtui.query.compare.pairs import columns_of
 from dtui.safe_text import safe
 from dtui.tui.renderables.panes.message import MessagePicture
 from dtui.tui.renderables.panes.runs.comparing import TITLE, ComparingPicture
@@ -24,6 +22,9 @@ from dtui.tui.state.numbers import Numbers
 from dtui.tui.state.pane import Pane, Scene, Step
 from dtui.tui.state.questions import OthersQuestion, Question
 from dtui.tui.state.selection import Selection
+
+if TYPE_CHECKING:
+    from dtui.query.compare.others import Others, Wanted
 
 SCREEN = "Compare"
 CURVES = ("validation_error", "train_error", "loss")
@@ -56,6 +57,8 @@ class CompareOptions:
     @property
     def wanted(self) -> Wanted:
         """What the two runs are asked for."""
+        from dtui.query.compare.others import Wanted
+
         return Wanted(self.other, self.alignment, self.measure)
 
     def at_row(self, kind: str, name: str) -> CompareOptions:
@@ -100,7 +103,10 @@ class CurveColumnsQuestion(OthersQuestion[Found[PairedColumns]]):
 
     def ask_others(self, others: Others) -> Found[PairedColumns]:
         """Return it as one row."""
+        from dtui.query.compare.pairs import columns_of
+
         curve = others.comparison(self.wanted).curves[self.curve]
+
         return Found(self.wanted, columns_of(curve, (0,), self.axis))
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from dtui.dataclass_on_use import dataclass
 from dtui.model.compare import RunList, RunRow
-from dtui.query.compare.others import Others
 from dtui.safe_text import safe
 from dtui.tui.panes.rows import ListPane
 from dtui.tui.panes.runs.comparing import begin_comparing
@@ -22,6 +21,9 @@ from dtui.tui.state.places.search import find_matches
 from dtui.tui.state.questions import OthersQuestion, Question
 from dtui.tui.state.review.entry_steps import select_strongest
 from dtui.tui.state.selection import Selection
+
+if TYPE_CHECKING:
+    from dtui.query.compare.others import Others
 
 ERRORS = ("validation_error", "train_error", "loss")
 
