@@ -2,12 +2,11 @@
 
 `dataclasses.dataclass` writes up to six methods as text and compiles them, and makes a class with slots twice: half a
 millisecond a class, and for all that a viewer imports half the time that a bare Textual app takes to paint. Of most
-classes no instance is made before the first screen is there, or a few, and most of the methods are never called.
+classes no instance is made before the first screen is there, and most of the methods are never called.
 """
 
 from __future__ import annotations
 
-from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
@@ -41,8 +40,6 @@ _WRITTEN: dict[str, dict[str, bool]] = {
 """What is written, and the arguments that have `dataclasses.dataclass` write it."""
 _SAYS_FROZEN = "__dataclass_params__"
 _NOTHING = {"init": False, "repr": False, "eq": False, "match_args": False}
-_FEW = 32
-"""Instances that are filled without `__init__` being written: to write it takes as long as to fill two hundred."""
 
 
 class _Unwritten:
@@ -53,42 +50,12 @@ class _Unwritten:
 
     def __init__(self, name: str, cls: type, body: Mapping[str, Any], frozen: bool) -> None:
         self._name, self._cls, self._body, self._frozen = name, cls, body, frozen
-        self._filled = 0
 
     def __get__(self, instance: object, owner: type) -> Any:
-        """Write it, in its own place; not for the first instances, if all that has to be done is to fill them."""
-        if self._name == "__init__" and instance is not None and self._plain is not None and self._filled < _FEW:
-            self._filled += 1
-            return partial(self._fill, instance)
-        return self._write(instance, owner)
-
-    def _write(self, instance: object, owner: type) -> Any:
+        """Write it, in its own place."""
         value = self._of_twin()
         setattr(self._cls, self._name, value)
         return value.__get__(instance, owner) if hasattr(value, "__get__") else value
-
-    @cached_property
-    def _plain(self) -> tuple[str, ...] | None:
-        """The names of its fields, if each is given or has a plain default; None where only `dataclasses` can tell."""
-        kinds = {name: str(kind) for name, kind in self._body.get("__annotations__", {}).items()}
-        above = any("__dataclass_fields__" in vars(base) for base in self._cls.__mro__[1:])
-        described = any(type(self._body.get(name)).__module__ == "dataclasses" for name in kinds)
-        if above or described or any("InitVar" in kind or "KW_ONLY" in kind for kind in kinds.values()):
-            return None
-        return tuple(name for name, kind in kinds.items() if "ClassVar" not in kind)
-
-    def _fill(self, instance: object, /, *given: object, **named: object) -> None:
-        """Do what `__init__` does. What is not as it should be is left to the written one, which says so."""
-        names = self._plain or ()
-        values = {**dict(zip(names, given, strict=False)), **named}
-        is_once = len(values) == len(given) + len(named)
-        values |= {name: self._body[name] for name in names if name not in values and name in self._body}
-        if not is_once or len(values) != len(names) or any(name not in values for name in names):
-            self._write(instance, type(instance))(*given, **named)
-            return
-        instance.__dict__.update(values)
-        if "__post_init__" in self._body:
-            instance.__post_init__()  # type: ignore[attr-defined]
 
     def _of_twin(self) -> Any:
         """Return what `dataclasses` writes for a class of the same fields."""
