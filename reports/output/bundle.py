@@ -41,7 +41,7 @@ def vega_bundle(make: Callable[[], str], folder: Path | None = None) -> str:
     if kept is not None:
         return kept
     script = "(function(){" + make().replace("</script", "<\\/script").replace("<!--", "<\\!--") + "\n})();"
-    if folder is not None:
+    if folder is not None and "vegaEmbed" in script:  # an answer of something else would stay for ever
         with suppress(OSError):
             _keep(folder / name, script)
     return script

@@ -134,3 +134,8 @@ def test_the_bundle_is_made_once(tmp_path: Path) -> None:
 def test_a_cache_that_cannot_be_written_costs_only_time(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert "vegaEmbed" in vega_bundle(lambda: "window.vegaEmbed = 1;", tmp_path / "file" / "cache")
+
+
+def test_an_answer_that_is_no_bundle_is_not_kept(tmp_path: Path):
+    vega_bundle(lambda: "<svg/>", tmp_path)
+    assert "vegaEmbed" in vega_bundle(lambda: "window.vegaEmbed = 1;", tmp_path)

@@ -22,7 +22,7 @@ SCREENS = {
     "Correlation": (["4"], "by group"),
     "Cube": (["5"], "groups × layers"),
 }
-TRUTHS = r"--class |10 classes|200 classes|1,000 classes|until 711, class three|most classes 8|drops of classes"
+TRUTHS = r"--class\b|10 classes|200 classes|1,000 classes|until 711, class three|most classes 8|drops of classes"
 """Options, what was measured on networks with classes, a note of somebody else, and the name of a detector."""
 
 

@@ -114,7 +114,9 @@ def run_document(
     return encode_document(
         {
             "run": run,
-            "metadata": asdict(metadata),
+            "metadata": {
+                key: value for key, value in asdict(metadata).items() if (key, value) != ("keep_around", None)
+            },
             "classes": list(classes),
             "layers": [asdict(layer) for layer in structure.layers],
             "modules": [asdict(module) for module in structure.modules],
