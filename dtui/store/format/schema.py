@@ -62,8 +62,8 @@ every update there are frames alone.
 structure.h5 has one array, /document (JSON: run, metadata (in it keep_around, optional: watches that the flight
 recorder keeps around a trigger, 0 where it is off; of the first process), classes, layers, modules, edges; coverage,
 optional: how many elements the network's parameters have, how many of them are in recorded layers, how many parameters
-are not, and the largest of those; norms, optional: the normalisation layers, of each name, kind, channels and layer, the name of
-the layer that it follows or ""; trained, optional: how many elements have the parameters that require a gradient when
+are not, and the largest of those; norms, optional: the normalisation layers, of each name, kind, channels and layer,
+the name of the layer that it follows or ""; trained, optional: how many elements have the parameters that require a gradient when
 recording begins (parameters), and the indices of the layers that do not (frozen); activations, optional: of each layer
 [of, then], the module whose outputs are read in validations and the activation function that follows it or "", or ""
 and why there is none; parameters, optional: the parameters outside the layers, at most 1,024, of each name, kind (of
