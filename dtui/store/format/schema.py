@@ -63,18 +63,18 @@ structure.h5 has one array, /document (JSON: run, metadata (in it keep_around, o
 recorder keeps around a trigger, 0 where it is off; of the first process), classes, layers, modules, edges; coverage,
 optional: how many elements the network's parameters have, how many of them are in recorded layers, how many parameters
 are not, and the largest of those; norms, optional: the normalisation layers, of each name, kind, channels and layer,
-the name of the layer that it follows or ""; trained, optional: how many elements have the parameters that require a gradient when
-recording begins (parameters), and the indices of the layers that do not (frozen); activations, optional: of each layer
-[of, then], the module whose outputs are read in validations and the activation function that follows it or "", or ""
-and why there is none; parameters, optional: the parameters outside the layers, at most 1,024, of each name, kind (of
-its module), elements and layer, as of norms; heads, optional: groups of attention heads, of each layer (index), part
-("query", "key", "value", "output"), first, step, size and count: head h is the filters from first + h * step on, size
-of them, or where of_inputs is true so many inputs; adapters, optional: small changes learned beside weights, of each
-name (of the module that it changes), adapter, kind ("LoRA", or one that is not measured), rank, scale (when recording
-began), base (the recorded layer whose weight it changes, or "") and layers (that it is made of); groups, optional: of
-each layer its groups, where the network has transposed convolutions; channel_norms, optional: places in norms,
-ascending, of the normalisation layers whose channels have rows, at most 65,536 rows together; in format 2 also format
-and holds, what the run holds). Frames and parts are laid out by holds:
+the name of the layer that it follows or ""; trained, optional: how many elements have the parameters that require a
+gradient when recording begins (parameters), and the indices of the layers that do not (frozen); activations, optional:
+of each layer [of, then], the module whose outputs are read in validations and the activation function that follows it
+or "", or "" and why there is none; parameters, optional: the parameters outside the layers, at most 1,024, of each
+name, kind (of its module), elements and layer, as of norms; heads, optional: groups of attention heads, of each layer
+(index), part ("query", "key", "value", "output"), first, step, size and count: head h is the filters from first + h *
+step on, size of them, or where of_inputs is true so many inputs; adapters, optional: small changes learned beside
+weights, of each name (of the module that it changes), adapter, kind ("LoRA", or one that is not measured), rank, scale
+(when recording began), base (the recorded layer whose weight it changes, or "") and layers (that it is made of);
+groups, optional: of each layer its groups, where the network has transposed convolutions; channel_norms, optional:
+places in norms, ascending, of the normalisation layers whose channels have rows, at most 65,536 rows together; in
+format 2 also format and holds, what the run holds). Frames and parts are laid out by holds:
 
     sources      of layer statistics, in storage order
     tracks       kinds of rows (kind) and what is measured of them (statistics, in storage order): filters and layers,
