@@ -12,6 +12,7 @@ from dtui.model import TimeAxis
 from dtui.model.cube import Cube as Faces
 from dtui.model.cube import CubeRequest, IncidentGrid, Pick
 from dtui.query import RunQuery
+from dtui.query.relations.cube import light
 from dtui.safe_text import safe
 from dtui.tui.panes.grid import (
     CellQuestion,
@@ -143,8 +144,6 @@ class Cube(GridPane):
 
     def picture(self, scene: Scene) -> Picture:
         """Return the faces at hand, or why there are none."""
-        from dtui.query.relations.cube import light
-
         cube = scene.answers.get(CubeQuestion)
         if cube is None or not cube.grid.rows:
             return self.nothing(scene)
