@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from itertools import pairwise
+from itertools import accumulate, chain, pairwise
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dtui.dataclass_on_use import dataclass
 from dtui.model.arrays import BoolArray, FloatArray, IntArray
@@ -233,8 +235,24 @@ class Cube:
 
 
 def any_of(flags: BoolArray, groups: tuple[tuple[int, ...], ...]) -> BoolArray:
-    """Return whether any place of each group is set, shape (groups,)."""
-    return np.array([bool(flags[list(group)].any()) for group in groups], dtype=np.bool_)
+    """Return whether any place of each group is set: of flags of shape (…, places) one of shape (…, groups)."""
+    result: BoolArray = _each(np.logical_or, flags, groups)
+    return result
+
+
+def sum_of(counts: IntArray, groups: tuple[tuple[int, ...], ...]) -> IntArray:
+    """Return the sum over each group: of counts of shape (…, places) one of shape (…, groups)."""
+    result: IntArray = _each(np.add, counts, groups)
+    return result
+
+
+def _each(combine: np.ufunc, values: NDArray[Any], groups: tuple[tuple[int, ...], ...]) -> NDArray[Any]:
+    """Return the places of each group combined; no group is empty."""
+    if not groups:
+        return values[..., :0]
+    begins = [0, *accumulate(len(group) for group in groups[:-1])]
+    combined: NDArray[Any] = combine.reduceat(values[..., list(chain.from_iterable(groups))], begins, axis=-1)
+    return combined
 
 
 def group_of(groups: tuple[tuple[int, ...], ...], place: int) -> int | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,9 @@ from dtui.tui.terminal.capabilities import THEMES, find_mode, is_served, log_pat
 if TYPE_CHECKING:
     from dtui.tui.state.places.link import Link
 
+TURN_SECONDS = 0.0005
+"""How long a thread that finds an answer may compute while another, which writes what a key has drawn, waits. Python's
+default is ten times as long, at each turn, and a key was seen late by as much as the whole answer."""
 _SYSTEMS = {"truecolor": "truecolor", "256": "256", "16": "standard", "none": "standard"}
 
 
@@ -45,6 +49,8 @@ def start(
     else:
         os.environ["NO_COLOR"] = "1"
 
+    turn = sys.getswitchinterval()
+    sys.setswitchinterval(TURN_SECONDS)
     gc.disable()  # until the first screen is there: what a start makes stays, and to walk it again and again takes long
     from dtui.tui.app import DtuiApp
     from dtui.tui.terminal.signals import exit_code
@@ -65,6 +71,7 @@ def start(
             app.run(mouse=mouse)
         finally:
             gc.enable()
+            sys.setswitchinterval(turn)
     if app.ended_by is not None:
         raise SystemExit(exit_code(app.ended_by))
     if app.error is not None:

@@ -214,8 +214,10 @@ def test_an_action_reaches_the_first_screen_that_understands_it():
 @pytest.mark.parametrize(
     ("method", "is_told"),
     [
-        *((name, True) for name in ("settle", "items", "window", "wanted", "picture", "is_shown", "steps", "said")),
-        *((name, False) for name in ("begin", "show", "answered")),  # it is told, and works again with the next key
+        *((name, True) for name in ("settle", "items", "window", "wanted", "picture", "is_shown", "steps")),
+        *(
+            (name, False) for name in ("begin", "show", "answered", "said")
+        ),  # it is told, and works again with the next key
     ],
 )
 def test_a_pane_that_raises_is_told_and_the_others_go_on(method, is_told, caplog):

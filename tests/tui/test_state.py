@@ -53,6 +53,22 @@ def step(scene: Scene, move) -> Scene:
     return scene.at(settle(scene.at(move(scene))))
 
 
+@pytest.mark.parametrize("screen", range(len(TABLE.every_screen)))
+def test_only_panes_on_the_screen_settle(monkeypatch: pytest.MonkeyPatch, screen: int) -> None:
+    """Those of other screens do when they are shown: a key costs what is seen."""
+    settled: list[str] = []
+
+    def noting(kind: type[Pane]) -> None:
+        settles = kind.settle
+        monkeypatch.setattr(kind, "settle", lambda self, scene: (settled.append(self.name), settles(self, scene))[1])
+
+    scene = scene_of(screen=screen, class_index=3)
+    for kind in {next(one for one in type(pane).__mro__ if "settle" in vars(one)) for pane in TABLE.panes}:
+        noting(kind)
+    keys(scene, "column_left")
+    assert dict.fromkeys(settled) == dict.fromkeys(pane.name for pane in scene.stacked)
+
+
 def keys(scene: Scene, *actions: str) -> Scene:
     for action in actions:
         found = scene.step_of(action) or STEPS.get(action) or TABLE.steps.get(action)

@@ -13,6 +13,7 @@ from dtui.model.learning import TURNED_WRONG, GalleryRequest
 from dtui.query import RunQuery, open_run
 from dtui.tui.panes.table import TABLE
 from dtui.tui.panes.validation.classes_here import labels_here
+from dtui.tui.panes.validation.confusion import MatrixQuestion, SharesQuestion
 from dtui.tui.renderables.canvas.cells import text_width
 from dtui.tui.renderables.canvas.output import Output
 from dtui.tui.renderables.canvas.theme import DARK
@@ -190,6 +191,19 @@ def test_a_picked_confusion_selects_its_class(faults):
     assert "▸" in next(line for line in desk.panes()["matrix"].split("\n") if line.startswith("  1 "))
     desk.press("enter")
     assert "class 1" in desk.panes()["tiles"].split("\n")[0]
+
+
+def test_a_step_asks_for_confusions_and_their_course_at_once(faults):
+    """So the screen is drawn anew once, and no row is without its course in between."""
+    session = Desk(faults).press("g", "3", "C").session
+    session.perform("column_right")
+    asked = session.look()[1]
+    assert {MatrixQuestion, SharesQuestion} <= {type(question) for question in asked}
+    session.answered_all((question, question.ask(faults)) for question in asked)
+    assert set(session.look()[1]) <= set(asked), "nothing more to ask for"
+    pairs = next(picture for pane, picture in session.look()[0].items() if pane.name == "pairs")
+    shown = pairs.changed[pairs.top : pairs.top + len(pairs.shares.pairs)]
+    assert [(one.target, one.label) for one in shown] == list(pairs.shares.pairs) != []
 
 
 def test_a_link_from_inside_names_the_class(faults):

@@ -130,7 +130,17 @@ def _told(changes: Changes) -> tuple[ConfusionChange, ...]:
 
 
 def confusion_matrix(data: RunData, iteration: int, since: int | None, rows: int, columns: int) -> ConfusionMatrix:
-    """Answer `RunQuery.confusion_matrix`."""
+    """Answer `RunQuery.confusion_matrix`. The last one is kept: who asks for its confusions over time asks again."""
+    known: dict[object, ConfusionMatrix] = data.remembered("the last confusion matrix", dict)
+    asked = (iteration, since, rows, columns)
+    if asked not in known:
+        found = _find_matrix(data, *asked)
+        known.clear()
+        known[asked] = found
+    return known[asked]
+
+
+def _find_matrix(data: RunData, iteration: int, since: int | None, rows: int, columns: int) -> ConfusionMatrix:
     if rows < 1 or columns < 1:
         raise UsageError(f"confusion matrix: {rows} × {columns} classes; ask for at least 1 × 1")
     at = position_of(data, iteration)

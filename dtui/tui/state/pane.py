@@ -182,7 +182,7 @@ class Pane:
         return scene.selection
 
     def said(self, before: Selection, now: Selection) -> str:
-        """Return a message about a change that is not visible otherwise; "" for none."""
+        """Return a message about a change of options that is not visible otherwise; "" for none."""
         return ""
 
     def press(self, scene: Scene, frame: Frame, x: int, y: int) -> Selection | None:
@@ -337,10 +337,10 @@ class Scene:
             self.tell(pane, error)
             return None
 
-    def through(self, do: Callable[[Pane, Scene], Selection]) -> Selection:
-        """Return the selection after each pane, in the order of the table, has changed it."""
+    def through(self, do: Callable[[Pane, Scene], Selection], panes: Sequence[Pane] = ()) -> Selection:
+        """Return the selection after each of some panes, or of all in the order of the table, has changed it."""
         scene = self
-        for pane in self.table.panes:
+        for pane in panes or self.table.panes:
             scene = scene.at(scene.asked(pane, do) or scene.selection)
         return scene.selection
 

@@ -204,13 +204,11 @@ class Session(Going, Waiting):
             return f"review of {self.selection.listing}; L goes back"
         if self.selection.run not in (None, before.run, self.view.path):
             return f"opening {safe(PurePath(str(self.selection.run)).stem)} …"
-        if settings == before.anomaly_settings:
-            said = (
-                self.scene.asked(pane, lambda pane, scene: pane.said(before, scene.selection))
-                for pane in self.table.panes
-            )
-            return next(filter(None, said), "")
-        return anomaly_words(settings)
+        if settings != before.anomaly_settings:
+            return anomaly_words(settings)
+        scene, panes = self.scene, () if self.selection.options is before.options else self.table.panes
+        said = (scene.asked(pane, lambda pane, scene: pane.said(before, scene.selection)) for pane in panes)
+        return next(filter(None, said), "")
 
     # --- review
 

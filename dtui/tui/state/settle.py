@@ -14,10 +14,10 @@ def begin(scene: Scene) -> Selection:
 
 
 def settle(scene: Scene) -> Selection:
-    """Return the nearest valid selection."""
+    """Return the nearest valid selection. The panes of other screens settle when these are shown."""
     panes = scene.screen.panes
     scene = scene.at(scene.selection.changed(pane=min(scene.selection.pane, len(panes) - 1)))
-    return _settle_time(scene.at(scene.through(lambda pane, scene: pane.settle(scene))))
+    return _settle_time(scene.at(scene.through(lambda pane, scene: pane.settle(scene), scene.stacked)))
 
 
 def _settle_time(scene: Scene) -> Selection:

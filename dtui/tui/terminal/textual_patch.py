@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cache
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from itertools import chain, groupby
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.console import Console
-from rich.control import Control
 from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.geometry import Region
 from textual.screen import Screen
@@ -21,7 +21,8 @@ from textual.widget import Widget
 from dtui.tui.terminal.releases import version
 
 if TYPE_CHECKING:
-    from dtui.tui.renderables.canvas.sgr import Pen
+    from dtui.tui.renderables.canvas.cells import CellRow
+    from dtui.tui.renderables.canvas.output import Output
 
 PATCHED_VERSIONS = frozenset({"8.2.8"})
 """Releases whose compositor was read and measured; any other is left as it is."""
@@ -42,42 +43,43 @@ def install() -> bool:
     return True
 
 
-class ContinuedStrip(Protocol):
-    """A strip that can go on where another has left the terminal's colours."""
+class CellsStrip(Protocol):
+    """A strip of cells, which can go on where another has left the terminal's colours."""
 
-    def render_after(self, pen: Pen) -> str:
-        """Return its escape sequences, and leave the pen as the terminal writes then."""
+    @property
+    def row(self) -> CellRow:
+        """The cells."""
+
+    @property
+    def output(self) -> Output:
+        """What the terminal can show."""
 
 
 class _Writing:
     """Strips in their places, one after the other: a colour that is set already is not set again."""
 
     def __init__(self, console: Console) -> None:
-        from dtui.tui.renderables.canvas.sgr import RESET, Pen  # not needed for the first paint, and NumPy takes long
+        self._console = console
+        self._placed: list[tuple[str, Strip | CellsStrip]] = []
 
-        self._console, self._new_pen, self._to_reset = console, Pen, RESET
-        self._pen, self._is_reset = Pen(), True
-        self._parts: list[str] = []
-
-    def put(self, x: int, y: int, strip: Strip | ContinuedStrip) -> None:
-        """Write a strip at a place. One of Textual begins and ends with the terminal's own colours."""
-        self._parts.append(Control.move_to(x, y).segment.text)
-        if isinstance(strip, Strip) and not hasattr(strip, "render_after"):
-            self._reset()
-            self._parts.append(strip.render(self._console))
-        else:
-            self._parts.append(cast(ContinuedStrip, strip).render_after(self._pen))
-            self._is_reset = False
-
-    def _reset(self) -> None:
-        if not self._is_reset:
-            self._parts.append(self._to_reset)
-            self._pen, self._is_reset = self._new_pen(), True
+    def put(self, x: int, y: int, strip: Strip | CellsStrip) -> None:
+        """Write a strip at a place."""
+        self._placed.append((f"\x1b[{y + 1};{x + 1}H", strip))
 
     def text(self) -> str:
-        """Return all escape sequences, ending in the terminal's own colours."""
-        self._reset()
-        return "".join(self._parts)
+        """Return all escape sequences, ending in the terminal's own colours, in which a strip of Textual begins too."""
+        from dtui.tui.renderables.canvas.sgr import RESET, Pen, continue_rows  # NumPy takes long before the first paint
+
+        parts: list[str] = []
+        for has_cells, placed in groupby(self._placed, lambda one: hasattr(one[1], "row")):
+            moves, strips = zip(*placed, strict=True)
+            if has_cells:
+                shown = continue_rows([strip.row for strip in strips], strips[0].output, Pen())
+            else:
+                shown = [strip.render(self._console) for strip in strips]
+            parts += chain.from_iterable(zip(moves, shown, strict=True))
+            parts += [RESET] * has_cells
+        return "".join(parts)
 
 
 def render_segments(update: ChopsUpdate, console: Console) -> str:

@@ -18,7 +18,7 @@ from textual.strip import Strip
 
 from dtui.tui.renderables.canvas.cells import CellRow, UintArray
 from dtui.tui.renderables.canvas.output import ColorMode, Output
-from dtui.tui.renderables.canvas.sgr import Pen, continue_row, fold_ascii, row_text, row_to_sgr, style_runs
+from dtui.tui.renderables.canvas.sgr import fold_ascii, row_text, row_to_sgr, style_runs
 
 
 class CellStrip(Strip):
@@ -41,6 +41,11 @@ class CellStrip(Strip):
     def row(self) -> CellRow:
         """The cells."""
         return self._row
+
+    @property
+    def output(self) -> Output:
+        """What the terminal can show."""
+        return self._output
 
     @property
     def _segments(self) -> list[Segment]:
@@ -92,10 +97,6 @@ class CellStrip(Strip):
         if self._render_cache is None:
             self._render_cache = row_to_sgr(self._row, self._output)
         return self._render_cache
-
-    def render_after(self, pen: Pen) -> str:
-        """Return the escape sequences for a terminal that writes as a pen says, which is left as they leave it."""
-        return continue_row(self._row, self._output, pen)
 
 
 def _glyphs(row: CellRow, output: Output) -> UintArray:

@@ -51,15 +51,26 @@ class MatrixQuestion(Question[ConfusionMatrix]):
 
 @dataclass(frozen=True, slots=True)
 class SharesQuestion(Question[drawn_pairs.PairShares]):
-    """Confusions over time."""
+    """The confusions that changed most, over time; asked together with their matrix, so that both are drawn at once.
 
-    pairs: tuple[Pair, ...]
+    Attributes:
+        matrix: The question for the matrix.
+        first: Place of the first that is on the screen.
+        count: How many are on the screen.
+        axis: The columns.
+    """
+
+    matrix: MatrixQuestion
+    first: int
+    count: int
     axis: TimeAxis
     about = "confusions over time"
 
     def ask(self, query: RunQuery) -> drawn_pairs.PairShares:
         """Return them."""
-        return drawn_pairs.PairShares(self.axis, self.pairs, query.confusion_shares(self.pairs, self.axis))
+        changed = self.matrix.ask(query).changed[self.first : self.first + self.count]
+        pairs = tuple((one.target, one.label) for one in changed)
+        return drawn_pairs.PairShares(self.axis, pairs, query.confusion_shares(pairs, self.axis))
 
 
 def _changed(scene: Scene) -> tuple[ConfusionChange, ...]:
@@ -104,14 +115,9 @@ class Pairs(ListPane):
         """Ask for the matrix, and for the pairs on the screen over time."""
         if not self.height(scene) or not len(scene.view.classes):
             return
-        yield matrix_question(scene)
-        shown = tuple((one.target, one.label) for one in self._on_screen(scene))
-        if shown:
-            yield SharesQuestion(shown, scene.axis)
-
-    def _on_screen(self, scene: Scene) -> Sequence[ConfusionChange]:
-        first = self.window(scene.selection).first
-        return self.items(scene)[first : first + self.shown(scene)]
+        matrix = matrix_question(scene)
+        yield matrix
+        yield SharesQuestion(matrix, self.window(scene.selection).first, self.shown(scene), scene.axis)
 
     def picture(self, scene: Scene) -> Picture:
         """Return the pairs that are there."""

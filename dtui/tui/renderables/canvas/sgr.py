@@ -5,6 +5,9 @@ Owns the only place where escape sequences for cells are written.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,6 +19,10 @@ RESET = "\x1b[0m"
 UPPER_HALF = 0x2580
 DEFAULT = -1
 """Stands for the terminal's own colour."""
+
+MOST_FULL, LOOKED_AHEAD = 6, 8
+"""A full block has two bytes more than a blank: so many are written for a colour that is not set again; and how many
+stretches are looked at for that."""
 
 _BLANK = 1 << 50
 _HALF = 1 << 51
@@ -69,11 +76,23 @@ def continue_row(row: CellRow, output: Output, pen: Pen) -> str:
 
     The pen is left as the row leaves the terminal; who writes the last row resets it. "" for no cells.
     """
-    if not len(row.ch):
-        return ""
+    return continue_rows([row], output, pen)[0]
+
+
+def continue_rows(rows: Sequence[CellRow], output: Output, pen: Pen) -> list[str]:
+    """Return rows as `continue_row` does, each going on where the one before it leaves the terminal.
+
+    All are looked at together: a step of the crosshair changes dozens of short stretches.
+    """
+    edges = list(accumulate((len(row.ch) for row in rows), initial=0))
+    if not edges[-1]:
+        return [""] * len(rows)
+    row = rows[0] if len(rows) == 1 else CellRow(*map(np.concatenate, zip(*rows, strict=True)))
     ch = fold_ascii(row.ch) if output.ascii else row.ch
     keys = _style_keys(ch, row, output.mode)
-    starts = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1])))
+    is_start = np.concatenate(([True], keys[1:] != keys[:-1]))
+    is_start[[edge for edge in edges if edge < edges[-1]]] = True
+    starts = np.flatnonzero(is_start)
     runs = keys[starts]
     fore_codes, back_codes = _CODES[output.mode]
     fore, back, bold, marked = pen.fore, pen.back, pen.bold, pen.marked
@@ -81,8 +100,8 @@ def continue_row(row: CellRow, output: Output, pen: Pen) -> str:
     out: list[str] = []
     begins = starts.tolist()
     ends = [*begins[1:], len(ch)]
-    wanted = _wanted(runs, output.mode)
-    for begin, end, key, want_fore, want_back, want_marked in zip(begins, ends, runs.tolist(), *wanted, strict=True):
+    wanted = list(zip(runs.tolist(), *_wanted(runs, output.mode), strict=True))
+    for at, (begin, end, (key, want_fore, want_back, want_marked)) in enumerate(zip(begins, ends, wanted, strict=True)):
         part, codes = text[begin:end], ""
         if want_marked != marked:
             marked = want_marked
@@ -91,7 +110,11 @@ def continue_row(row: CellRow, output: Output, pen: Pen) -> str:
             if not marked:
                 want_fore = fore
         elif key & _HALF and want_fore >= 0 and want_back >= 0:
-            part, want_fore, want_back = _cheapest_blocks(end - begin, want_fore, want_back, fore, back)
+            is_new = want_fore == want_back not in (fore, back) and end - begin <= MOST_FULL
+            if is_new and _needs_back(wanted[at + 1 : at + 1 + LOOKED_AHEAD], fore, back):
+                part, want_back = "█" * (end - begin), back
+            else:
+                part, want_fore, want_back = _cheapest_blocks(end - begin, want_fore, want_back, fore, back)
         elif key & 1 != bold:
             bold = key & 1
             codes += "1;" if bold else "22;"
@@ -103,7 +126,8 @@ def continue_row(row: CellRow, output: Output, pen: Pen) -> str:
             codes += back_codes[back]
         out.append(f"\x1b[{codes[:-1]}m{part}" if codes else part)
     pen.fore, pen.back, pen.bold, pen.marked = fore, back, bold, marked
-    return spelled("".join(out))
+    places = np.searchsorted(starts, edges).tolist()
+    return [spelled("".join(out[first:stop])) for first, stop in pairwise(places)]
 
 
 def to_ansi(cells: Cells, output: Output) -> str:
@@ -183,6 +207,20 @@ def _sixteen(fore: int, back: int, mark: int) -> tuple[int, int, int]:
     if not is_panel_like(back):
         return nearest_16(fore), nearest_16(back), 0
     return (DEFAULT, DEFAULT, 1) if mark else (nearest_16(fore), DEFAULT, 0)
+
+
+def _needs_back(ahead: Sequence[tuple[int, int, int, int]], fore: int, back: int) -> bool:
+    """Whether the background is needed again before the foreground is: then a new colour takes the latter's place.
+
+    Full cells alternate between few colours; with both of them set none has to be set again.
+    """
+    for key, want_fore, want_back, _ in ahead:
+        if not key & _HALF:
+            return want_back == back and (bool(key & _BLANK) or want_fore != fore)
+        needs_fore, needs_back = fore in (want_fore, want_back), back in (want_fore, want_back)
+        if needs_fore or needs_back:
+            return not needs_fore
+    return False
 
 
 def _cheapest_blocks(count: int, top: int, bottom: int, fore: int, back: int) -> tuple[str, int, int]:

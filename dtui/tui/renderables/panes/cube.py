@@ -258,7 +258,7 @@ def _mark_moved(cells: Cells, frame: Frame, picture: CubePicture, place: CubePla
     """Mark the layers that incidents moved: those that are lit stand out."""
     cube, theme = picture.cube, frame.theme
     grid, groups = cube.grid, len(cube.layer_groups)
-    moved = np.stack([np.any(grid.filters[:, list(layers)], axis=1) for layers in cube.layer_groups], axis=1)
+    moved = any_of(grid.filters > 0, cube.layer_groups)
     lit = any_of(picture.lit.layers, cube.layer_groups)
     columns = [frame.column_of(about.iteration) for about in grid.found.events]
     for event, group in zip(*(places.tolist() for places in np.nonzero(moved)), strict=True):

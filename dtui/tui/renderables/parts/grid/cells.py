@@ -12,7 +12,7 @@ import numpy as np
 
 from dtui.dataclass_on_use import dataclass
 from dtui.model import BoolArray, IntArray
-from dtui.model.cube import GridRow, IncidentGrid, RowKind, module_groups, neighbours
+from dtui.model.cube import GridRow, IncidentGrid, RowKind, any_of, module_groups, neighbours, sum_of
 from dtui.model.judging import Judging, as_groups
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.cells import Cells, UintArray, text_width
@@ -137,11 +137,8 @@ def draw_cells(
     """
     columns, tall = place.columns, place.tall
     groups = columns.groups
-    counts = np.stack([grid.counts[:, list(group)].sum(axis=1) for group in groups], axis=1)
-    named = np.stack([np.any(grid.named[:, list(group)], axis=1) for group in groups], axis=1)
-    shown = (
-        np.ones_like(named) if lit is None else np.stack([np.any(lit[:, list(own)], axis=1) for own in groups], axis=1)
-    )
+    counts, named = sum_of(grid.counts, groups), any_of(grid.named, groups)
+    shown = np.ones_like(named) if lit is None else any_of(lit, groups)
     steps = count_steps(counts, int(counts.max(initial=0)), len(ramp(frame.theme, "correlation", frame.output)))
     width, height = columns.cell - (1 if columns.cell >= 4 else 0), tall - (1 if tall >= 3 else 0)
     middle = (tall - 1) // 2

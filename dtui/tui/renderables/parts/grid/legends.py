@@ -9,7 +9,8 @@ from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.canvas.palettes import band_colours, interpolate, ramp
 from dtui.tui.renderables.canvas.primitives import paint_pixels
 
-SHADES = 15
+SHADES = 7
+"""Colours on either side of the usual. What is within a sixth of the usual looks like it: of noise nothing is drawn."""
 
 
 def class_legend(cells: Cells, frame: Frame) -> None:
@@ -28,7 +29,7 @@ def class_legend(cells: Cells, frame: Frame) -> None:
 def layer_legend(cells: Cells, frame: Frame, y: int, left: int, quantity: str) -> None:
     """Write what the colours of layers stand for into row `y`, right of `left`; only `quantity` without room."""
     colours = usual_colours(frame)
-    length, end = -(-len(colours) // 2), frame.gutter + frame.plot_width
+    length, end = len(colours), frame.gutter + frame.plot_width
     for words in (f"{quantity} ÷10", "÷10"):
         high = "×10 of usual"
         x = end - length - text_width(words) - text_width(high) - 3
