@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import sys
 import termios
 import time
@@ -52,6 +53,18 @@ def test_nothing_is_written_while_nothing_happens(sample_run: Path):
         terminal.until("Evidence")
         terminal.until_quiet()
         assert terminal.until_quiet() == b""
+        leave(terminal)
+
+
+OWN_THREADS = 5
+"""The app, the run's, two that read and write the terminal, and one that waits for signals."""
+
+
+def test_no_other_core_is_kept_busy(sample_run: Path):
+    """NumPy's library for matrices has a thread wait on each further core, in a loop at first."""
+    with Terminal(dtui(str(sample_run)), OMP_NUM_THREADS="", OPENBLAS_NUM_THREADS="") as terminal:
+        terminal.until("Evidence")
+        assert len(os.listdir(f"/proc/{terminal.pid}/task")) <= OWN_THREADS
         leave(terminal)
 
 
