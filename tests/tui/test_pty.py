@@ -56,6 +56,16 @@ def test_nothing_is_written_while_nothing_happens(sample_run: Path):
         leave(terminal)
 
 
+def test_what_is_said_while_a_run_is_opened_is_written_once(sample_run: Path):
+    times = []
+    for _ in range(3):  # where the machine is busy, Textual's next frame may be due before what it is to leave out
+        with Terminal(dtui(str(sample_run)), 150, 50) as terminal:
+            terminal.until("Evidence")
+            times.append(terminal.written.count(b"opening"))
+            leave(terminal)  # at once: Textual mounts the command line meanwhile, which is no error
+    assert min(times) == 1, times
+
+
 OWN_THREADS = 5
 """The app, the run's, two that read and write the terminal, and one that waits for signals."""
 
