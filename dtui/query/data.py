@@ -40,7 +40,7 @@ SAMPLED_AT_ONCE = 64
 
 
 def have(arrays: Arrays, *wanted: tuple[str, Sequence[int | None]]) -> bool:
-    """Whether arrays from outside are as many as wanted, each of a kind of element ("f", "i" or "b") and a shape.
+    """Whether arrays from outside are as many as wanted, each of a kind of element ("f", "i", "u" or "b") and a shape.
 
     A length of None stands for any.
     """

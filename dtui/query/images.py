@@ -13,11 +13,12 @@ from dtui.analysis.correctness import PackedLayout, WordArray
 from dtui.analysis.downsample import ColumnRecords, column_batches, pool_mean, records_of_columns, row_edges
 from dtui.analysis.ordering import by_largest_first, by_peak, by_similarity
 from dtui.analysis.relations.confusion import LABELS
-from dtui.analysis.thumbnails import decode_thumbnail
+from dtui.analysis.thumbnails import MOST_PIXELS, decode_thumbnail
 from dtui.errors import UsageError
 from dtui.model import (
     NO_VALUE,
     BoolArray,
+    ByteArray,
     FloatArray,
     ImageRows,
     ImageSet,
@@ -29,7 +30,7 @@ from dtui.model import (
 )
 from dtui.model.learning import TakenFor
 from dtui.query.classes import check_labels
-from dtui.query.data import RunData
+from dtui.query.data import RunData, have
 from dtui.query.labels.judgements import Judgements
 from dtui.query.labels.kept_learning import learning
 
@@ -38,6 +39,7 @@ COLOURS = ("correctness", "label")
 FEATURES = 128
 AT_ONCE = 16_000_000
 NO_LABEL = -1
+_NO_PIXELS = np.zeros((0, 0, 3), np.uint8)
 
 
 def image_rows(data: RunData, request: ImagesRequest) -> ImageRows:
@@ -278,7 +280,7 @@ def image_verdict(data: RunData, image: int, iteration: int) -> ImageVerdict:
         iteration=judged_at,
         times_wrong=times - right,
         validations=times,
-        pixels=data.remembered(("thumbnail", image), lambda: decode_thumbnail(data.reader.read_thumbnail(image))),
+        pixels=data.remembered(("thumbnail", image), lambda: _thumbnail(data, image)),
         judging=judging,
         score=score,
         rank=None if np.isnan(rank) else int(rank),
@@ -289,11 +291,30 @@ def image_verdict(data: RunData, image: int, iteration: int) -> ImageVerdict:
 
 def _times_judged(data: RunData, image: int) -> tuple[int, int]:
     """Return how often an image was judged, and how often it was right."""
+    times, right = data.pictured(
+        ("times judged", image),
+        lambda: (np.array(_count_judged(data, image), np.int64),),
+        lambda found: have(found, ("i", (2,))) and 0 <= found[0][1] <= found[0][0] <= len(data.validations),
+    )[0].tolist()
+    return times, right
+
+
+def _count_judged(data: RunData, image: int) -> tuple[int, int]:
     if data.has_judgements:
         judged = data.judgements()
         return int(judged.times_judged[image]), int(judged.times_right[image])
     learned = learning(data)
     return int(learned.judged[image]), int(learned.judged[image] - learned.wrong[image])
+
+
+def _thumbnail(data: RunData, image: int) -> ByteArray | None:
+    """Return the pixels of an image, None where it has none; where they are kept, nothing that decodes is imported."""
+    pixels = data.pictured(
+        ("thumbnail", image),
+        lambda: (_NO_PIXELS if (found := decode_thumbnail(data.reader.read_thumbnail(image))) is None else found,),
+        lambda found: have(found, ("u", (None, None, 3))) and found[0].size <= 3 * MOST_PIXELS,
+    )[0]
+    return read_only(pixels) if pixels.size else None
 
 
 def _value(data: RunData, name: str, image: int, position: int) -> float:

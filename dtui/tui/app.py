@@ -26,7 +26,7 @@ from dtui.tui.opening import Open, open_query
 from dtui.tui.terminal.capabilities import log_path, needs_ascii
 from dtui.tui.terminal.driver import MustLeave, driver_class
 from dtui.tui.terminal.memory import collect_from_now_on, share_one_heap
-from dtui.tui.terminal.textual_patch import is_painted
+from dtui.tui.terminal.textual_patch import is_painted, leave_out_toasts
 from dtui.tui.terminal.themes import output_for, theme_for
 from dtui.tui.widgets.opening import Opening
 
@@ -101,6 +101,7 @@ class DtuiApp(AskingApp):
             bell: Whether the terminal's bell rings at a new incident of a live run.
         """
         super().__init__(driver_class=driver_class())
+        leave_out_toasts(self)
         self.path = path
         self.error: DtuiError | None = None
         self.ended_by: int | None = None
@@ -132,7 +133,7 @@ class DtuiApp(AskingApp):
 
     def on_ready(self) -> None:
         """Open the run: the first paint is out."""
-        is_painted(self.screen)
+        self.screen.call_later(is_painted, self.screen)  # behind what its widgets have said by now
         share_one_heap()
         self.loader.start()
 
@@ -220,6 +221,8 @@ class DtuiApp(AskingApp):
             super()._handle_exception(error)
             return
         LOG.error("the app failed", exc_info=error)
+        if self._exit:
+            return  # it ends already: a key that leaves may come while Textual still mounts what it then takes away
         self.error = DtuiError(f"{self.path}: the TUI failed ({type(error).__name__}: {error}); details: {log_path()}")
         self.exit()
 

@@ -51,6 +51,7 @@ def start(
 
     turn = sys.getswitchinterval()
     sys.setswitchinterval(TURN_SECONDS)
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # OpenBLAS has all cores wait in a loop for 0.1 s when it is imported
     gc.disable()  # until the first screen is there: what a start makes stays, and to walk it again and again takes long
     from dtui.tui.app import DtuiApp
     from dtui.tui.terminal.signals import exit_code

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import sys
 import termios
 import time
@@ -52,6 +53,28 @@ def test_nothing_is_written_while_nothing_happens(sample_run: Path):
         terminal.until("Evidence")
         terminal.until_quiet()
         assert terminal.until_quiet() == b""
+        leave(terminal)
+
+
+def test_what_is_said_while_a_run_is_opened_is_written_once(sample_run: Path):
+    times = []
+    for _ in range(3):  # where the machine is busy, Textual's next frame may be due before what it is to leave out
+        with Terminal(dtui(str(sample_run)), 150, 50) as terminal:
+            terminal.until("Evidence")
+            times.append(terminal.written.count(b"opening"))
+            leave(terminal)  # at once: Textual mounts the command line meanwhile, which is no error
+    assert min(times) == 1, times
+
+
+OWN_THREADS = 5
+"""The app, the run's, two that read and write the terminal, and one that waits for signals."""
+
+
+def test_no_other_core_is_kept_busy(sample_run: Path):
+    """NumPy's library for matrices has a thread wait on each further core, in a loop at first."""
+    with Terminal(dtui(str(sample_run)), OMP_NUM_THREADS="", OPENBLAS_NUM_THREADS="") as terminal:
+        terminal.until("Evidence")
+        assert len(os.listdir(f"/proc/{terminal.pid}/task")) <= OWN_THREADS
         leave(terminal)
 
 

@@ -12,7 +12,7 @@ from dtui.model import Incident
 from dtui.model.findings.incident_evidence import MOST_IMAGES, IncidentEvidence, LayerMove
 from dtui.model.learning import Confused
 from dtui.query.data import RunData
-from dtui.query.incidents.telling import telling
+from dtui.query.incidents.telling import class_error, telling
 from dtui.query.layers.update_ratios import layer_update_ratios
 
 MOST_KEPT = 512
@@ -71,7 +71,7 @@ def _became(
     validations = data.validations
     first = int(np.searchsorted(validations, incident.first))
     stop = max(first + 1, int(np.searchsorted(validations, incident.last, side="right")))
-    errors = data.errors_within(slice(first, min(stop, len(validations))))[label]
+    errors = class_error(data, label, slice(first, min(stop, len(validations))))
     if not np.isfinite(errors).any():
         return None, (), 0, ()
     at = first + int(np.nanargmax(errors))

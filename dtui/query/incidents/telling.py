@@ -12,7 +12,7 @@ from dtui.model import BoolArray, Evidence, FloatArray, Incident, IntArray, read
 from dtui.model.arrays import median_of
 from dtui.model.findings.telling import Telling
 from dtui.query.classes import error_of_all
-from dtui.query.data import RunData
+from dtui.query.data import Arrays, RunData, have
 
 AROUND = 20
 """Records, or validations, before and after the beginning."""
@@ -211,13 +211,25 @@ def _class(data: RunData, one: Evidence, incident: Incident) -> Series | None:
     if label is None or label >= len(data.class_sizes):
         return None
     validations = _validations(data, incident.first)
-    errors = data.errors_within(validations)[label]
+    errors = class_error(data, label, validations)
     every = error_of_all(data)[validations]
     names = data.reader.classes
     name = names[label] if label < len(names) else str(label)
     one_of, of_all = ("class", "all classes") if data.judging is None else ("group", "all groups")
     name = name if name.lower().startswith(one_of) else f"{one_of} {name}"
     return f"error of {name}", "share", data.validations[validations], errors, every, of_all
+
+
+def class_error(data: RunData, label: int, validations: slice) -> FloatArray:
+    """Return the error of a class that there is, as `RunData.class_errors`, at some validations, step 1."""
+
+    def is_possible(found: Arrays) -> bool:
+        wanted = (validations.stop - validations.start,)
+        return have(found, ("f", wanted)) and not ((found[0] < 0) | (found[0] > 1)).any()
+
+    asked = ("error of class", label, validations.start, validations.stop)
+    error: FloatArray = data.pictured(asked, lambda: (data.errors_within(validations)[label],), is_possible)[0]
+    return error
 
 
 def _nothing(data: RunData, one: Evidence, incident: Incident) -> Series | None:

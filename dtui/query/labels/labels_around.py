@@ -6,10 +6,10 @@ Owns how many validations are read together.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model import IntArray
 
 TOGETHER = 256

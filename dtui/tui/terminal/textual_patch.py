@@ -21,6 +21,8 @@ from textual.widget import Widget
 from dtui.tui.terminal.releases import version
 
 if TYPE_CHECKING:
+    from textual.app import App
+
     from dtui.tui.renderables.canvas.cells import CellRow
     from dtui.tui.renderables.canvas.output import Output
 
@@ -138,6 +140,14 @@ def paint_at_once(widget: Widget) -> None:
         update = RegionsUpdate(widget, [region for region in regions if region])
         app._display(screen, update)  # type: ignore[arg-type]  # as the updates of its own compositor are
     widget._repaint_required = False
+
+
+def leave_out_toasts(app: App[Any]) -> None:
+    """Have every screen come without Textual's widgets for notifications and tooltips, which dtui does not use.
+
+    Each has its styles found and is mounted, and when the first is hidden a moment later, all is written once more.
+    """
+    app._disable_notifications = app._disable_tooltips = True
 
 
 def is_painted(screen: Screen[Any]) -> None:
