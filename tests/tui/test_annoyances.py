@@ -29,6 +29,7 @@ from dtui.tui.renderables.panes.over.help import HelpBox
 from dtui.tui.renderables.panes.triage import TriagePicture
 from dtui.tui.renderables.panes.validation.gallery import grid_of
 from dtui.tui.screens.boxes import help_box
+from dtui.tui.state.places.link import Link
 from dtui.tui.state.questions import IncidentsQuestion
 from dtui.tui.state.session import Session
 from tests.tui.conftest import SAMPLES
@@ -219,8 +220,51 @@ def test_what_is_dead_can_be_gone_to_by_its_word_from_every_screen(faults: RunQu
 
 def test_an_iteration_that_was_not_recorded_is_said_after_it_was_gone_to(faults: RunQuery) -> None:
     desk = Desk(faults)
+    desk.session.go("993", 0)
+    assert desk.session.message == "nothing was recorded at 993; this is the nearest"
+
+
+def test_what_happened_between_two_records_is_gone_to_where_it_shows(faults: RunQuery) -> None:
+    """Filters that died at 1,003 show in the record of 1,010: 1,000 was gone to, and the incident of 430 stayed."""
+    for typed, iteration, said in (
+        ("1003", 1010, "nothing was recorded at 1,003; what happened then shows at 1,010"),
+        ("1351", 1360, "nothing was recorded at 1,351; what happened then shows at 1,360"),
+        ("430", 430, ""),
+        ("760", 760, ""),
+    ):
+        desk = Desk(faults).press("g")
+        desk.session.go(typed, 0)
+        assert (desk.session.message, desk.session.selection.cursor) == (said, iteration)
+        entry = desk.session.view.find_entry(desk.session.selection.entry)
+        assert entry is not None
+        assert entry.is_at(iteration)
+        assert desk.session.targets() == (entry,)
+        link = Desk(faults, link=Link(at=int(typed)))
+        assert (link.session.message, link.session.selection.entry) == (said, entry.id)
+
+
+def test_a_typed_iteration_leaves_the_layer_that_is_looked_at(faults: RunQuery) -> None:
+    desk = Desk(faults).press("2", "j", "j")
+    layer = desk.session.selection.node
     desk.session.go("1003", 0)
-    assert desk.session.message == "nothing was recorded at 1,003; this is the nearest"
+    assert desk.session.selection.node == layer
+    assert desk.press("1", "enter").session.view.tree[desk.session.selection.node].name == "layer2.1.conv1"
+
+
+def test_enter_on_an_incident_goes_to_its_iteration_too(faults: RunQuery) -> None:
+    """It went to the class and stayed at another iteration, where the class was healthy."""
+    desk = Desk(faults).press("g").go(1500).press("enter")
+    assert (desk.screen, desk.session.selection.cursor) == ("Validation", 430)
+
+
+def test_a_key_that_does_nothing_here_says_where_it_does_something(faults: RunQuery) -> None:
+    desk = Desk(faults).press("1")
+    for key, said in (
+        ("A", "always wrong: not here, but on 3 Validation"),
+        ("o", "sort: not here, but on 2 Layers, 3 Validation, 4 Correlation, 5 Cube"),
+        ("d", "align by: not here, but on Compare"),
+    ):
+        assert desk.press(key).session.message == said
 
 
 def test_what_is_usual_in_the_cube_is_once_the_usual() -> None:

@@ -132,13 +132,13 @@ class Triage(ListPane):
         return scene.selection.entry is not None
 
     def fold(self, scene: Scene, open_: bool | None) -> Selection:
-        """Go to the screen that shows the entry best: its classes, or its layer."""
+        """Go to the screen that shows the entry best, its classes or its layer, with all that it names selected."""
         entry = scene.view.find_entry(scene.selection.entry)
         if entry is None or open_ is False:
             return scene.selection
         wanted = Shows.CLASSES if entry.classes and not entry.layers else Shows.LAYERS
         place = next((pane for pane in scene.table.panes if pane.shows is wanted), None)
-        return scene.selection if place is None else scene.with_pane(place)
+        return scene.selection if place is None else scene.at(select_entry(scene, entry.id)).with_pane(place)
 
     def mark(self, scene: Scene) -> Selection:
         """Mark the selected entry, or no longer, and go on to the next row."""
