@@ -67,7 +67,7 @@ class TopBarPicture(Picture):
     """The top bar, one row. Parts that do not fit are left out in a fixed order.
 
     First the size of the network from its end, then long tab names, then the end of the run's name and how fast a live
-    run is, then its records, then the names of inactive tabs, then the time left. The badge of an invented run always stays.
+    run is, then its records, then the names of inactive tabs, then the time left. The badge of an invented run stays.
 
     Attributes:
         info: The run; None while it loads.

@@ -87,7 +87,8 @@ def _iterations(scene: Scene, line: str) -> Iterator[Place]:
 def recorded(scene: Scene, asked: int) -> tuple[int, str]:
     """Return the recorded iteration that shows what was at one, and what to say where it is another.
 
-    The run is not empty. What happens between two records shows in the one after it: that, if an incident begins there; else the nearest.
+    What happens between two records shows in the one after it: that, if an incident begins there; else the nearest.
+    The run is not empty.
     """
     iterations = scene.view.iterations
     after = iterations[np.searchsorted(iterations, asked) :][:1]
