@@ -181,9 +181,8 @@ def _lay_out(frame: Frame, picture: TopBarPicture) -> _Layout:
         if text_width(name) + text_width(size) + 6 <= room(long, whole.right):
             return replace(whole, size=size)
     ways = [(labels, least, full, pace) for pace in said for labels, least in ((long, 99), (short, 99), (short, 12))]
-    if (
-        info is not None and said and not picture.pace.quiet_seconds
-    ):  # the names of tabs are worth more than the records
+    if info is not None and said and not picture.pace.quiet_seconds:
+        # the names of tabs are worth more than the records
         ways += [(short, 7, status, said[-1])]
     ways += [(only, 8, full, pace) for pace in said]
     if info is not None and picture.pace.quiet_seconds:  # this is worth more than the names of tabs and the records
