@@ -122,7 +122,7 @@ def test_one_incident_is_not_incidents() -> None:
 def test_opening_the_open_run_from_the_list_selects_its_strongest_incident(faults: RunQuery) -> None:
     desk = Desk(faults)
     desk.session.choose(desk.session.selection.changed(entry=None))
-    assert "j and k select" in desk.panes()["detail"]
+    assert "j and k select an incident" in desk.panes()["detail"]
     desk.press("6")
     desk.session.choose(_opened_first(desk.session.scene, desk.session.view.path))
     assert desk.screen == "Triage"
@@ -285,6 +285,13 @@ def test_few_images_are_shown_larger_as_long_as_all_are_on_the_screen(size, imag
     grid, usual = grid_of(*size, images=images), grid_of(*size)
     assert grid.size == columns
     assert grid.size == usual.size or grid.columns * grid.rows >= images
+
+
+def test_a_chart_that_spans_decades_says_that_its_scale_is_logarithmic(faults: RunQuery) -> None:
+    """The bars of 2e-4 stood a quarter as high as that of 14,728."""
+    shown = Desk(faults).panes()["detail"]
+    assert "filter 17 of layer3.0.conv1 in one record, ‖Δw‖ / ‖w‖ · log scale" in shown
+    assert "error of class 4 · log scale" not in Desk(faults).press("g").panes()["detail"]
 
 
 def test_evidence_uses_the_room_of_a_large_screen(faults: RunQuery) -> None:
