@@ -34,7 +34,7 @@ def telling_name(classes: Sequence[str], label: int) -> str:
 
 @lru_cache(maxsize=4)
 def _shared_words(classes: tuple[str, ...]) -> str:
-    shared = commonprefix(classes) if len(classes) > 1 else ""
+    shared = commonprefix(classes) if len(classes) > 1 else ""  # noqa: RUF071 - names are no paths
     return shared[: 1 + max(shared.rfind(end) for end in " _-/")]
 
 
