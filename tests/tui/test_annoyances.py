@@ -257,6 +257,25 @@ def test_enter_on_an_incident_goes_to_its_iteration_too(faults: RunQuery) -> Non
     assert (desk.screen, desk.session.selection.cursor) == ("Validation", 430)
 
 
+def test_the_other_list_begins_at_the_crosshair_and_the_way_back_leads_to_the_same_incident(faults: RunQuery) -> None:
+    """L and L again left nothing selected, and an empty half of the screen."""
+    desk = Desk(faults).press("g")
+    incident_id = desk.session.selection.entry
+    there = desk.press("L")
+    entry = there.session.view.find_entry(there.session.selection.entry)
+    assert entry is not None
+    assert (entry.noun, entry.iteration) == ("anomaly", 430)
+    assert "evidence, ±20 records" not in there.panes()["triage"]
+    assert desk.press("L").session.selection.entry == incident_id
+    assert "evidence, ±20 records" in desk.panes()["triage"]
+
+
+def test_a_class_whose_name_says_so_is_not_a_class_class() -> None:
+    entry = of_incident(incident(430, Cause.CLASS, classes=(0, 1), layers=()))
+    for names, place in ((("class 878", "b"), "class 878 and 1 more"), (("classic", "b"), "class classic and 1 more")):
+        assert entry.place(names) == place
+
+
 def test_a_key_that_does_nothing_here_says_where_it_does_something(faults: RunQuery) -> None:
     desk = Desk(faults).press("1")
     for key, said in (

@@ -9,9 +9,9 @@ from dataclasses import asdict
 from dtui.model.findings.review import INCIDENTS, Entry
 from dtui.safe_text import safe
 from dtui.tui.state.pane import Pane, Scene, Shows
-from dtui.tui.state.places.go_to import entry_at, recorded, to_iteration
+from dtui.tui.state.places.go_to import recorded, to_iteration
 from dtui.tui.state.places.link import Link, screen_word
-from dtui.tui.state.review.entry_steps import select_entry
+from dtui.tui.state.review.entry_steps import entry_at, select_entry
 from dtui.tui.state.selection import Selection
 
 

@@ -9,10 +9,10 @@ from functools import partial
 import numpy as np
 
 from dtui.dataclass_on_use import dataclass
-from dtui.model.findings.review import Entry
 from dtui.safe_text import safe
 from dtui.tui.state.navigate import shown
 from dtui.tui.state.pane import Pane, Scene, Shows, Step
+from dtui.tui.state.review.entry_steps import entry_at
 from dtui.tui.state.selection import Selection
 
 NUMBER = re.compile(r"@?\s*([0-9][0-9,_ ]*)\Z")
@@ -97,13 +97,6 @@ def recorded(scene: Scene, asked: int) -> tuple[int, str]:
     else:
         found, where = int(iterations[int(np.argmin(np.abs(iterations - asked)))]), "this is the nearest"
     return found, "" if found == asked else f"nothing was recorded at {asked:,}; {where}"
-
-
-def entry_at(scene: Scene, iteration: int) -> Entry | None:
-    """Return the entry of the review that lies at an iteration: the selected one, if it does."""
-    selected = scene.view.find_entry(scene.selection.entry)
-    candidates = scene.entries if selected is None else (selected, *scene.entries)
-    return next((entry for entry in candidates if entry.is_at(iteration)), None)
 
 
 def _to_what_is_there(scene: Scene, iteration: int) -> Selection:
