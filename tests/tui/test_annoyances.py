@@ -276,6 +276,15 @@ def test_a_class_whose_name_says_so_is_not_a_class_class() -> None:
         assert entry.place(names) == place
 
 
+def test_a_low_list_shows_incidents_before_quiet_lines(faults: RunQuery) -> None:
+    """At 60×16 two of five incidents were seen, and two lines about other things."""
+    low, usual = Desk(faults, (60, 16)), Desk(faults, (80, 24))
+    assert sum(" ◆ " in line or " ▼ " in line or " ≋ " in line for line in low.panes()["triage"].splitlines()) == 4
+    assert "L lists them" not in low.panes()["triage"]
+    assert "L lists them" in low.press("z").panes()["triage"]
+    assert "L lists them" in usual.panes()["triage"]
+
+
 def test_a_key_that_does_nothing_here_says_where_it_does_something(faults: RunQuery) -> None:
     desk = Desk(faults).press("1")
     for key, said in (

@@ -20,6 +20,10 @@ from dtui.tui.state.review.entry_steps import NONE_FOUND, is_searching, select_e
 from dtui.tui.state.selection import Selection
 
 
+LEAST_ROOM = 7
+"""Rows from which on the entries leave some to what else is there."""
+
+
 class Triage(ListPane):
     """Entries in order of time; the selected row is the selected entry."""
 
@@ -65,7 +69,7 @@ class Triage(ListPane):
             scene.view.classes,
             {id_: found.series[0] for id_, found in evidence.items() if found.series},
             title=self._counts(scene),
-            footer=self._footer(scene),
+            footer=self._footer(scene)[: self._footers(scene)],
             reason=self._reason(scene),
         )
 
@@ -78,6 +82,11 @@ class Triage(ListPane):
     def _below(self, scene: Scene) -> int:
         """Return the rows below the entries."""
         return len(self._footer(scene)) + bool(self._reason(scene))
+
+    def _footers(self, scene: Scene) -> int:
+        """Return the quiet lines that are shown: in a low pane, only those that take no entry's place."""
+        room, wanted = self.height(scene) - 1 - bool(self._reason(scene)), len(self._footer(scene))
+        return wanted if room >= LEAST_ROOM else max(0, min(wanted, room - len(scene.entries)))
 
     def _counts(self, scene: Scene) -> str:
         entries, listing = scene.entries, scene.selection.listing
@@ -116,7 +125,7 @@ class Triage(ListPane):
 
     def shown(self, scene: Scene) -> int:
         """Return the rows that are visible at once."""
-        return max(1, self.height(scene) - 1 - self._below(scene))
+        return max(1, self.height(scene) - 1 - self._footers(scene) - bool(self._reason(scene)))
 
     def select(self, scene: Scene, row: int) -> Selection:
         """Return the selection on an entry, with the crosshair, the layer and the class that it names."""
