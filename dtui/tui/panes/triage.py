@@ -19,7 +19,6 @@ from dtui.tui.state.questions import Question
 from dtui.tui.state.review.entry_steps import NONE_FOUND, is_searching, select_entry, without_entries
 from dtui.tui.state.selection import Selection
 
-
 LEAST_ROOM = 7
 """Rows from which on the entries leave some to what else is there."""
 
