@@ -29,6 +29,7 @@ from dtui.tui.renderables.panes.over.help import HelpBox
 from dtui.tui.renderables.panes.triage import TriagePicture
 from dtui.tui.renderables.panes.validation.gallery import grid_of
 from dtui.tui.screens.boxes import help_box
+from dtui.tui.state.places.link import Link
 from dtui.tui.state.questions import IncidentsQuestion
 from dtui.tui.state.session import Session
 from tests.tui.conftest import SAMPLES
@@ -121,7 +122,7 @@ def test_one_incident_is_not_incidents() -> None:
 def test_opening_the_open_run_from_the_list_selects_its_strongest_incident(faults: RunQuery) -> None:
     desk = Desk(faults)
     desk.session.choose(desk.session.selection.changed(entry=None))
-    assert "j and k select" in desk.panes()["detail"]
+    assert "j and k select an incident" in desk.panes()["detail"]
     desk.press("6")
     desk.session.choose(_opened_first(desk.session.scene, desk.session.view.path))
     assert desk.screen == "Triage"
@@ -219,8 +220,79 @@ def test_what_is_dead_can_be_gone_to_by_its_word_from_every_screen(faults: RunQu
 
 def test_an_iteration_that_was_not_recorded_is_said_after_it_was_gone_to(faults: RunQuery) -> None:
     desk = Desk(faults)
+    desk.session.go("993", 0)
+    assert desk.session.message == "nothing was recorded at 993; this is the nearest"
+
+
+def test_what_happened_between_two_records_is_gone_to_where_it_shows(faults: RunQuery) -> None:
+    """Filters that died at 1,003 show in the record of 1,010: 1,000 was gone to, and the incident of 430 stayed."""
+    for typed, iteration, said in (
+        ("1003", 1010, "nothing was recorded at 1,003; what happened then shows at 1,010"),
+        ("1351", 1360, "nothing was recorded at 1,351; what happened then shows at 1,360"),
+        ("430", 430, ""),
+        ("760", 760, ""),
+    ):
+        desk = Desk(faults).press("g")
+        desk.session.go(typed, 0)
+        assert (desk.session.message, desk.session.selection.cursor) == (said, iteration)
+        entry = desk.session.view.find_entry(desk.session.selection.entry)
+        assert entry is not None
+        assert entry.is_at(iteration)
+        assert desk.session.targets() == (entry,)
+        link = Desk(faults, link=Link(at=int(typed)))
+        assert (link.session.message, link.session.selection.entry) == (said, entry.id)
+
+
+def test_a_typed_iteration_leaves_the_layer_that_is_looked_at(faults: RunQuery) -> None:
+    desk = Desk(faults).press("2", "j", "j")
+    layer = desk.session.selection.node
     desk.session.go("1003", 0)
-    assert desk.session.message == "nothing was recorded at 1,003; this is the nearest"
+    assert desk.session.selection.node == layer
+    assert desk.press("1", "enter").session.view.tree[desk.session.selection.node].name == "layer2.1.conv1"
+
+
+def test_enter_on_an_incident_goes_to_its_iteration_too(faults: RunQuery) -> None:
+    """It went to the class and stayed at another iteration, where the class was healthy."""
+    desk = Desk(faults).press("g").go(1500).press("enter")
+    assert (desk.screen, desk.session.selection.cursor) == ("Validation", 430)
+
+
+def test_the_other_list_begins_at_the_crosshair_and_the_way_back_leads_to_the_same_incident(faults: RunQuery) -> None:
+    """L and L again left nothing selected, and an empty half of the screen."""
+    desk = Desk(faults).press("g")
+    incident_id = desk.session.selection.entry
+    there = desk.press("L")
+    entry = there.session.view.find_entry(there.session.selection.entry)
+    assert entry is not None
+    assert (entry.noun, entry.iteration) == ("anomaly", 430)
+    assert "evidence, ±20 records" not in there.panes()["triage"]
+    assert desk.press("L").session.selection.entry == incident_id
+    assert "evidence, ±20 records" in desk.panes()["triage"]
+
+
+def test_a_class_whose_name_says_so_is_not_a_class_class() -> None:
+    entry = of_incident(incident(430, Cause.CLASS, classes=(0, 1), layers=()))
+    for names, place in ((("class 878", "b"), "class 878 and 1 more"), (("classic", "b"), "class classic and 1 more")):
+        assert entry.place(names) == place
+
+
+def test_a_low_list_shows_incidents_before_quiet_lines(faults: RunQuery) -> None:
+    """At 60×16 two of five incidents were seen, and two lines about other things."""
+    low, usual = Desk(faults, (60, 16)), Desk(faults, (80, 24))
+    assert sum(" ◆ " in line or " ▼ " in line or " ≋ " in line for line in low.panes()["triage"].splitlines()) == 4
+    assert "L lists them" not in low.panes()["triage"]
+    assert "L lists them" in low.press("z").panes()["triage"]
+    assert "L lists them" in usual.panes()["triage"]
+
+
+def test_a_key_that_does_nothing_here_says_where_it_does_something(faults: RunQuery) -> None:
+    desk = Desk(faults).press("1")
+    for key, said in (
+        ("A", "always wrong: not here, but on 3 Validation"),
+        ("o", "sort: not here, but on 2 Layers, 3 Validation, 4 Correlation, 5 Cube"),
+        ("d", "align by: not here, but on Compare"),
+    ):
+        assert desk.press(key).session.message == said
 
 
 def test_what_is_usual_in_the_cube_is_once_the_usual() -> None:
@@ -241,6 +313,13 @@ def test_few_images_are_shown_larger_as_long_as_all_are_on_the_screen(size, imag
     grid, usual = grid_of(*size, images=images), grid_of(*size)
     assert grid.size == columns
     assert grid.size == usual.size or grid.columns * grid.rows >= images
+
+
+def test_a_chart_that_spans_decades_says_that_its_scale_is_logarithmic(faults: RunQuery) -> None:
+    """The bars of 2e-4 stood a quarter as high as that of 14,728."""
+    shown = Desk(faults).panes()["detail"]
+    assert "filter 17 of layer3.0.conv1 in one record, ‖Δw‖ / ‖w‖ · log scale" in shown
+    assert "error of class 4 · log scale" not in Desk(faults).press("g").panes()["detail"]
 
 
 def test_evidence_uses_the_room_of_a_large_screen(faults: RunQuery) -> None:

@@ -405,7 +405,7 @@ async def test_a_link_is_copied_and_opens_the_same_place():
 @pytest.mark.parametrize(
     ("link", "said"),
     [
-        (Link(at=507), "nothing was recorded at 507: this is 505"),
+        (Link(at=507), "nothing was recorded at 507; this is the nearest"),
         (Link(layer="block2.conv7"), "there is no layer block2.conv7: this is block2"),
         (Link(layer="nothing"), "there is no layer nothing"),
         (Link(class_name="[b]x\x1b"), "there is no class [b]x"),

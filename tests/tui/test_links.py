@@ -107,7 +107,7 @@ def test_a_link_to_an_incident_opens_it_when_the_detectors_have_answered(faults:
 @pytest.mark.parametrize(
     ("words", "screen", "said"),
     [
-        (["--at", "433"], "Triage", "nothing was recorded at 433: this is 430"),
+        (["--at", "433"], "Triage", "nothing was recorded at 433; this is the nearest"),
         (["--layer", "layer3.0.conv7"], "Layers", "there is no layer layer3.0.conv7: this is layer3.0"),
         (["--layer", "lair3"], "Layers", "there is no layer lair3: this is layer3"),
         (["--layer", "fc", "--filter", "99"], "Layers", "there is no filter 99: the layer has 10, this is 9"),

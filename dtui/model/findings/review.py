@@ -88,9 +88,9 @@ class Entry:
         if self.classes:
             label = self.classes[0]
             name = class_names[label] if label < len(class_names) else str(label)
-            return f"{as_groups('class', self.judging)} {name}" + (
-                f" and {len(self.classes) - 1} more" if len(self.classes) > 1 else ""
-            )
+            kind = as_groups("class", self.judging)
+            more = f" and {len(self.classes) - 1} more" if len(self.classes) > 1 else ""
+            return (name if name.lower().startswith(f"{kind} ") else f"{kind} {name}") + more
         return "whole network" if self.anomaly is None else self.anomaly.shown.subject
 
 

@@ -82,7 +82,7 @@ class EntryDetail(Pane):
         """Return the entry."""
         entry = scene.view.find_entry(scene.selection.entry)
         if entry is None:
-            hint = "j and k select an entry" if scene.entries else ""
+            hint = f"j and k select an {scene.entries[0].noun}" if scene.entries else ""
             return MessagePicture(hint, title=self.title if hint else "")
         evidence, images = self._evidence(scene), scene.answers.get(WrongImagesQuestion) or ()
         is_theirs = {image.image for image in images} <= set(self._images(scene)[0])

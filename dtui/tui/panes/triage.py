@@ -19,6 +19,9 @@ from dtui.tui.state.questions import Question
 from dtui.tui.state.review.entry_steps import NONE_FOUND, is_searching, select_entry, without_entries
 from dtui.tui.state.selection import Selection
 
+LEAST_ROOM = 7
+"""Rows from which on the entries leave some to what else is there."""
+
 
 class Triage(ListPane):
     """Entries in order of time; the selected row is the selected entry."""
@@ -65,7 +68,7 @@ class Triage(ListPane):
             scene.view.classes,
             {id_: found.series[0] for id_, found in evidence.items() if found.series},
             title=self._counts(scene),
-            footer=self._footer(scene),
+            footer=self._footer(scene)[: self._footers(scene)],
             reason=self._reason(scene),
         )
 
@@ -78,6 +81,11 @@ class Triage(ListPane):
     def _below(self, scene: Scene) -> int:
         """Return the rows below the entries."""
         return len(self._footer(scene)) + bool(self._reason(scene))
+
+    def _footers(self, scene: Scene) -> int:
+        """Return the quiet lines that are shown: in a low pane, only those that take no entry's place."""
+        room, wanted = self.height(scene) - 1 - bool(self._reason(scene)), len(self._footer(scene))
+        return wanted if room >= LEAST_ROOM else max(0, min(wanted, room - len(scene.entries)))
 
     def _counts(self, scene: Scene) -> str:
         entries, listing = scene.entries, scene.selection.listing
@@ -116,7 +124,7 @@ class Triage(ListPane):
 
     def shown(self, scene: Scene) -> int:
         """Return the rows that are visible at once."""
-        return max(1, self.height(scene) - 1 - self._below(scene))
+        return max(1, self.height(scene) - 1 - self._footers(scene) - bool(self._reason(scene)))
 
     def select(self, scene: Scene, row: int) -> Selection:
         """Return the selection on an entry, with the crosshair, the layer and the class that it names."""
@@ -132,13 +140,13 @@ class Triage(ListPane):
         return scene.selection.entry is not None
 
     def fold(self, scene: Scene, open_: bool | None) -> Selection:
-        """Go to the screen that shows the entry best: its classes, or its layer."""
+        """Go to the screen that shows the entry best, its classes or its layer, with all that it names selected."""
         entry = scene.view.find_entry(scene.selection.entry)
         if entry is None or open_ is False:
             return scene.selection
         wanted = Shows.CLASSES if entry.classes and not entry.layers else Shows.LAYERS
         place = next((pane for pane in scene.table.panes if pane.shows is wanted), None)
-        return scene.selection if place is None else scene.with_pane(place)
+        return scene.selection if place is None else scene.at(select_entry(scene, entry.id)).with_pane(place)
 
     def mark(self, scene: Scene) -> Selection:
         """Mark the selected entry, or no longer, and go on to the next row."""

@@ -106,7 +106,8 @@ class Session(Going, Waiting):
         """Perform an action that decides nothing."""
         step = self.step_of(action)
         if step is None:
-            self.message = f"{self.table.by_id[action].words}: not on this screen"
+            homes = ", ".join(self.table.homes_of(action))
+            self.message = f"{self.table.by_id[action].words}: not here" + (f", but on {homes}" if homes else "")
             return
         before = self.selection
         by = {"entry_next": 1, "entry_previous": -1}.get(action) if self.scene.step_of(action) is None else None

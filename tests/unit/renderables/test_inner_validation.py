@@ -193,6 +193,16 @@ def test_a_low_pane_keeps_the_labels_and_the_likest_images() -> None:
     assert not len(rows_of(20, False, 8).confidence)
 
 
+def test_the_legend_of_an_image_begins_with_the_labels_that_it_had_itself() -> None:
+    where = frame(100, 14)
+    strips = make_strips(axis_of(where), images=9)
+    strips.wrong_label[1:, -30:] = np.arange(2, 10)[:, None]  # each of the others more often than its own
+    classes = tuple(f"name{label}" for label in range(12))
+    header = lines(HistoryPicture(make_history(8), strips, 0, classes).draw(where))[0]
+    assert "name1" in header
+    assert header.index("name1") < header.index("name2")
+
+
 def test_a_confidence_that_was_not_recorded_takes_no_room() -> None:
     strips = make_strips(axis_of(frame(150, 14)), confidence=float("nan"))
     picture = HistoryPicture(make_history(), strips, 0, ("cat",) * 5)
@@ -233,7 +243,7 @@ def test_pairs_tell_how_they_changed() -> None:
     assert text[1].startswith("  cat → cat      5% → 50%    +45")
     assert text[2].startswith("▌ cat → cat      5% → 40%    +35")
     assert lines(draw_pairs(frame(80, 6)))[1].startswith("  cat → cat  +45")
-    assert lines(draw_pairs(frame(150, 6), "golden retriever"))[1].startswith("  golden retr…→golden retri… +45")
+    assert lines(draw_pairs(frame(150, 6), "goldenretrievers"))[1].startswith("  goldenretri…→goldenretrie… +45")
 
 
 @pytest.mark.parametrize(
@@ -245,6 +255,11 @@ def test_pairs_tell_how_they_changed() -> None:
         (("labrador retriever", "cat"), 14, "labrador …→cat"),
         (("labrador retriever", "golden retriever"), 15, "labrad…→golden…"),
         (("", "dog"), 9, "0 → dog"),
+        (("class 433", "class 570"), 21, "class 433 → class 570"),
+        (("class 433", "class 570"), 11, "433 → 570"),
+        (("class 433", "class 570"), 6, "4…→570"),
+        (("class 4", "class 4 b"), 9, "4 → 4 b"),
+        (("sea lion", "sea "), 8, "lion→sea"),
     ],
 )
 def test_both_names_of_a_pair_are_cut_alike(names, room, shown) -> None:

@@ -115,6 +115,15 @@ def test_the_verdict_is_there_in_the_lowest_head(height: int) -> None:
     assert "▼" in "\n".join(shown[2:])
 
 
+def test_a_small_screen_names_both_runs_whole_beside_what_is_here_and_says_how_often_they_parted() -> None:
+    shown = lines(draw_comparing(frame(80, 8), "mnist", None, 500))
+    assert shown[0].startswith(" Compare  A mnist  B other mnist ")
+    assert "error here A" in shown[0]
+    assert any(line.strip().startswith("parted 1 of 2 ") for line in shown)
+    alone = lines(draw_comparing(frame(80, 8), "mnist", None, 500, current=-1))
+    assert any(line.strip().startswith("parted 2×") for line in alone)
+
+
 def test_names_that_begin_alike_are_told_apart() -> None:
     shown = lines(draw_comparing(frame(80, 6), "mnist-resnet-20-healthy", None, 500))
     first, second = shown[0].split("A ")[1].split("  B ")[:2]

@@ -178,7 +178,8 @@ def curves_readout_region(frame: Frame) -> Region:
 
 
 _SHORT = {
-    "validation_error": "val", "train_error": "train", "loss": "loss", "learning_rate": "lr", SKIPPED_UPDATES: "skipped"
+    "validation_error": "val", "train_error": "train", "loss": "loss", "learning_rate": "lr",
+    SKIPPED_UPDATES: "skipped", "gradient_norm_max": "gradient max", "update_norm_max": "update max",
 }  # fmt: skip
 _SHORTER = {**_SHORT, "train_error": "tr"}
 

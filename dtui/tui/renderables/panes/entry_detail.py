@@ -163,7 +163,9 @@ class EntryDetailPicture(Picture):
     def _draw_chart(self, cells: Cells, frame: Frame, x: int, y: int, width: int, rows: int, series: Telling) -> None:
         """Draw title, columns and the iterations below, in `rows` rows."""
         theme, entry = frame.theme, self.entry
-        cells.text(x, y, shorten(safe(series.what, 120), width), theme.text)
+        scale = " · log scale" if series.spans_decades else ""
+        title = shorten(safe(series.what, 120), max(0, width - text_width(scale)))
+        cells.text(cells.text(x, y, title, theme.text), y, scale, theme.muted, limit=width)
         if not len(series.values):
             cells.text(x, y + 1, "not recorded around here", theme.muted, limit=width)
             return

@@ -66,8 +66,8 @@ class _Layout:
 class TopBarPicture(Picture):
     """The top bar, one row. Parts that do not fit are left out in a fixed order.
 
-    First the size of the network from its end, then long tab names, then the end of the run's name, then the names of
-    inactive tabs, then how fast a live run is. The badge of an invented run always stays.
+    First the size of the network from its end, then long tab names, then the end of the run's name and how fast a live
+    run is, then its records, then the names of inactive tabs, then the time left. The badge of an invented run stays.
 
     Attributes:
         info: The run; None while it loads.
@@ -181,6 +181,9 @@ def _lay_out(frame: Frame, picture: TopBarPicture) -> _Layout:
         if text_width(name) + text_width(size) + 6 <= room(long, whole.right):
             return replace(whole, size=size)
     ways = [(labels, least, full, pace) for pace in said for labels, least in ((long, 99), (short, 99), (short, 12))]
+    if info is not None and said and not picture.pace.quiet_seconds:
+        # the names of tabs are worth more than the records
+        ways += [(short, 7, status, said[-1])]
     ways += [(only, 8, full, pace) for pace in said]
     if info is not None and picture.pace.quiet_seconds:  # this is worth more than the names of tabs and the records
         ways += [(keys, 4, full, said[0]), (keys, 3, _STATUS[info.status], said[0])]

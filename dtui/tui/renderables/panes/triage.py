@@ -56,7 +56,7 @@ class TriagePicture(Picture):
         cells = Cells(frame.width, frame.height, theme)
         x = draw_header(cells, frame, TITLE, max(0, frame.width - 1))
         cells.text(x + 2, 0, self.title, theme.muted, limit=max(0, frame.width - x - 3))
-        if frame.width >= WIDE and self.evidence:
+        if frame.width >= WIDE and any(entry.id in self.evidence for entry in self.entries):
             cells.text(frame.width - 2 - EVIDENCE_WIDTH, 0, "evidence, ±20 records", theme.muted)
         reason = [(self.reason, theme.crashed)] if self.reason else []
         footer = [*reason, *((line, theme.muted) for line in self.footer)]

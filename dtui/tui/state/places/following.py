@@ -9,9 +9,9 @@ from dataclasses import asdict
 from dtui.model.findings.review import INCIDENTS, Entry
 from dtui.safe_text import safe
 from dtui.tui.state.pane import Pane, Scene, Shows
-from dtui.tui.state.places.go_to import nearest, to_iteration
+from dtui.tui.state.places.go_to import recorded, to_iteration
 from dtui.tui.state.places.link import Link, screen_word
-from dtui.tui.state.review.entry_steps import select_entry
+from dtui.tui.state.review.entry_steps import entry_at, select_entry
 from dtui.tui.state.selection import Selection
 
 
@@ -21,15 +21,14 @@ def follow(scene: Scene, link: Link) -> tuple[Selection, tuple[str, ...]]:
     The incident of a link, or at its iteration, is selected with all that it names, if it is known already.
     """
     said: list[str] = []
-    at = None if link.at is None or scene.view.is_empty else nearest(scene, link.at)
+    at, why = (None, "") if link.at is None or scene.view.is_empty else recorded(scene, link.at)
     entry = entry_of(scene, link)
     listing = scene.selection.listing if entry is None else _listing_of(scene, entry)
     scene = scene.at(scene.selection.changed(entry=None, listing=listing))
     if entry is not None:
         scene = scene.at(select_entry(scene, entry.id))
     if at is not None:
-        if at != link.at:
-            said.append(f"nothing was recorded at {link.at:,}: this is {at:,}")
+        said += [why] if why else []
         scene = scene.at(to_iteration(scene, at))
     if link.layer is not None:
         scene = _to_layer(scene, link.layer, said)
@@ -50,8 +49,7 @@ def entry_of(scene: Scene, link: Link) -> Entry | None:
         return scene.view.find_entry(link.incident)
     if link.at is None or scene.view.is_empty:
         return None
-    at = nearest(scene, link.at)
-    return next((one for one in scene.entries if one.is_at(at)), None)
+    return entry_at(scene, recorded(scene, link.at)[0])
 
 
 def nearest_entry(scene: Scene, link: Link) -> Entry | None:

@@ -12,6 +12,7 @@ from dtui.dataclass_on_use import dataclass
 from dtui.safe_text import safe
 from dtui.tui.state.navigate import shown
 from dtui.tui.state.pane import Pane, Scene, Shows, Step
+from dtui.tui.state.review.entry_steps import entry_at
 from dtui.tui.state.selection import Selection
 
 NUMBER = re.compile(r"@?\s*([0-9][0-9,_ ]*)\Z")
@@ -74,20 +75,35 @@ def _every(scene: Scene) -> Iterator[Place]:
 
 
 def _iterations(scene: Scene, line: str) -> Iterator[Place]:
-    """Yield the recorded iteration nearest to a number."""
+    """Yield the recorded iteration that shows what was at a number."""
     match = NUMBER.match(line)
     if match is None or scene.view.is_empty:
         return
     digits = re.sub(r"[,_ ]", "", match[1])[:18]
-    asked, found = int(digits), nearest(scene, int(digits))
-    hint = "" if found == asked else f"nothing was recorded at {asked:,}; this is the nearest"
-    yield Place(f"iteration {found:,}", hint, step=partial(to_iteration, iteration=found))
+    found, hint = recorded(scene, int(digits))
+    yield Place(f"iteration {found:,}", hint, step=partial(_to_what_is_there, iteration=found))
 
 
-def nearest(scene: Scene, iteration: int) -> int:
-    """Return the recorded iteration nearest to one; the run is not empty."""
+def recorded(scene: Scene, asked: int) -> tuple[int, str]:
+    """Return the recorded iteration that shows what was at one, and what to say where it is another.
+
+    What happens between two records shows in the one after it: that, if an incident begins there; else the nearest.
+    The run is not empty.
+    """
     iterations = scene.view.iterations
-    return int(iterations[int(np.argmin(np.abs(iterations - iteration)))])
+    after = iterations[np.searchsorted(iterations, asked) :][:1]
+    if any(entry.iteration == shows for shows in after for entry in scene.entries):
+        found, where = int(after[0]), f"what happened then shows at {int(after[0]):,}"
+    else:
+        found, where = int(iterations[int(np.argmin(np.abs(iterations - asked)))]), "this is the nearest"
+    return found, "" if found == asked else f"nothing was recorded at {asked:,}; {where}"
+
+
+def _to_what_is_there(scene: Scene, iteration: int) -> Selection:
+    """Return the selection on an iteration and on the entry that lies there; the rows of all panes stay."""
+    entry = entry_at(scene, iteration)
+    there = scene if entry is None else scene.at(scene.selection.changed(entry=entry.id))
+    return to_iteration(there, iteration)
 
 
 def to_iteration(scene: Scene, iteration: int) -> Selection:

@@ -86,6 +86,13 @@ def select_entry(scene: Scene, entry: str) -> Selection:
     return shown(scene.through(lambda pane, scene: pane.show(scene, found)), scene)
 
 
+def entry_at(scene: Scene, iteration: int) -> Entry | None:
+    """Return the entry of the review that lies at an iteration: the selected one, if it does."""
+    selected = scene.view.find_entry(scene.selection.entry)
+    candidates = scene.entries if selected is None else (selected, *scene.entries)
+    return next((entry for entry in candidates if entry.is_at(iteration)), None)
+
+
 def select_strongest(scene: Scene) -> Selection:
     """Return the selection on the strongest entry of a finished run, unless one is selected."""
     candidates = reviewable(scene.entries)
@@ -95,6 +102,11 @@ def select_strongest(scene: Scene) -> Selection:
 
 
 def switch_listing(scene: Scene) -> Selection:
-    """Return the selection that lists the paper's anomalies in place of the incidents, or the other way round."""
+    """Return the selection that lists the paper's anomalies in place of the incidents, or the other way round.
+
+    What lies at the crosshair is selected there.
+    """
     listing = "anomalies" if scene.selection.listing == INCIDENTS else INCIDENTS
-    return scene.selection.changed(listing=listing, entry=None, marked=frozenset())
+    switched = scene.selection.changed(listing=listing, entry=None, marked=frozenset())
+    here = entry_at(scene.at(switched), switched.cursor)
+    return switched.changed(entry=None if here is None else here.id)

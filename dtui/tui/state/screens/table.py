@@ -22,6 +22,10 @@ class Named(Protocol):
     def actions(self) -> tuple[Action, ...]:
         """Those that no other pane and no screen has."""
 
+    @property
+    def steps(self) -> Mapping[str, Callable[[Any], Selection]]:
+        """Its steps, by action."""
+
 
 PaneT = TypeVar("PaneT", bound=Named)
 
@@ -96,6 +100,11 @@ class Table(Generic[PaneT]):
     def steps(self) -> Mapping[str, Callable[[Any], Selection]]:
         """A `Step` of each action that opens a screen."""
         return {screen.action.id: partial(_go_to_screen, place=place) for place, screen in enumerate(self.screens)}
+
+    def homes_of(self, action: str) -> tuple[str, ...]:
+        """Return the screens that have a pane with an action, by key and name: those with tabs, or else inner ones."""
+        homes = [screen for screen in self.every_screen if any(action in pane.steps for pane in screen.panes)]
+        return tuple(f"{screen.key} {screen.name}".strip() for screen in homes if screen.key or not homes[0].key)
 
     def place_of(self, pane: PaneT) -> tuple[int, int] | None:
         """Return the place of the first screen that has a pane, and the pane's place on it."""

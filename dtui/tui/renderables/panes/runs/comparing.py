@@ -108,8 +108,11 @@ class ComparingPicture(Picture):
         else:
             both = [resample(values, self.curve.axis, axis)[0, column - frame.gutter] for values in self._values()]
         told = [value_in_words(self.curve_name, float(value)) for value in both]
-        name = self.curve_name.replace("validation_", "").replace("_", " ")
-        return [(f"{name} here ", 0), (f"A {told[0]}", 1), ("  ", 0), (f"B {told[1]}", 2)]
+        return [(f"{self._curve_words} here ", 0), (f"A {told[0]}", 1), ("  ", 0), (f"B {told[1]}", 2)]
+
+    @property
+    def _curve_words(self) -> str:
+        return self.curve_name.replace("validation_", "").replace("_", " ")
 
     def _values(self) -> tuple[FloatArray, FloatArray]:
         assert self.curve is not None
@@ -119,7 +122,8 @@ class ComparingPicture(Picture):
     def _names(self, frame: Frame) -> list[tuple[str, int]]:
         theme, found = frame.theme, self.comparison
         names = [safe(info.run, 60) for info in found.infos]
-        most = max(6, (frame.width - 60) // 2)
+        readout = text_width(self._curve_words) + len(" here A 0.00000  B 0.00000")
+        most = max(6, (frame.width - (60 if frame.width >= 100 else 21 + readout)) // 2)
         short = [_told_apart(names[place], names[1 - place], most) for place in (0, 1)]
         words = [("A ", theme.validation), (short[0], theme.text), ("  B ", theme.train), (short[1], theme.text)]
         if frame.width >= 100:
@@ -137,9 +141,11 @@ class ComparingPicture(Picture):
     # --- along the axis
     def _draw_divergences(self, cells: Cells, frame: Frame, y: int) -> None:
         theme, found = frame.theme, self.comparison.divergences
-        noun = "divergence" if frame.gutter >= 28 else "part"
-        words = f"{len(found)} {noun}{'s' * (len(found) != 1)}"
-        words = f"{self.current + 1} of {words}" if self.current >= 0 else f"{words}, n: next"
+        if frame.gutter >= 28:
+            words = f"{len(found)} divergence{'s' * (len(found) != 1)}"
+            words = f"{self.current + 1} of {words}" if self.current >= 0 else f"{words}, n: next"
+        else:
+            words = f"parted {self.current + 1} of {len(found)}" if self.current >= 0 else f"parted {len(found)}×"
         cells.text(2, y, words if found else "no divergence", theme.muted, limit=max(0, frame.gutter - 3))
         for place, one in enumerate(found):
             x = frame.column_of(one.iteration)

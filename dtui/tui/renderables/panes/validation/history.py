@@ -123,11 +123,13 @@ class HistoryPicture(Picture):
             x = cells.text(x + 3, 0, words, theme.muted) + 2
 
     def _labels(self) -> list[int]:
-        """Return the wrong labels on screen, the most frequent first."""
+        """Return the wrong labels on screen: first those of the image itself, then the most frequent."""
         if self.strips is None:
             return []
-        labels, counts = np.unique(self.strips.wrong_label[self.strips.wrong_label >= 0], return_counts=True)
-        return [int(labels[place]) for place in np.lexsort((labels, -counts))][:8]
+        wrong = self.strips.wrong_label
+        labels, counts = np.unique(wrong[wrong >= 0], return_counts=True)
+        of_others = ~np.isin(labels, wrong[:1])
+        return [int(labels[place]) for place in np.lexsort((labels, -counts, of_others))][:8]
 
     def _draw_strip(self, cells: Cells, frame: Frame, row: int, rows: range) -> None:
         if self.strips is None or frame.axis is None or frame.plot_width < 1 or row >= len(self.strips.images):

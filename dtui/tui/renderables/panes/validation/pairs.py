@@ -16,7 +16,7 @@ from dtui.tui.renderables.canvas.palettes import label_colour, ramp
 from dtui.tui.renderables.canvas.primitives import paint_pixels, quantise, resample
 from dtui.tui.renderables.parts.chrome import draw_header, draw_legend, draw_stages, draw_thumb, select_gutter
 from dtui.tui.renderables.parts.picture import Picture
-from dtui.tui.renderables.parts.words.class_names import bare_name
+from dtui.tui.renderables.parts.words.class_names import bare_name, telling_name
 
 TITLE = "Confusion"
 MOST_COLOURS = 16
@@ -113,8 +113,13 @@ def _colours(frame: Frame) -> UintArray:
 
 
 def pair_name(classes: Sequence[str], target: int, label: int, room: int) -> str:
-    """Return a confusion in at most `room` columns, such as "4 → 9"; both names are cut alike. Harmless to show."""
+    """Return a confusion in at most `room` columns, such as "4 → 9". Harmless to show.
+
+    Where they have no room, words that all names share are left out first; then both names are cut alike.
+    """
     first, second = bare_name(classes, target), bare_name(classes, label)
+    if text_width(first + second) + 1 > room:
+        first, second = telling_name(classes, target), telling_name(classes, label)
     arrow = " → " if text_width(first + second) + 3 <= room else "→"
     left = room - text_width(arrow)
     half = max(1, left // 2)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
+from os.path import commonprefix
 
 from dtui.safe_text import safe
 
@@ -16,6 +18,24 @@ def bare_name(classes: Sequence[str], label: int) -> str:
     """
     name = safe(classes[label]).strip() if 0 <= label < len(classes) else ""
     return name or str(label)
+
+
+def telling_name(classes: Sequence[str], label: int) -> str:
+    """Return a class's name without the first words that all classes share: "433" of "class 433". Harmless to show.
+
+    Args:
+        classes: Names by label; data from outside.
+        label: Any.
+    """
+    name = bare_name(classes, label)
+    shared = safe(_shared_words(tuple(classes)))
+    return name.removeprefix(shared) or name
+
+
+@lru_cache(maxsize=4)
+def _shared_words(classes: tuple[str, ...]) -> str:
+    shared = commonprefix(classes) if len(classes) > 1 else ""  # noqa: RUF071 - names are no paths
+    return shared[: 1 + max(shared.rfind(end) for end in " _-/")]
 
 
 def class_name(classes: Sequence[str], label: int) -> str:
