@@ -11,6 +11,8 @@ from dtui.output import OutputTarget, find_target
 HTML, PDF, TEXT, MARKDOWN = "html", "pdf", "text", "markdown"
 FORMATS = {HTML: (".html", ".htm"), PDF: (".pdf",), TEXT: (".txt",), MARKDOWN: (".md", ".markdown")}
 """Name of a format to the endings of file names that stand for it; the first is that of the files in a folder."""
+DRAWN = frozenset((HTML, PDF))
+"""Formats that show charts, for which a converter is started."""
 _WORDS = "HTML (.html), PDF (.pdf), plain text (.txt) or Markdown (.md)"
 
 

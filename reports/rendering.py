@@ -17,7 +17,7 @@ from dtui.reports.output.mail import render_mail
 from dtui.reports.output.markdown import render_markdown
 from dtui.reports.output.pdf import Typesetter, require_pdf
 from dtui.reports.output.text import render_text
-from dtui.reports.places import HTML, MARKDOWN, PDF, TEXT
+from dtui.reports.places import DRAWN, MARKDOWN, PDF, TEXT
 
 _Drawing = TypeVar("_Drawing")
 
@@ -46,7 +46,7 @@ class Renderer:
         """
         if PDF in formats:
             require_pdf()
-        if formats & {HTML, PDF}:
+        if formats & DRAWN:
             self._converter.warm_up()
 
     def render(self, report: Report, format: str, *, is_chosen: bool, problems: list[str]) -> tuple[bytes, int]:

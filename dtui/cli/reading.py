@@ -203,6 +203,8 @@ def _anomalies_table(found: Sequence[Anomaly], classes: Sequence[str], settings:
 
 
 def _anomaly_row(anomaly: Anomaly, name: str) -> list[str]:
+    from dtui.number_text import number_text
+
     evidence, shown = anomaly.evidence, anomaly.shown
     images, share = ("", "") if not evidence.classes else (f"{evidence.count or 0:,}", f"{anomaly.size:.0%}")
     return [
@@ -212,7 +214,7 @@ def _anomaly_row(anomaly: Anomaly, name: str) -> list[str]:
         f"{shown.sign} {shown.title}",
         images,
         share,
-        f"{anomaly.score:.3g}",
+        number_text(anomaly.score),
         anomaly.status,
         anomaly.id,
         anomaly.note,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from dtui.model.findings.advice import ThresholdAdvice
 from dtui.query.class_table import class_flips
 from dtui.query.data import RunData
 from dtui.query.detecting import found_by_all
+from dtui.query.wording import in_plain_numbers, of_groups
 
 STATUSES = ("new", "flagged", "dismissed")
 
@@ -87,20 +87,10 @@ def _decisions(data: RunData) -> dict[str, tuple[str, str]]:
 
 def decided_incidents(data: RunData, incidents: Iterable[Incident]) -> tuple[Incident, ...]:
     """Return incidents with people's decisions on them or on their anomalies."""
-    decided = with_incident_decisions(incidents, _decisions(data), data.validation_interval)
-    return decided if data.judging is None else tuple(_of_groups(one, data.reader.classes) for one in decided)
-
-
-def _of_groups(incident: Incident, names: Sequence[str]) -> Incident:
-    """Return an incident whose sentence speaks of groups, in a run that has them in the place of classes."""
-    sentence, moved = incident.sentence, incident.moved_first
-    for label in incident.classes:
-        name = names[label] if label < len(names) else str(label)
-        sentence = sentence.replace(f"class {name}", f"group {name}")
-    for words in ("more class", "in many class"):
-        sentence = sentence.replace(f"{words}es", f"{words}".replace("class", "groups"))
-        sentence = sentence.replace(words, words.replace("class", "group"))
-    return replace(incident, sentence=sentence, moved_first=moved.replace("classes", "groups"))
+    names = data.reader.classes
+    told = [in_plain_numbers(one, names) for one in incidents]
+    decided = with_incident_decisions(told, _decisions(data), data.validation_interval)
+    return decided if data.judging is None else tuple(of_groups(one, names) for one in decided)
 
 
 def decide(data: RunData, anomaly: str, status: str, note: str | None) -> None:

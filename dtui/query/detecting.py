@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 
 from dtui.analysis.detectors.registry import Detector, RunValues, detectors
 from dtui.errors import DtuiError
-from dtui.model import Anomaly, AnomalySettings, Missing
+from dtui.model import Anomaly, AnomalySettings, Evidence, Missing
+from dtui.model.findings.evidence import Showing
+from dtui.number_text import with_plain_numbers
 from dtui.query.class_table import class_table
 from dtui.query.data import RunData
 
@@ -28,7 +31,7 @@ def found_by(data: RunData, detector: Detector, settings: AnomalySettings, most:
     """
     try:
         found = [
-            Anomaly(detector.identify(evidence), detector.kind or detector.name, evidence, detector.describe(evidence))
+            Anomaly(detector.identify(evidence), detector.kind or detector.name, evidence, _shown(detector, evidence))
             for evidence in detector.find(_values(data, settings, most))
         ]
     except (DtuiError, OSError, MemoryError):
@@ -63,6 +66,13 @@ def legends(found: Iterable[Anomaly]) -> tuple[str, ...]:
 
 def _values(data: RunData, settings: AnomalySettings, most: int | None = None) -> RunValues:
     return RunValues(data, settings, partial(class_table, data, settings, most), most)
+
+
+def _shown(detector: Detector, evidence: Evidence) -> Showing:
+    """Return how a detector shows its evidence, with numbers as all of dtui writes them."""
+    shown = detector.describe(evidence)
+    detail = with_plain_numbers(shown.detail)
+    return shown if detail == shown.detail else replace(shown, detail=detail)
 
 
 def _told(detector: Detector, error: Exception) -> str:

@@ -21,7 +21,6 @@ from dtui.model import (
     was_logged,
 )
 from dtui.model.statistics import Rows
-from dtui.number_text import number_text
 from dtui.query.classes import images_judged
 from dtui.query.data import Arrays, RunData, have
 from dtui.query.detecting import found_by
@@ -203,9 +202,7 @@ def _sentence(fired: Anomaly) -> str:
     """Return what happened, such as "layer conv1 filter 17 jumped to 85 times the usual"."""
     shown, place = fired.shown, fired.evidence.place
     what = f"layer {place}" if place else f"the {shown.subject}"
-    times = fired.evidence.times
-    detail = shown.detail if times is None else f"to {number_text(times)} times the usual"
-    return f"{what} {shown.verb} {detail}".rstrip()
+    return f"{what} {shown.verb} {shown.detail}".rstrip()
 
 
 UNEXPLAINED = "nobody closed it, and nothing records it any more"

@@ -18,6 +18,7 @@ import jinja2
 from markupsafe import Markup
 
 from dtui.errors import ReportError
+from dtui.number_text import unparted
 from dtui.reports.charts import theme
 from dtui.reports.charts.rows.filter_maps import map_svg
 from dtui.reports.charts.rows.layer_tree import still_tree
@@ -30,7 +31,7 @@ LONG_WORD = 10
 """A longer word may break behind its dots, slashes and the like."""
 LONG_PIECE = 22
 """A longer piece between those has no room in a narrow page, and may break anywhere."""
-_BREAKS = re.compile(r"(?<=[./_:,=\-])(?=[^\s./_:,=\-])")
+_BREAKS = re.compile(r"(?<=[./_:,=\-])(?<!\d[.,])(?=[^\s./_:,=\-])|(?<=\d[.,])(?=[^\s\d./_:,=\-])")
 
 
 def render_html(report: Report, drawings: Drawings, failures: Mapping[str, str], bundle: str) -> str:
@@ -139,7 +140,7 @@ _KINDS = {
 
 def _pieces(text: str) -> list[str]:
     """Return a text in pieces, between which a line may break beside its spaces."""
-    words = re.split(r"(?<=\s)(?=\S)", text)
+    words = re.split("(?<= )(?=[^ ])", unparted(text))
     return [piece for word in words for piece in (_BREAKS.split(word) if len(word) > LONG_WORD else [word])]
 
 
@@ -151,6 +152,11 @@ def _is_long(text: str) -> bool:
 def _breaking(text: str) -> Markup:
     """Return a text as HTML whose long words break behind dots and slashes, as names of layers and paths have them."""
     return Markup("<wbr>").join(_pieces(text)).replace(Markup(" <wbr>"), Markup(" "))
+
+
+def _unparted(value: object) -> object:
+    """Return what a template shows, its text with each number on the line of its unit."""
+    return unparted(value) if type(value) is str else value
 
 
 def _still(item: LayerTree | FilterMaps) -> Markup:
@@ -166,6 +172,7 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
+        finalize=_unparted,
         loader=jinja2.FunctionLoader(
             lambda name: files("dtui.reports").joinpath("templates", name).read_text(encoding="utf-8")
         ),

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 
 from dtui.reports.document import Chapter, Report
 from dtui.reports.output.brief import Line, incident_lines, told_first, worst_numbers
-from dtui.reports.output.text import chapter_lines, padded
+from dtui.reports.output.text import chapter_lines, padded, wrapped
 from dtui.safe_text import text_columns
 
 WIDTH = 78
@@ -87,7 +86,7 @@ def _incident(line: Line, widest: int) -> list[str]:
 
 
 def _wrapped(text: str, indent: str = "") -> list[str]:
-    return textwrap.wrap(text, WIDTH, initial_indent="", subsequent_indent=indent) or [""]
+    return wrapped(text, indent, WIDTH) or [""]
 
 
 def _most(lines: Sequence[str], most: int) -> list[str]:

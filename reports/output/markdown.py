@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from dtui.number_text import unparted
 from dtui.reports.document import (
     Card,
     Chapter,
@@ -46,7 +47,7 @@ def render_markdown(report: Report) -> str:
 
 def escaped(text: str) -> str:
     """Return text that Markdown shows as it is: no markup, no mention of people, no link."""
-    shown = _MARKUP.sub(r"\\\1", text)
+    shown = _MARKUP.sub(r"\\\1", unparted(text))
     shown = _FIRST.sub(lambda found: f"{found[1]}{found[2][:-1]}\\{found[2][-1]}", shown)
     return _REFERENCE.sub(lambda found: found[1] + _NOTHING, shown)
 

@@ -16,6 +16,7 @@ from importlib.util import find_spec
 from typing import Any, Self
 
 from dtui.errors import MissingExtraError
+from dtui.number_text import unparted
 from dtui.reports.charts import theme
 from dtui.reports.charts.rows.filter_maps import map_pieces
 from dtui.reports.charts.rows.layer_tree import paper_rows, tree_pieces
@@ -51,7 +52,9 @@ Data = dict[str, Any]
 Printed = Mapping[str, tuple[Pieces, ...]]
 """Chart id to its pictures on paper, as SVG text; a chart that could not be drawn is missing."""
 _LONG_WORD = re.compile(r"\S{12}")
-_BREAKS = re.compile(r"\s+|[^\s./_:,\-]{1,20}[./_:,\-]*|[./_:,\-]{1,20}")
+_BREAKS = re.compile(
+    r"[ \n\t]+|\d+(?:[.,]\d+)+[^ \n\t./_:,\-]{0,9}[./_:,\-]*|[^ \n\t./_:,\-]{1,20}[./_:,\-]*|[./_:,\-]{1,20}"
+)
 _SIZE = re.compile(r'<svg[^>]*?\bwidth="([\d.]+)"[^>]*?\bheight="([\d.]+)"')
 
 
@@ -133,7 +136,8 @@ def pieces(text: str) -> list[str]:
 
     Only lists of strings are drawn; a plain string of the data is a name for a machine or an alternative text.
     """
-    return _BREAKS.findall(text) if _LONG_WORD.search(text) else [text]
+    kept = unparted(text)
+    return _BREAKS.findall(kept) if _LONG_WORD.search(kept) else [kept]
 
 
 def _chapter(chapter: Chapter, printed: Printed, failures: Mapping[str, str]) -> Data:

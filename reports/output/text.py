@@ -8,6 +8,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
+from dtui.number_text import NO_BREAK, unparted
 from dtui.reports.document import Card, Chapter, Chart, Fact, Facts, Gallery, Item, Picture, Report, Table
 from dtui.reports.output.brief import told_first
 from dtui.reports.rows import FilterMaps, LayerTree
@@ -40,16 +41,16 @@ def chapter_lines(chapter: Chapter) -> Iterator[str]:
         yield "INVENTED: no training made this run; its numbers were made up for a benchmark."
     if chapter.opening is not None:
         for said in (chapter.opening.headline, *told_first(chapter.opening)):
-            yield from textwrap.wrap(said, WIDTH)
+            yield from wrapped(said)
     yield ""
     yield from _facts(chapter.facts)
     if chapter.opening is not None and chapter.opening.since_title:
         yield ""
-        yield from textwrap.wrap(chapter.opening.since_title, WIDTH)
+        yield from wrapped(chapter.opening.since_title)
         for change in chapter.opening.since:
-            yield from textwrap.wrap(f"  {change}", WIDTH, subsequent_indent="    ")
+            yield from wrapped(f"  {change}", "    ")
     for finding in chapter.findings:
-        yield from textwrap.wrap(f"! {finding}", WIDTH, subsequent_indent="  ")
+        yield from wrapped(f"! {finding}", "  ")
     if not chapter.sections:
         yield ""
         yield "Nothing has been recorded yet."
@@ -79,16 +80,16 @@ def _item(item: Item) -> Iterator[str]:
     elif isinstance(item, Gallery):
         yield from _titled(item.title)
         for image in item.images:
-            yield from textwrap.wrap(f"  {image.description}", WIDTH, subsequent_indent="    ")
+            yield from wrapped(f"  {image.description}", "    ")
     elif isinstance(item, Card):
         yield from _card(item)
     elif isinstance(item, Chart | Picture):
         yield from _titled(item.title)
-        yield from textwrap.wrap(item.description, WIDTH)
+        yield from wrapped(item.description)
     elif isinstance(item, LayerTree | FilterMaps):
-        yield from textwrap.wrap(item.description, WIDTH)
+        yield from wrapped(item.description)
     else:
-        yield from textwrap.wrap(item.text, WIDTH)
+        yield from wrapped(item.text)
 
 
 def _titled(title: str) -> Iterator[str]:
@@ -98,11 +99,11 @@ def _titled(title: str) -> Iterator[str]:
 
 def _card(card: Card) -> Iterator[str]:
     head = f"{card.number}. {card.iteration:,}: {card.title}{f' [{card.marks}]' if card.marks else ''}"
-    yield from textwrap.wrap(head, WIDTH, subsequent_indent="   ")
+    yield from wrapped(head, "   ")
     for fact in card.facts:
-        yield from textwrap.wrap(f"   {fact.name}: {fact.value}", WIDTH, subsequent_indent="     ")
+        yield from wrapped(f"   {fact.name}: {fact.value}", "     ")
     for picture in card.pictures:
-        yield from textwrap.wrap(f"   {picture.title}: {picture.description}", WIDTH, subsequent_indent="     ")
+        yield from wrapped(f"   {picture.title}: {picture.description}", "     ")
     if card.command:
         yield f"   {card.command}"
 
@@ -121,6 +122,12 @@ def _table(table: Table) -> Iterator[str]:
 
 def _cut(cell: str) -> str:
     return cell if len(cell) <= LONGEST_CELL else cell[: LONGEST_CELL - 1] + "…"
+
+
+def wrapped(text: str, indent: str = "", width: int = WIDTH) -> list[str]:
+    """Return a text in lines, those behind the first with an indent; none parts a number and its unit."""
+    lines = textwrap.wrap(unparted(text), width, subsequent_indent=indent)
+    return [line.replace(NO_BREAK, " ") for line in lines]
 
 
 def padded(text: str, columns: int, *, right: bool = False) -> str:

@@ -129,7 +129,7 @@
       const column = pick.from === undefined ? null : Math.floor((pick.at - cube.first) / span * cube.columns);
       if (column !== null && pick.row !== undefined && values.top) {
         const error = values.top(pick.row, column);
-        if (error !== null) parts.push(`error ${(100 * error).toFixed(1)} %`);
+        if (error !== null) parts.push(`error ${(100 * error).toFixed(1)}\u00a0%`);
       }
       if (column !== null && pick.layer !== undefined && values.front) {
         const shade = values.front(pick.layer, column);

@@ -66,7 +66,7 @@
       if (at === null) return "";
       if (isHeatmap) {
         const over = view.signal("over"), value = view.signal("value");
-        return `iteration ${grouped(at)}${over ? `, ${over.name}` : ""}${over && value !== null ? `, ${(100 * value).toFixed(1)} %` : ""}`;
+        return `iteration ${grouped(at)}${over ? `, ${over.name}` : ""}${over && value !== null ? `, ${(100 * value).toFixed(1)}\u00a0%` : ""}`;
       }
       const shown = view.signal("shown"), rows = view.data("curves").filter(row => row.column === shown);
       return [`iteration ${grouped(at)}`, ...rows.map(row => `${row.curve} ${row.value === null ? row.missing ?? "none" : dtuiReport.numberText(row.value, 4)}`)].join(", ");

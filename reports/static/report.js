@@ -143,7 +143,7 @@
       return `${sign}${shown}·10${power < 0 ? "⁻" : ""}${[...String(Math.abs(power))].map(digit => RAISED[digit]).join("")}`;
     }
     const [word, unit] = WORDS.find(([, unit]) => size >= unit) ?? ["", 1];
-    return sign + (word ? `${written(Number((size / unit).toPrecision(digits)))} ${word}` : written(size));
+    return sign + (word ? `${written(Number((size / unit).toPrecision(digits)))}\u00a0${word}` : written(size));
   };
 
   const kept = [];

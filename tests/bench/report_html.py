@@ -17,6 +17,7 @@ from pathlib import Path
 from dtui.reports import write_report
 from dtui.reports.output.bundle import vega_bundle
 from dtui.reports.output.convert import ChartConverter
+from dtui.reports.places import DRAWN, FORMATS
 from tests.bench.registry import Measurement, benchmark
 from tests.bench.store_runs import invented
 
@@ -111,7 +112,7 @@ def report_tenfold() -> list[Measurement]:
 
 @dataclass(frozen=True, slots=True)
 class _Cost:
-    """Of a report: seconds of processor time beyond starting the converter, megabytes at most, and its bytes."""
+    """Of a report: seconds of processor time beyond starting the converter if it does, megabytes at most, and bytes."""
 
     seconds: float
     megabytes: float
@@ -137,12 +138,17 @@ def _reports(run: Path, endings: Sequence[str]) -> dict[str, _Cost]:
     start = statistics.median(cost[0] for cost in costs[""])
     return {
         ending: _Cost(
-            statistics.median(cost[0] for cost in costs[ending]) - start,
+            statistics.median(cost[0] for cost in costs[ending]) - (start if _is_drawn(ending) else 0.0),
             max(cost[1] for cost in costs[ending]),
             size[ending],
         )
         for ending in endings
     }
+
+
+def _is_drawn(ending: str) -> bool:
+    """Whether a report of such an ending starts the converter."""
+    return f".{ending.split('.')[-1]}" in {suffix for format in DRAWN for suffix in FORMATS[format]}
 
 
 def _cost(program: str, folder: str, *arguments: Path) -> tuple[float, float]:

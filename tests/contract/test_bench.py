@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 
 import pytest
 
-from tests.bench import gpu_parts, gpu_session
+from tests.bench import gpu_parts, gpu_session, report_html
 from tests.bench.__main__ import load_benchmarks, main
 from tests.bench.registry import Measurement
 
@@ -81,3 +82,19 @@ def test_a_session_on_a_gpu_tells_each_line_and_stops_what_takes_long(monkeypatc
 def test_the_parts_of_a_session_are_there_and_fit_its_time() -> None:
     assert set(gpu_session.LIMITS) - {"tests"} == set(gpu_parts.PARTS)
     assert gpu_session.BUDGET <= 350
+
+
+def test_the_start_of_the_converter_is_taken_off_what_starts_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A report as text starts none: taken off there, it would say that a report takes less than no time."""
+
+    def cost(program: str, folder: str, *arguments: Path) -> tuple[float, float]:
+        if not arguments:
+            return 2.0, 50.0
+        arguments[1].write_bytes(b"")
+        return (0.75 if arguments[1].suffix == ".txt" else 2.75), 50.0
+
+    monkeypatch.setattr(report_html, "_cost", cost)
+    found = report_html._reports(tmp_path / "a.dtui", ("html", "pdf", "txt"))
+    assert {ending: one.seconds for ending, one in found.items()} == {"html": 0.75, "pdf": 0.75, "txt": 0.75}

@@ -74,6 +74,28 @@ def test_a_class_is_shown_beside_all_classes(shown: dict[Cause, tuple[Telling, .
     assert first.then == pytest.approx(float(wrong[:, window].mean(axis=0).max()))
 
 
+def test_what_is_said_is_of_the_incident_and_not_of_what_comes_behind_it():
+    reader = troubled_reader()
+    reader.layers[SOURCES.index("updates"), LAYER_STATISTICS.index("norm2"), :, SPIKE + 15] *= 20
+    query, _ = asked(reader)
+    leap = next(one for one in query.incidents() if one.first == at(SPIKE))
+    first = query.incident_evidence([leap])[0].series[0]
+    assert leap.last < at(SPIKE + 15)
+    assert first.values.max() == first.values[first.iterations == at(SPIKE + 15)]
+    assert first.then_at == at(SPIKE)
+
+
+def test_the_value_at_its_beginning_is_told_beside_the_farthest(shown: dict[Cause, tuple[Telling, ...]]):
+    dropped = shown[Cause.CLASS][0]
+    values = dict(zip(dropped.iterations.tolist(), dropped.values.tolist(), strict=True))
+    assert dropped.began_at is not None
+    assert dropped.then_at is not None
+    assert dropped.began == values[dropped.began_at]
+    assert dropped.then == values[dropped.then_at]
+    assert dropped.began_at == min(one for one in values if one >= at(DROP))
+    assert dropped.then_at >= dropped.began_at
+
+
 def test_what_was_not_recorded_is_left_out():
     reader = troubled_reader()
     query, found = asked(reader)

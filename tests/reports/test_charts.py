@@ -18,12 +18,14 @@ import pytest
 from PIL import Image
 
 from dtui.model import Stage, TimeAxis
+from dtui.model.findings.telling import Telling
 from dtui.reports.charts import theme
 from dtui.reports.charts.axis import time_axis
 from dtui.reports.charts.curve_labels import event_rows, stage_rows, under_labels
 from dtui.reports.charts.curve_rows import Curve, Event
 from dtui.reports.charts.curves import curve_chart
 from dtui.reports.charts.heatmap import Group, Strip, class_heatmap
+from dtui.reports.charts.pictures.evidence import evidence_words
 from dtui.reports.charts.pictures.scale import percent
 from dtui.reports.charts.raster import LEVELS, error_palette, error_picture, ramp
 from dtui.reports.charts.ribbon import ribbon_marks
@@ -306,3 +308,12 @@ def test_the_label_of_a_late_event_stands_left_of_its_line_and_none_overlap() ->
     assert [row["lane"] for row in rows] == [3, 2, 1, 0, 4]
     assert [row["side"] for row in rows] == ["left", "left", "left", "left", "right"]
     assert [row["thin"] for row in rows] == [3, 2, 1, 0, 4]
+
+
+def test_evidence_is_told_from_where_it_begins():
+    """An incident that begins at 950 and is worst at 951 is told at both, and one that begins at its worst at one."""
+    at, values = np.array([949, 950, 951]), np.array([0.85, 24.3, 25.6])
+    worse = Telling("gradient", "norm", "number", at, values, None, "", 0.854, 25.6, 951, 24.3, 950)
+    assert evidence_words(worse) == "about 0.854 before; 24.3 at 950, 25.6 at 951"
+    at_once = Telling("gradient", "norm", "number", at, values, None, "", 0.854, 24.3, 950, 24.3, 950)
+    assert evidence_words(at_once) == "about 0.854 before; 24.3 at 950"

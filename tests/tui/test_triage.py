@@ -127,6 +127,22 @@ def test_the_chart_marks_where_the_entry_begins():
     assert top.count("█") == 1
 
 
+@pytest.mark.parametrize("begin", [0, 3, 48, 150, 175])
+@pytest.mark.parametrize("width", [80, 150])
+def test_where_the_entry_begins_is_on_a_chart_with_room_for_a_part_of_it(width: int, begin: int):
+    """With records at every iteration for a while, there are more of them on one side than on the other."""
+    iterations = 775 + np.arange(176)
+    values = np.where(iterations == iterations[begin], 24.0, 1.0)
+    series = Telling("gradient", "norm of all gradients", "number", iterations, values)
+    entry = of_incident(incident(int(iterations[begin]), Cause.GRADIENT, last=1_149))
+    shown = lines(EntryDetailPicture(entry, CLASSES, evidence(series=(series,), label=None)), frame(width, 24))
+    top = next(line for line in shown if "24.0" in line)
+    assert top.count("█") in (1, 2), "the column of its beginning, one or two cells wide"
+    marked = [line for line in shown if "▲" in line]
+    assert all(f"▲ {iterations[begin]:,}" in line and line.index("▲") == top.index("█") for line in marked)
+    assert marked or begin != 48
+
+
 def test_images_stand_below_with_their_labels():
     pixels = np.full((14, 14, 3), 200, np.uint8)
     images = tuple(ImageVerdict(n, f"img{n}", 0, 1, 0.9, 430, 3, 10, pixels) for n in range(3))

@@ -101,6 +101,7 @@ def _ids(samples: Sequence[int]) -> list[str]:
 
 def _standouts(found: BatchAnswer) -> str:
     from dtui.cli.table import paint, table
+    from dtui.number_text import number_text
 
     if not found.standouts:
         return found.heading
@@ -109,7 +110,7 @@ def _standouts(found: BatchAnswer) -> str:
             str(one.sample),
             f"{one.times:,} of {one.of:,}",
             f"{one.batches:,}",
-            f"{one.chance:.1g}",
+            number_text(one.chance, 1),
             "" if (at := found.place_of(one)) is None else f"in {at:,}",
         ]
         for one in found.standouts[:MOST_ROWS]

@@ -23,8 +23,10 @@ class Telling:
         others: What it is compared with, shape (n,); None for nothing.
         others_what: What that is, such as "middle filter of the layer"; "" for nothing.
         before: The middle of the finite values before the incident; None where there is none.
-        then: The finite value from its beginning on that is farthest from `before`; None where there is none.
+        then: The finite value within the incident that is farthest from `before`; None where there is none.
         then_at: Iteration of that value.
+        began: The first finite value from its beginning on; None where there is none.
+        began_at: Iteration of that value.
     """
 
     kind: str
@@ -37,6 +39,8 @@ class Telling:
     before: float | None = None
     then: float | None = None
     then_at: int | None = None
+    began: float | None = None
+    began_at: int | None = None
 
     @property
     def spans_decades(self) -> bool:

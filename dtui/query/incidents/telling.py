@@ -32,7 +32,7 @@ def telling(data: RunData, incident: Incident) -> tuple[Telling, ...]:
             break
         series = _SERIES.get(kind_of(one), _nothing)(data, one, incident)
         if series is not None and series[0] not in found:
-            shown = _around(one.detector, series, incident.first)
+            shown = _around(one.detector, series, incident.first, incident.last)
             if shown is not None and (not found or _has_moved(shown)):
                 found[series[0]] = shown
     return tuple(found.values())
@@ -51,7 +51,7 @@ def _has_moved(series: Telling) -> bool:
     return abs(series.then - series.before) > (MOVED_SHARE if series.unit == "share" else MOVED * abs(series.before))
 
 
-def _around(kind: str, series: Series, first: int) -> Telling | None:
+def _around(kind: str, series: Series, first: int, last: int) -> Telling | None:
     """Return a series with what it was before and then; None where it has too few values to draw."""
     what, unit, iterations, values, others, others_what = series
     is_known = ~np.isnan(values)
@@ -61,10 +61,12 @@ def _around(kind: str, series: Series, first: int) -> Telling | None:
     finite = np.isfinite(values)
     earlier, later = values[finite & (iterations < first)], np.flatnonzero(finite & (iterations >= first))
     before = median_of(earlier) if len(earlier) else None
-    then = None
+    began, then = None, None
     if len(later):
-        away = np.abs(values[later] - (before if before is not None else 0.0))
-        then = int(later[int(away.argmax())])
+        began = int(later[0])
+        within = later[iterations[later] <= max(last, iterations[began])]  # what is behind it is of another incident
+        away = np.abs(values[within] - (before if before is not None else 0.0))
+        then = int(within[int(away.argmax())])
     return Telling(
         kind=kind,
         what=what,
@@ -74,6 +76,8 @@ def _around(kind: str, series: Series, first: int) -> Telling | None:
         others=None if others is None else read_only(np.asarray(others[is_known], dtype=np.float64)),
         others_what=others_what,
         before=before,
+        began=None if began is None else float(values[began]),
+        began_at=None if began is None else int(iterations[began]),
         then=None if then is None else float(values[then]),
         then_at=None if then is None else int(iterations[then]),
     )

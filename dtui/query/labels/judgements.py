@@ -48,6 +48,8 @@ class Judgements:
         self._bit_of_image = layout.bit_of_image()
         self.right: WordArray = np.zeros((0, layout.total_words), dtype=np.uint64)
         self.lost: WordArray | None = None
+        self._right_room: WordArray = self.right
+        self._lost_room: WordArray | None = None
         self.times_right: IntArray = np.zeros(layout.total_images, dtype=np.int64)
         self.times_judged: IntArray = np.zeros(layout.total_images, dtype=np.int64)
         self.wrong = WrongLabels(most_labels) if most_labels else None
@@ -65,29 +67,25 @@ class Judgements:
         at_once = max(1, min(LONGEST, LABELS_AT_ONCE // max(1, len(targets))))
         at_once -= at_once % TOGETHER if at_once > TOGETHER else 0
         at_once = min(at_once, TOGETHER) if seconds < math.inf else at_once  # others wait
-        right, lost = [self.right], {}
         first = len(self.right)
+        if len(self._right_room) != validations:  # of a long run, two of them are much: it is made once, and filled
+            self._right_room = _widened(self.right, validations)
+            self._lost_room = None if self.lost is None else _widened(self.lost, validations)
+        right = self._right_room
         try:
             while first < validations:
                 stop = min((first // at_once + 1) * at_once, validations)
                 is_right, is_lost = self._judge(slice(first, stop), targets, read)
-                right.append(self.layout.pack(is_right))
+                right[first:stop] = self.layout.pack(is_right)
                 if is_lost is not None:
-                    lost[first] = self.layout.pack(is_lost)
+                    self._lost_room = np.zeros_like(right) if self._lost_room is None else self._lost_room
+                    self._lost_room[first:stop] = self.layout.pack(is_lost)
                 first = stop
                 if time.monotonic() >= until:
                     break
         finally:  # what was read before a file was lost stays
-            self._append(right, lost)
-
-    def _append(self, right: list[WordArray], lost: dict[int, WordArray]) -> None:
-        """Put new words behind those that are there, which come first in `right`; `lost` is by first validation."""
-        self.right = np.concatenate(right)
-        if self.lost is not None or lost:
-            known = np.zeros((0, self.right.shape[1]), np.uint64) if self.lost is None else self.lost
-            self.lost = np.zeros_like(self.right)
-            for first, words in ((0, known), *lost.items()):
-                self.lost[first : first + len(words)] = words
+            self.right = right[:first]
+            self.lost = None if self._lost_room is None else self._lost_room[:first]
 
     def _judge(self, part: slice, targets: LabelArray, read: ReadLabels) -> tuple[BoolArray, BoolArray | None]:
         """Return which labels are right, shape (validations, images), and which are lost; None if none is."""
@@ -182,3 +180,10 @@ class Judgements:
         unpacked = np.unpackbits(words, axis=1, bitorder="little").view(np.bool_)
         result: BoolArray = unpacked[:, bits - begin * WORD]
         return result
+
+
+def _widened(words: WordArray, validations: int) -> WordArray:
+    """Return an array with room for so many validations; it begins with the words that are there."""
+    wider: WordArray = np.zeros((validations, words.shape[1]), np.uint64)
+    wider[: len(words)] = words
+    return wider

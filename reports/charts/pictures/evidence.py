@@ -85,17 +85,21 @@ def _picture(id: str, series: Telling, begin: int, scale: Scale, left: float) ->
 
 
 def evidence_words(series: Telling) -> str:
-    """Return what a series shows, in words: before, then, and what it is compared with."""
+    """Return what a series shows, in words: before, as it began, at its most, and what it is compared with."""
     said = []
     if series.before is not None:
         said.append(f"about {number(series.before, series.unit)} before")
-    if series.then is not None:
-        said.append(f"{number(series.then, series.unit)} at {series.then_at:,}")
+    began, then = _value_at(series.began, series.began_at, series), _value_at(series.then, series.then_at, series)
+    said += [", ".join(part for part in (began if series.began != series.then else "", then) if part)] if then else []
     if not np.isfinite(series.values).all():
         said.append("NaN or Inf where the bars are")
     if series.others is not None:
         said.append(f"dashed: {series.others_what}")
     return "; ".join(said)
+
+
+def _value_at(value: float | None, at: int | None, series: Telling) -> str:
+    return "" if value is None or at is None else f"{number(value, series.unit)} at {at:,}"
 
 
 def _points(

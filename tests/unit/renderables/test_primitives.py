@@ -20,6 +20,7 @@ from dtui.tui.renderables.canvas.primitives import (
 )
 from dtui.tui.renderables.canvas.sgr import row_text, to_text
 from dtui.tui.renderables.canvas.theme import DARK
+from dtui.tui.renderables.panes.message import wrap
 
 PANEL = 0x000001
 UP, DOWN = (0x10, 0x11, 0x12), (0x20, 0x21, 0x22)
@@ -118,3 +119,12 @@ def test_a_triangle_at_the_edge_is_cut() -> None:
     draw_triangle(cells, 0, 0, 3, DARK.lost, False)
     draw_triangle(cells, 0, 5, 3, DARK.lost, False)
     assert to_text(cells) == "█▆"
+
+
+@pytest.mark.parametrize("room", range(12, 60))
+def test_lines_of_a_text_part_no_number_and_its_unit(room: int) -> None:
+    said = "the error of class 4 rose from 1.5 % to 100 %, of 2.2 million"
+    lines = wrap(said, room)
+    assert " ".join(lines) == said
+    assert not any(line.startswith(("%", "million")) for line in lines)
+    assert wrap("", room) == wrap("  ", room) == []

@@ -175,8 +175,9 @@ class EntryDetailPicture(Picture):
         )
         gutter = max(text_width(low), text_width(high)) + 1
         fits = max(1, width - gutter)
-        skip = max(0, len(series.values) - fits)
-        values, iterations = series.values[skip // 2 :][:fits], series.iterations[skip // 2 :][:fits]
+        begin = int(np.searchsorted(series.iterations, entry.iteration))
+        skip = max(0, min(begin - fits // 2, len(series.values) - fits))
+        values, iterations = series.values[skip:][:fits], series.iterations[skip:][:fits]
         wide = max(1, min(2 if frame.width < ROOMY else 4, fits // max(1, len(values))))
         height = rows - 3
         cells.text(x + gutter - 1 - text_width(high), y + 1, high, theme.muted)

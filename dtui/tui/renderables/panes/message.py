@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dtui.dataclass_on_use import dataclass
+from dtui.number_text import NO_BREAK, unparted
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame
@@ -44,12 +45,16 @@ class MessagePicture(Picture):
 def wrap(text: str, room: int) -> list[str]:
     """Return the words of a text as lines of at most `room` columns (>= 1); a longer word is cut."""
     lines: list[str] = []
-    for word in text.split():
+    for word in map(_as_typed, filter(None, unparted(" ".join(text.split())).split(" "))):
         if lines and text_width(lines[-1]) + 1 + text_width(word) <= room:
             lines[-1] += f" {word}"
         else:
             lines.append(shorten(word, room))
     return lines
+
+
+def _as_typed(word: str) -> str:
+    return word.replace(NO_BREAK, " ")
 
 
 def not_drawn(error: Exception | None, title: str = "") -> MessagePicture:
