@@ -104,7 +104,6 @@ class EndWatch:
         if error is not None:
             self._finish(RunStatus.CRASHED, reason_of(error))
         elif self._is_stopped:
-            seen, self._seen = self._seen, ""
-            self._finish(RunStatus.CRASHED, f"the script ended after {seen}")
+            self._finish(RunStatus.CRASHED, f"the script ended after {self._seen}")
         else:
             self._finish(RunStatus.DONE, "")

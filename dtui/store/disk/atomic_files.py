@@ -9,7 +9,6 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -78,18 +77,9 @@ def sync_data(descriptor: int) -> None:
     Raises:
         OSError: The disk is full or fails: what was written may be lost.
     """
-    _sync(os.fdatasync, descriptor)
-
-
-def sync_file(descriptor: int) -> None:
-    """Synchronise an open file with all that is known of it, as `sync_data` does its bytes."""
-    _sync(os.fsync, descriptor)
-
-
-def _sync(call: Callable[[int], None], descriptor: int) -> None:
     try:
         with resting():
-            call(descriptor)
+            os.fdatasync(descriptor)
     except OSError as error:
         if error.errno not in _NO_SYNC:
             raise
@@ -118,7 +108,8 @@ def create_whole(path: Path, data: bytes, *, synced: bool = False) -> bool | Non
             file.write(data)
             if synced:
                 file.flush()
-                sync_file(file.fileno())
+                with resting():
+                    os.fsync(file.fileno())
         os.link(whole, path)
         if synced:
             sync_folder(path.parent)
@@ -205,7 +196,8 @@ def write_whole(path: Path, data: bytes) -> None:
         with temporary.open("wb") as file:
             file.write(data)
             file.flush()
-            sync_file(file.fileno())
+            with resting():
+                os.fsync(file.fileno())
         publish(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)

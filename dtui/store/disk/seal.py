@@ -19,7 +19,8 @@ from enum import Enum
 from pathlib import Path
 
 from dtui.errors import RunDamagedError
-from dtui.store.disk.atomic_files import open_plain, sync_file
+from dtui.fork_gate import resting
+from dtui.store.disk.atomic_files import open_plain
 
 
 class Seal(Enum):
@@ -83,7 +84,8 @@ def append_seal(path: Path, chunks: list[tuple[int, int]], kind: Seal = Seal.FIL
         head = _TRAILER.pack(kind.value, size, len(chunks), index, whole, zlib.crc32(table), 0)[:-4]
         file.write(table + head + zlib.crc32(head).to_bytes(4, "little"))
         file.flush()
-        sync_file(file.fileno())
+        with resting():
+            os.fsync(file.fileno())
 
 
 def verify_seal(path: Path, *, whole: bool = False) -> None:
