@@ -131,8 +131,9 @@ def _keep_traceback() -> str:
     import traceback
 
     state = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
-    for folder in (Path(state) / "dtui", Path(tempfile.gettempdir())):
+    for find in (lambda: Path(state) / "dtui", lambda: Path(tempfile.gettempdir())):
         try:
+            folder = find()  # a full disk has no temporary folder
             folder.mkdir(parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(prefix="dtui-traceback-", suffix=".txt", dir=folder)
             with os.fdopen(handle, "w", errors="replace") as file:
