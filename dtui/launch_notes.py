@@ -95,6 +95,11 @@ class Notes:
         with suppress(OSError):
             (self._folder / name).touch()
 
+    @property
+    def are_gone(self) -> bool:
+        """Whether somebody removed them, as cleaners of temporary folders do during a long training."""
+        return not self._folder.is_dir()
+
     def has(self, name: str) -> bool:
         """Whether any process left this file."""
         return (self._folder / name).exists()
@@ -125,8 +130,11 @@ class Notes:
             return True  # no folder, as on another host: nobody to share with
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             os.close(lock)
             return False
+        except OSError:  # a filesystem without locks, as Lustre often is: better two runs than none
+            os.close(lock)
+            return True
         self._lock = lock
         return True

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import cast
@@ -131,8 +131,10 @@ def _keep_traceback() -> str:
     import traceback
 
     state = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
-    for folder in (Path(state) / "dtui", Path(tempfile.gettempdir())):
+    places: tuple[Callable[[], str], ...] = (lambda: os.path.join(state, "dtui"), tempfile.gettempdir)
+    for find in places:
         try:
+            folder = Path(find())  # a full disk has no temporary folder
             folder.mkdir(parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(prefix="dtui-traceback-", suffix=".txt", dir=folder)
             with os.fdopen(handle, "w", errors="replace") as file:

@@ -42,6 +42,7 @@ from dtui.record.start.arguments import (
 from dtui.record.start.preload import import_for_threads
 from dtui.record.start.resume import Start, find_start, refusals_told
 from dtui.record.start.run_metadata import describe_run
+from dtui.record.start.standard_streams import occupy_closed
 from dtui.record.training.distributed import Exchange
 from dtui.record.validation.calls import ValidationCalls
 from dtui.record.validation.output_kind import OutputKind, check_outputs
@@ -156,6 +157,7 @@ class Recorder(LoopCalls, ValidationCalls):
             DtuiError: The run to go on with cannot be read.
             MissingExtraError: `fused` is True, and numba (on a GPU: triton) is not installed.
         """
+        occupy_closed()
         check_period(every)
         existing = check_existing(on_existing, resume)
         self._exchange = Exchange(str(path))

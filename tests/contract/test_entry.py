@@ -96,11 +96,12 @@ def test_a_bug_is_one_line_and_its_traceback_a_file(
     assert "Traceback (most recent call last)" in kept.read_text()
 
 
+@pytest.mark.parametrize("temporary", [lambda: os.devnull, failing(FileNotFoundError("No usable temporary directory"))])
 def test_a_bug_where_nothing_can_be_written_is_still_one_line(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], temporary: Callable[[], object]
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", os.devnull)
-    monkeypatch.setattr("tempfile.gettempdir", lambda: os.devnull)
+    monkeypatch.setattr("tempfile.gettempdir", temporary)
     with_info(monkeypatch, failing(ZeroDivisionError()))
     assert main(["info", "x"]) == 2
     assert capsys.readouterr().err.endswith("its traceback could not be written anywhere\n")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import pty
 import select
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -80,6 +83,50 @@ def test_one_line_tells_what_was_not_recorded(
     assert err.startswith("dtui: ")
     assert line in err
     assert sorted(tmp_path.iterdir()) == [Path(tmp_path / "plain")]
+
+
+def test_a_training_runs_also_where_no_temporary_folder_can_be_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(tempfile, "mkdtemp", full_disk)
+    assert main(["run", "--", "sh", "-c", "echo trained; exit 7"]) == 7
+    out, err = capfd.readouterr()
+    assert out == "trained\n"
+    assert err == (
+        "dtui: run: nothing is recorded: no temporary folder can be made: No space left on device; "
+        "set TMPDIR to a folder that can be written and has room\n"
+    )
+
+
+def test_notes_that_a_cleaner_removed_are_not_taken_for_a_run_that_was_not_recorded(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert main(["run", "--", "sh", "-c", "rm -r dtui-run-*"]) == 0
+    err = capfd.readouterr().err
+    assert "nothing is recorded" not in err
+    assert "was removed meanwhile; see runs/sh-1" in err
+
+
+def test_a_filesystem_without_locks_does_not_keep_the_training_from_being_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    assert Notes(tmp_path).claim()
+    monkeypatch.undo()
+    first = Notes(tmp_path)
+    assert first.claim()
+    assert not Notes(tmp_path).claim()
+
+
+def full_disk(*_: object, **__: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def no_locks(*_: object) -> None:
+    raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
 
 
 def test_input_and_output_are_those_of_the_command() -> None:

@@ -23,6 +23,7 @@ AS_AT_A_TERMINAL = "import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL)\
 HELP = """
 import ctypes, faulthandler, threading, time
 from dtui.store.run.run_file import RunFile
+from dtui.record.writing import signals
 def send(number): os.kill(os.getpid(), number); threading.Event().wait(60); os._exit(99)
 def wait_for(reason):
     recorder._recording.sink.drain()
@@ -35,6 +36,13 @@ def close_hangs():
 def main_hangs():
     lock = ctypes.create_string_buffer(64)
     for _ in range(2): ctypes.CDLL(None).pthread_mutex_lock(lock)
+def be_first():
+    libc = ctypes.CDLL(None)
+    assert any(libc.unshare(flags) == 0 for flags in (0x20000000, 0x30000000)), "no namespaces here"
+    libc.prctl(1, signal.SIGKILL)  # with the test; nothing else ends who is first
+    if child := os.fork(): os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) % 256)
+    libc.prctl(1, signal.SIGKILL)
+    assert os.getpid() == 1
 def take(number): signal.signal(number, lambda *_: taken.append(number))
 def end_taken(number): assert taken == [number], taken; recorder.close(); assert taken == [number]
 taken = []
@@ -43,6 +51,9 @@ taken = []
 BEFORE: dict[str, str] = {
     "nohup": "signal.signal(signal.SIGHUP, signal.SIG_IGN)",
     "taken before": "take(signal.SIGUSR1)",
+    "first of a container": "be_first()",
+    "first, killed": "be_first()",
+    "no streams": "for number in (0, 1, 2): os.close(number)",
     "c handler": "faulthandler.register(signal.SIGUSR1, open(f'{folder}/stack', 'w'))",
 }
 """What a script does before it makes the recorder."""
@@ -110,6 +121,21 @@ CASES: dict[str, tuple[str, int, str]] = {
         -signal.SIGKILL,
         f"crashed: nobody closed it after SIGTERM, {TOOK}",
     ),
+    "first of a container": (
+        "recorder.log(loss=1.0); os.kill(1, signal.SIGTERM); wait_for('nobody'); recorder.close()",
+        0,
+        "done",
+    ),
+    "first, killed": (
+        "os.kill(1, signal.SIGTERM); wait_for('nobody'); sys.stdout.flush(); os._exit(9)",
+        9,
+        "crashed: nobody closed it after SIGTERM, which the first process of a container outlives",
+    ),
+    "no streams": (  # what C code prints is no signal, and no frame
+        "[os.write(number, b'as NCCL does\\n') for number in (1, 2)]; signals.catch_up(); recorder.close()",
+        0,
+        "done",
+    ),
     "c handler": (
         "signal.raise_signal(signal.SIGUSR1); recorder.close(); signal.raise_signal(signal.SIGUSR1)",
         0,
@@ -156,5 +182,7 @@ def test_a_training_that_a_signal_ends_says_so(tmp_path: Path, capsys: pytest.Ca
         reader.close()
         for run in [name, *(["other"] if name == "two" else [])]:
             assert main(["info", str(tmp_path / run)]) == 0
-            assert f"status       {status}" in capsys.readouterr().out, run
+            out = capsys.readouterr().out
+            assert f"status       {status}" in out, run
+            assert out.count(TOOK) <= 1
     assert (tmp_path / "stack").read_text().count("Current thread") == 2

@@ -113,6 +113,19 @@ def test_the_log_has_a_place(monkeypatch, tmp_path):
     assert log_path().parent.name.startswith("dtui-")
 
 
+def test_on_a_full_disk_the_screen_opens_without_a_log(monkeypatch, tmp_path):
+    """Where no folder takes a file, Python finds none for temporary files."""
+
+    def no_room():
+        raise FileNotFoundError("No usable temporary directory found")
+
+    monkeypatch.setattr("tempfile.gettempdir", no_room)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    assert log_path() == tmp_path / "dtui" / "tui.log"
+    monkeypatch.setenv("XDG_STATE_HOME", os.devnull)
+    assert log_path() == Path(os.devnull)
+
+
 def test_a_browser_is_served_by_textuals_own_driver_in_all_colours(monkeypatch):
     served = {"TEXTUAL_DRIVER": "textual.drivers.web_driver:WebDriver"}
     assert find_mode("auto", served) == "truecolor"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
@@ -81,7 +81,6 @@ def run_run(options: argparse.Namespace) -> Outcome:
     import shutil
     import tempfile
 
-    from dtui.cli.launching.child import end_like, run_child
     from dtui.cli.launching.summary import summary
     from dtui.launch_notes import Settings
 
@@ -94,21 +93,41 @@ def run_run(options: argparse.Namespace) -> Outcome:
         raise UsageError("--keep-around: with --every 1 each iteration is a record; leave one of the two out")
     if not path.name:
         raise UsageError(f"--out {shown}: names no run; give a path such as runs/first")
-    folder = tempfile.mkdtemp(prefix="dtui-run-")
     try:
-        shown = str(path).removesuffix(SUFFIX)
-        settings = Settings(str(path.absolute()), shown, options.every, folder, _given(options))
-        try:
-            code = run_child(command, _environment(settings))
-        except OSError as error:
-            return _not_started(command[0], error)
-        remark = summary(command, settings)
+        folder = tempfile.mkdtemp(prefix="dtui-run-")
+    except OSError as error:
+        place = "set TMPDIR to a folder that can be written and has room"
+        remark = f"run: nothing is recorded: no temporary folder can be made: {error.strerror or error}; {place}"
+        return _ended_like(_run(command, os.environ, lambda: remark))
+    try:
+        settings = Settings(
+            str(path.absolute()), str(path).removesuffix(SUFFIX), options.every, folder, _given(options)
+        )
+        ended = _run(command, _environment(settings), lambda: summary(command, settings))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    if code < 0:
-        _tell_at_once(remark)
-        return Outcome(code=end_like(code))
-    return Outcome(code=code, remark=remark)
+    return _ended_like(ended)
+
+
+def _run(command: Sequence[str], environment: Mapping[str, str], remark: Callable[[], str]) -> Outcome:
+    """Run the command; its exit code is below zero where a signal ended it."""
+    from dtui.cli.launching.child import run_child
+
+    try:
+        code = run_child(command, environment)
+    except OSError as error:
+        return _not_started(command[0], error)
+    return Outcome(code=code, remark=remark())
+
+
+def _ended_like(ended: Outcome) -> Outcome:
+    """End as the command did, when nothing is left to be removed."""
+    from dtui.cli.launching.child import end_like
+
+    if ended.code >= 0:
+        return ended
+    _tell_at_once(ended.remark)
+    return Outcome(code=end_like(ended.code))
 
 
 def _given(options: argparse.Namespace) -> dict[str, object]:

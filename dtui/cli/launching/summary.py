@@ -20,6 +20,8 @@ def summary(command: Sequence[str], settings: Settings) -> str:
         settings: What its processes were asked for; they left their notes in the folder named there.
     """
     notes = Notes(settings.folder)
+    if notes.are_gone:
+        return f"run: what was recorded is not known, for {settings.folder} was removed meanwhile; see {settings.shown}"
     left = notes.read()
     recorded = list(dict.fromkeys(note.recorded for note in left if note.recorded))
     problems = list(dict.fromkeys(note.problem for note in left if note.problem))

@@ -104,6 +104,7 @@ class EndWatch:
         if error is not None:
             self._finish(RunStatus.CRASHED, reason_of(error))
         elif self._is_stopped:
-            self._finish(RunStatus.CRASHED, f"the script ended after {self._seen}")
+            seen, self._seen = self._seen, ""
+            self._finish(RunStatus.CRASHED, f"the script ended after {seen}")
         else:
             self._finish(RunStatus.DONE, "")

@@ -137,6 +137,10 @@ def _seen(number: int) -> None:
         for watch in _living():
             watch.signalled(f"{name}, which a handler of the script took", ends=number not in _ONLY_TOLD)
         return
+    if _is_spared():
+        for watch in _living():
+            watch.signalled(f"{name}, which the first process of a container outlives", ends=False)
+        return
     with _lock:
         is_first = _ending is None
         thread = threading.Thread(target=_end if is_first else _hurry, args=(number,), name="dtui-end", daemon=True)
@@ -144,6 +148,11 @@ def _seen(number: int) -> None:
         if is_first:
             _ending = thread
             atexit.register(thread.join)
+
+
+def _is_spared() -> bool:
+    """Whether no default action ends this process: Linux spares the first of a container, as of `docker run`."""
+    return os.getpid() == 1
 
 
 def _end(number: int) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import select
 import sys
 import threading
 import warnings
@@ -17,7 +18,11 @@ from dtui.safe_text import safe
 LONGEST_REASON = 600
 """Characters of an exception that a run keeps: some quote all of their data."""
 
+PATIENCE_SECONDS = 1.0
+"""How long standard error may take to have room for a line, the first time that it has none."""
+
 _told: set[str] = set()
+_had_no_room: set[bool] = set()
 _in_one_line: set[bool] = set()
 _said_otherwise: set[str] = set()
 _lock = threading.Lock()
@@ -36,12 +41,16 @@ def without_numbers(line: str) -> str:
 
 
 def warn_once(cause: str, message: str) -> None:
-    """Report trouble as a RecorderWarning, once per cause; as a log line if warnings are errors.
+    """Report trouble as a RecorderWarning, once per cause; as a log line if that raises, for warnings are errors.
+
+    Where standard error takes no line now, the trouble is reported when it comes again.
 
     Args:
         cause: What went wrong, as a key.
         message: One line; may quote names from outside.
     """
+    if cause in _told or not _has_room():
+        return
     with _lock:
         if cause in _told:
             return
@@ -53,7 +62,7 @@ def warn_once(cause: str, message: str) -> None:
         return
     try:
         warnings.warn(text, RecorderWarning, stacklevel=3)
-    except RecorderWarning:
+    except Exception:  # noqa: BLE001 - warnings are errors, or a function of the script displays them
         logging.getLogger("dtui").warning(text)
 
 
@@ -68,10 +77,25 @@ def tell_in_one_line(*said_otherwise: str) -> None:
 
 
 def tell(text: str) -> None:
-    """Write one line to standard error, if there is one."""
+    """Write one line to standard error, if there is one that takes it."""
+    if not _has_room():
+        return
     with suppress(OSError, ValueError, AttributeError):
         sys.stderr.write(f"{text}\n")
         sys.stderr.flush()
+
+
+def _has_room() -> bool:
+    """Whether standard error takes a line now: a full pipe that nobody reads would hold up the training for ever."""
+    poll = select.poll()
+    try:
+        poll.register(sys.stderr, select.POLLOUT)
+        has_room = bool(poll.poll(0 if _had_no_room else PATIENCE_SECONDS * 1000))
+    except (OSError, ValueError, TypeError, AttributeError):  # none, or no file: a notebook's
+        return True
+    if not has_room:
+        _had_no_room.add(True)
+    return has_room
 
 
 def hush(cause: str) -> None:

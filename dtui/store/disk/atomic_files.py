@@ -9,6 +9,7 @@ import errno
 import os
 import stat
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -77,9 +78,18 @@ def sync_data(descriptor: int) -> None:
     Raises:
         OSError: The disk is full or fails: what was written may be lost.
     """
+    _sync(os.fdatasync, descriptor)
+
+
+def sync_file(descriptor: int) -> None:
+    """Synchronise an open file with all that is known of it, as `sync_data` does its bytes."""
+    _sync(os.fsync, descriptor)
+
+
+def _sync(call: Callable[[int], None], descriptor: int) -> None:
     try:
         with resting():
-            os.fdatasync(descriptor)
+            call(descriptor)
     except OSError as error:
         if error.errno not in _NO_SYNC:
             raise
@@ -108,8 +118,7 @@ def create_whole(path: Path, data: bytes, *, synced: bool = False) -> bool | Non
             file.write(data)
             if synced:
                 file.flush()
-                with resting():
-                    os.fsync(file.fileno())
+                sync_file(file.fileno())
         os.link(whole, path)
         if synced:
             sync_folder(path.parent)
@@ -196,8 +205,7 @@ def write_whole(path: Path, data: bytes) -> None:
         with temporary.open("wb") as file:
             file.write(data)
             file.flush()
-            with resting():
-                os.fsync(file.fileno())
+            sync_file(file.fileno())
         publish(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)

@@ -19,8 +19,7 @@ from enum import Enum
 from pathlib import Path
 
 from dtui.errors import RunDamagedError
-from dtui.fork_gate import resting
-from dtui.store.disk.atomic_files import open_plain
+from dtui.store.disk.atomic_files import open_plain, sync_file
 
 
 class Seal(Enum):
@@ -84,8 +83,7 @@ def append_seal(path: Path, chunks: list[tuple[int, int]], kind: Seal = Seal.FIL
         head = _TRAILER.pack(kind.value, size, len(chunks), index, whole, zlib.crc32(table), 0)[:-4]
         file.write(table + head + zlib.crc32(head).to_bytes(4, "little"))
         file.flush()
-        with resting():
-            os.fsync(file.fileno())
+        sync_file(file.fileno())
 
 
 def verify_seal(path: Path, *, whole: bool = False) -> None:

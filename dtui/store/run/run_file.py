@@ -16,7 +16,7 @@ from pathlib import Path
 from dtui.dataclass_on_use import dataclass
 from dtui.errors import RunDamagedError
 from dtui.model import RunStatus
-from dtui.store.disk.atomic_files import open_plain, write_whole
+from dtui.store.disk.atomic_files import open_again, open_plain, write_whole
 from dtui.store.disk.json_lines import check_of
 from dtui.store.format.contents import FORMAT_VERSION, OLDEST_FORMAT, is_known_format
 from dtui.store.format.joins import Join
@@ -24,6 +24,7 @@ from dtui.store.format.schema import HEARTBEAT_FILE, RUN_FILE
 
 _LARGEST_FILE = 4 << 20
 """Bytes; some 10,000 joins."""
+_NO_TIMES = (errno.EPERM, errno.EACCES, errno.ENOSYS, errno.ENOTSUP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +209,7 @@ def stamp_of(path: Path) -> tuple[int, int, int] | None:
 
 
 def touch_heartbeat(folder: Path) -> None:
-    """Set the heartbeat to now.
+    """Set the heartbeat to now. Where nobody may set the time of a file, writing a byte does.
 
     Raises:
         OSError: It cannot be written.
@@ -218,3 +219,11 @@ def touch_heartbeat(folder: Path) -> None:
         os.utime(path, follow_symlinks=False)
     except FileNotFoundError:
         path.touch()
+    except OSError as error:
+        if error.errno not in _NO_TIMES:
+            raise
+        descriptor = open_again(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW)
+        try:
+            os.write(descriptor, b".")
+        finally:
+            os.close(descriptor)

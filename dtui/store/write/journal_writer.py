@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from dtui.errors import UsageError
 from dtui.model import Gap
-from dtui.store.disk.atomic_files import open_again, sync_data, sync_folder
+from dtui.store.disk.atomic_files import make_folder, open_again, sync_data, sync_folder
 from dtui.store.disk.journal import encode_header
 from dtui.store.format.frames import PAYLOAD_ALIGNMENT
 from dtui.store.format.schema import LARGEST_SCALARS, SMALL_PART, Stream, journal_name
@@ -168,7 +168,11 @@ class JournalWriter:
         self._descriptor, self._end, self._synced = -1, 0, 0
         path = self._folder() / journal_name(self._stream, self.count)
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_TRUNC | os.O_NOFOLLOW
-        self._descriptor = open_again(path, flags)
+        try:
+            self._descriptor = open_again(path, flags)
+        except FileNotFoundError:  # somebody removed the folder, or a copy dropped it
+            make_folder(path.parent)
+            self._descriptor = open_again(path, flags)
         found = os.fstat(self._descriptor)
         self._identity = (found.st_dev, found.st_ino)
         self._frames_in_file = 0

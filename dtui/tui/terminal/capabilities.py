@@ -99,14 +99,19 @@ def needs_ascii(environment: Mapping[str, str], encoding: str | None) -> bool:
 
 def log_path() -> Path:
     """Return where logging goes: the user's state folder, else a folder for temporary files."""
-    home = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
-    for folder in (Path(home) / "dtui", Path(tempfile.gettempdir()) / f"dtui-{os.getuid()}"):
+    for folder in _log_folders():
         with suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             path = folder / "tui.log"
             with path.open("a"):
                 return path
     return Path(os.devnull)
+
+
+def _log_folders() -> Iterator[Path]:
+    yield Path(os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")) / "dtui"
+    with suppress(OSError):  # none that has room: on a full disk above all a run has to open
+        yield Path(tempfile.gettempdir()) / f"dtui-{os.getuid()}"
 
 
 @contextmanager

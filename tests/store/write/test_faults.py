@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -20,7 +21,9 @@ from dtui.errors import RunDamagedError, RunFormatError, RunNotFoundError
 from dtui.model import Gap, RunStatus
 from dtui.store import RunReader, RunWriter, check_run, find_runs
 from dtui.store.compact.worker import main as compact_main
+from dtui.store.run.life import Heart
 from dtui.store.run.lock import CompactionLock
+from dtui.store.run.run_file import touch_heartbeat
 from tests.store.builders import METADATA, STRUCTURE, make_record
 from tests.store.conftest import Recording
 from tests.store.dying import in_child
@@ -266,6 +269,38 @@ def test_signals_interrupt_nothing(recording: Recording) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
     recording.twin.assert_read_by(recording.reader())
+
+
+@pytest.mark.parametrize("calls", [("fsync", "fdatasync"), ("utime",), ("link",)])
+def test_a_filesystem_that_cannot_do_something_is_recorded_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, calls: tuple[str, ...]
+) -> None:
+    """Some network filesystems know no synchronising, set no times for others than the owner, or make no links."""
+
+    def cannot(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
+
+    for call in calls:
+        monkeypatch.setattr(os, call, cannot)
+    with RunWriter(tmp_path / "run", STRUCTURE, METADATA, compact=False) as writer:
+        for position in range(3):
+            writer.append_record(make_record(position))
+        heart = Heart(writer.path / "heartbeat")
+        heart.look()
+        deadline = time.monotonic() + 60
+        while not heart.look() and time.monotonic() < deadline:  # until the clock of the files goes on
+            touch_heartbeat(writer.path)
+        assert heart.look()
+    reader = RunReader(tmp_path / "run.dtui")
+    assert (reader.status(), len(reader.record_iterations), reader.gaps) == (RunStatus.DONE, 3, ())
+
+
+def test_a_journal_folder_that_is_removed_is_made_again(recording: Recording) -> None:
+    """Only what was in it is lost."""
+    recording.append(3)
+    shutil.rmtree(recording.path / "journal")
+    recording.writer.append_record(make_record(3))
+    assert RunReader(recording.path).record_iterations.tolist() == [make_record(3).iteration]
 
 
 @pytest.mark.parametrize("call", ["fsync", "rename"])
