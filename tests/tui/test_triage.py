@@ -7,11 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dtui.model import Cause, ImageVerdict, Incident, TimeAxis
+from dtui.model import Cause, Evidence, ImageVerdict, Incident, TimeAxis
 from dtui.model.findings.incident_evidence import IncidentEvidence, LayerMove
 from dtui.model.findings.review import of_anomaly, of_incident
 from dtui.model.findings.telling import Telling
 from dtui.model.learning import Confused
+from dtui.query.incidents.evidence import rule_words
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.canvas.output import Output
 from dtui.tui.renderables.canvas.sgr import to_text
@@ -115,6 +116,24 @@ def test_an_entry_in_full_says_what_it_became_and_what_moved():
             assert said in text, (width, said)
         assert "\x1b" not in text
     assert "error of class cat" in "\n".join(lines(EntryDetailPicture(entry, CLASSES, evidence()), frame(150, 24)))
+
+
+def test_an_entry_says_which_rule_found_it_and_what_is_usual():
+    drop = Evidence(
+        "class", 430, classes=(0,), strength=1.3, amount=0.98, usual=0.015, concentration=0.9, frequency=0.0
+    )
+    entry = of_incident(found := incident(430, evidence=(drop, replace(drop, rule="stays"))))
+    text = lines(EntryDetailPicture(entry, CLASSES, evidence(rule=rule_words(found))), frame(80, 14))
+    assert " ".join(line.strip() for line in text[3:6]) == (
+        "rule: the error of a class against its 10 validations before: usually 1.5 %, here 99.5 % · "
+        "90 % of what all classes rose is its own · as large a rise in no earlier validations · "
+        "stayed as bad at 5 of 8"
+    )
+    seldom = replace(drop, frequency=0.0125)
+    assert "as large a rise in 1.25 % of the earlier validations" in rule_words(replace(found, evidence=(seldom,)))
+    missing = rule_words(replace(found, evidence=(replace(drop, rule="missing"),)))
+    assert missing == "rule: a class that fails for long and is not taught: its error was usually 1.5 %, here 99.5 %"
+    assert rule_words(incident(430)) == ""
 
 
 def test_the_chart_marks_where_the_entry_begins():

@@ -124,6 +124,8 @@ class EntryDetailPicture(Picture):
             if not incident.is_final:
                 more.append("later records may still change this")
             facts += [" · ".join(safe(part, 200) for part in more if part)] if any(more) else []
+        if self.evidence is not None and self.evidence.rule:
+            facts.insert(1, self.evidence.rule)
         if self.evidence is not None and self.evidence.moved:
             moved = (f"{safe(move.layer, 40)} ×{number(move.times)}" for move in self.evidence.moved)
             facts.append(f"moved more than usual: {' · '.join(moved)}")
