@@ -1,6 +1,6 @@
 """Writes a measured number as people write it: no exponents, commas in thousands, words for millions.
 
-Owns the only such rule, for reports, the command line and sentences; the script of a report has its twin.
+Owns the only such rules, for reports, the command line and sentences; the script of a report has its twin.
 """
 
 from __future__ import annotations
@@ -35,3 +35,14 @@ def number_text(value: float, digits: int = 3) -> str:
         if size >= unit:
             return f"{sign}{(size / unit).normalize():,f} {word}"
     return f"{sign}{size:,f}"
+
+
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """Return how many there are of something, such as "1 filter" or "1,024 filters".
+
+    Args:
+        count: How many.
+        noun: What one of them is called.
+        plural: What several are called; "" for the noun with an s.
+    """
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"

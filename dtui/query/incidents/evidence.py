@@ -57,12 +57,12 @@ def rule_words(incident: Incident) -> str:
     rose = f"usually {_percent(found.usual)}, here {_percent(found.usual + found.amount)}"
     if found.rule == MISSING:
         return f"rule: a class that fails for long and is not taught: its error was {rose}"
-    words = [f"rule: the error of a class against its {BEFORE} validations before: {rose}"]
+    words = [f"rule: its error against {BEFORE} validations before: {rose}"]
     if found.concentration is not None:
-        words.append(f"{_percent(found.concentration)} of what all classes rose is its own")
+        words.append(f"{_percent(found.concentration)} of what all classes rose")
     if found.frequency is not None:
-        often = f"in {_percent(found.frequency)} of the" if found.frequency else "in no"
-        words.append(f"as large a rise {often} earlier validations")
+        often = f"in {_percent(found.frequency)} of those before" if found.frequency else "in none before"
+        words.append(f"as large {often}")
     stays = f"stayed as bad at {HELD} of {LATEST}" if any(one.rule == STAYS for one in drops) else ""
     return " · ".join([*words, *filter(None, [stays])])
 
