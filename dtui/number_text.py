@@ -1,7 +1,7 @@
 """Writes a measured number as people write it: no exponents, commas in thousands, words for millions.
 
 Owns the only such rule, for reports, the command line and sentences (the script of a report has its twin), and
-the one that keeps a number on the line of its unit.
+the one that keeps a number on the line of its unit. `counted` says how many there are of something.
 """
 
 from __future__ import annotations
@@ -62,3 +62,14 @@ def with_plain_numbers(sentence: str) -> str:
 def _plainly(found: re.Match[str]) -> str:
     number, is_share = found[0].removesuffix("%"), found[0].endswith("%")
     return f"{number_text(float(number), 6)} %" if is_share else number_text(float(number))
+
+
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """Return how many there are of something, such as "1 filter" or "1,024 filters".
+
+    Args:
+        count: How many.
+        noun: What one of them is called.
+        plural: What several are called; "" for the noun with an s.
+    """
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dtui.model import Incident
+from dtui.number_text import counted
 from dtui.reports.charts.pictures.scale import percent
 from dtui.reports.charts.pictures.strip import StripMark, error_strip
 from dtui.reports.document import Opening, Picture, Said
@@ -31,7 +32,7 @@ def opening_of(view: View, since_title: str = "", since: tuple[str, ...] = ()) -
     more = len(verdict.worst) - len(worst)
     if more:
         where = f"{view.prefix}-incidents" if "incidents" in view.shown else ""
-        worst.append(Said(f"And {more:,} more incident{'s' * (more != 1)}.", where))
+        worst.append(Said(f"And {counted(more, 'more incident')}.", where))
     return Opening(
         level=str(verdict.level),
         headline=NOTHING_READ if view.nothing == NOTHING_READ else verdict.headline,

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from dtui.model import Incident, Verdict
+from dtui.number_text import counted
 from dtui.output import OutputTarget
 from dtui.reports.charts.pictures.scale import percent
 from dtui.reports.sections.registry import View
@@ -155,7 +156,7 @@ def _new(said: Mapping[str, Any], incidents: Sequence[Incident]) -> list[str]:
     if len(new) > MOST_LISTED:
         lines.append(f"{len(new) - MOST_LISTED:,} more new incidents")
     if gone:
-        lines.append(f"{gone:,} incident{'s' * (gone != 1)} of the last report no longer found: more records tell more")
+        lines.append(f"{counted(gone, 'incident')} of the last report no longer found: more records tell more")
     return lines
 
 

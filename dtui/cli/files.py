@@ -12,6 +12,7 @@ from dtui.cli.shell.ending import clean_end
 from dtui.cli.shell.progress import StatusLine, is_watched
 from dtui.cli.table import paint, table
 from dtui.errors import UsageError
+from dtui.number_text import counted
 from dtui.output import find_target
 from dtui.run_path import with_suffix
 from dtui.safe_text import safe
@@ -87,7 +88,7 @@ def run_compact(options: argparse.Namespace) -> Outcome:
     if result.fault:
         return Outcome(code=code, remark=result.fault)
     sizes = f"{result.bytes_before / 1e6:.1f} MB before, {result.bytes_after / 1e6:.1f} MB after"
-    done = f"{len(result.published):,} parts made, {result.removed:,} files replaced, {sizes}"
+    done = f"{counted(len(result.published), 'part')} made, {counted(result.removed, 'file')} replaced, {sizes}"
     return Outcome(
         f"{safe(str(result.path), 400)}: {done if result.published or result.removed else 'nothing to fold'}"
     )

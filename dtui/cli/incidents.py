@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from dtui.cli.outcome import Exit, Outcome
 from dtui.errors import UsageError
+from dtui.number_text import counted
 
 if TYPE_CHECKING:
     from dtui.model import Incident, Missing, RunState, StateEntry
@@ -42,7 +43,7 @@ def run_incidents(options: argparse.Namespace) -> Outcome:
             code,
             remark,
         )
-    seen = f"{info.records:,} records, {info.validations:,} validations"
+    seen = f"{counted(info.records, 'record')}, {counted(info.validations, 'validation')}"
     return Outcome(_text(found, checks, seen), code, remark)
 
 
@@ -96,7 +97,7 @@ def _state_text(state: RunState) -> str:
 
     adapters = [f"adapters: {safe(line, LONGEST_SENTENCE)}" for line in adapter_sentences(state.adapters)]
     if not state.entries:
-        nothing = paint(f"nothing stands out at the end of {state.records:,} records", "dim")
+        nothing = paint(f"nothing stands out at the end of {counted(state.records, 'record')}", "dim")
         return "\n".join([nothing, *adapters])
     rows = [
         [
@@ -138,7 +139,7 @@ def _text(found: Sequence[Incident], checks: Sequence[str], seen: str) -> str:
     widest = max((len(f"{one.first:,}") for one in found), default=0)
     lines = [line for one in found for line in _lines(one, widest)]
     to_review = sum(one.status == "new" for one in found)
-    count = f"{len(found):,} incident{'s' * (len(found) != 1)}, {to_review:,} to review" if found else "no incident"
+    count = f"{counted(len(found), 'incident')}, {to_review:,} to review" if found else "no incident"
     looked = f"looked for in {seen}: {', '.join(checks)}" if checks else f"no check could run yet in {seen}"
     return "\n".join([*lines, paint(f"{count}; {looked}", "dim")])
 

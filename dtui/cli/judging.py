@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from dtui.cli.outcome import Outcome
+from dtui.number_text import counted
 
 if TYPE_CHECKING:
     from dtui.model.findings.advice import ThresholdAdvice, ThresholdRow
@@ -43,9 +44,9 @@ def _advice_text(run: str, advice: ThresholdAdvice, notes: Sequence[str]) -> str
     headings = [">threshold", ">validations marked", ">share", ">class marks", ""]
     rows = [_advice_row(row, advice) for row in advice.rows]
     styles = ["bold" if row.threshold == advice.proposed else "" for row in advice.rows]
-    counted = (
-        f"Counted are {advice.counted:,} validations, without the first {advice.left_out:,}; a mark is a class that "
-        f"lost images by the {advice.rule} rule, window {advice.window}."
+    how = (
+        f"Counted are {counted(advice.counted, 'validation')}, without the first {advice.left_out:,}; "
+        f"a mark is a class that lost images by the {advice.rule} rule, window {advice.window}."
     )
     if advice.proposed is None:
         last = f"{advice.rows[-1].threshold:.0%}"
@@ -56,7 +57,7 @@ def _advice_text(run: str, advice: ThresholdAdvice, notes: Sequence[str]) -> str
             f"{advice.proposed:.0%} is the smallest that marks {advice.most:.0%} of them or fewer. Use it with:\n"
             f"  dtui anomalies {safe(shlex.quote(run), 200)} {options}"
         )
-    told = [paint(note, "dim") for note in (counted, *notes)]
+    told = [paint(note, "dim") for note in (how, *notes)]
     return "\n".join([table(headings, rows, styles), *told, said])
 
 

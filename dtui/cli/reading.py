@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dtui.cli.command import label_of
 from dtui.cli.outcome import Exit, Outcome
 from dtui.errors import DtuiError, RunNotBegunError
+from dtui.number_text import counted
 
 if TYPE_CHECKING:
     from dtui.model import Anomaly, AnomalySettings, Missing, RunInfo
@@ -64,11 +65,14 @@ def run_info(options: argparse.Namespace) -> Outcome:
         ("run", f"{info.run}{'  (invented)' if info.invented else ''}"),
         ("folder" if path.is_dir() else "file", str(path)),
         ("status", f"{info.status}{': ' if info.reason else ''}{info.reason}"),
-        ("recorded", f"{metadata.created}, every {metadata.every} iterations, format {info.format}"),
+        ("recorded", f"{metadata.created}, every {counted(metadata.every, 'iteration')}, format {info.format}"),
         ("iterations", _span(info)),
-        ("records", f"{info.records:,}" + (f" and {info.watches:,} watches" if info.watches else "")),
+        (
+            "records",
+            f"{info.records:,}" + (f" and {counted(info.watches, 'watch', 'watches')}" if info.watches else ""),
+        ),
         ("validations", f"{info.validations:,} of {info.images:,} {_judged(info)}"),
-        ("network", f"{info.layers:,} layer{'s' * (info.layers != 1)}, {info.filters:,} filters{_norms(info)}"),
+        ("network", f"{counted(info.layers, 'layer')}, {counted(info.filters, 'filter')}{_norms(info)}"),
     ]
     if info.judging is not None:
         rows.insert(-1, ("judged", info.judging.sentence))
@@ -106,8 +110,8 @@ def _looks(plan: LookPlan) -> str:
 
 def _judged(info: RunInfo) -> str:
     """Return what the validations judge: images in classes, or items in groups."""
-    items, groups = ("images", "classes") if info.judging is None else ("items", "groups")
-    return f"{items} in {info.classes:,} {groups[:-1] if info.classes == 1 and info.judging else groups}"
+    item, group = ("image", ("class", "classes")) if info.judging is None else ("item", ("group", "groups"))
+    return f"{item}{'s' * (info.images != 1)} in {counted(info.classes, *group)}"
 
 
 def run_anomalies(options: argparse.Namespace) -> Outcome:
@@ -189,7 +193,11 @@ def _anomalies_table(found: Sequence[Anomaly], classes: Sequence[str], settings:
     from dtui.cli.as_json import class_name
     from dtui.cli.table import paint, table
 
-    least = f"{settings.threshold:.0%} of a class" if settings.unit == "share" else f"{settings.threshold:.0f} images"
+    least = (
+        f"{settings.threshold:.0%} of a class"
+        if settings.unit == "share"
+        else counted(round(settings.threshold), "image")
+    )
     window = f"window {settings.window}" if settings.window else "automatic window"
     to_review = sum(anomaly.status == "new" for anomaly in found)
     how = f"{settings.rule} rule, {window}, at least {least}"
@@ -225,7 +233,7 @@ def _norms(info: RunInfo) -> str:
     if not info.norms:
         return ""
     channels = f" with values of {info.channels:,} channels" if info.channels else ""
-    return f", {info.norms:,} normalisation layer{'s' * (info.norms != 1)}{channels}"
+    return f", {counted(info.norms, 'normalisation layer')}{channels}"
 
 
 def _untrained(info: RunInfo) -> list[tuple[str, str]]:
@@ -240,7 +248,7 @@ def _untrained(info: RunInfo) -> list[tuple[str, str]]:
         ("no gradient", states.no_gradient, unsure),
         ("unchanged", states.unchanged, "; given gradients, but never changed"),
     )
-    of = f"of {info.layers:,} layer{'s' * (info.layers != 1)}: "
+    of = f"of {counted(info.layers, 'layer')}: "
     rows += [(kind, f"{len(names):,} {of}{_names(names)}{remark}") for kind, names, remark in kinds if names]
     tied = _names([" = ".join(names) for names in states.tied])
     return [*rows, ("tied", tied)] if tied else rows

@@ -11,6 +11,7 @@ from dtui.analysis.thresholds import THRESHOLDS, advise_from, count_marks, valid
 from dtui.errors import NotRecordedError, UsageError
 from dtui.model import Anomaly, AnomalySettings, Incident, IntArray
 from dtui.model.findings.advice import ThresholdAdvice
+from dtui.number_text import counted
 from dtui.query.class_table import class_flips
 from dtui.query.data import RunData
 from dtui.query.detecting import found_by_all
@@ -50,7 +51,7 @@ def advise(data: RunData) -> ThresholdAdvice:
         )
     if found < needed:
         raise NotRecordedError(
-            f"{data.reader.path}: {found} validation{'s' * (found != 1)}; advice on a threshold needs {needed}"
+            f"{data.reader.path}: {counted(found, 'validation')}; advice on a threshold needs {needed}"
         )
     rows = data.kept_rows(
         f"marks at {THRESHOLDS}",

@@ -21,6 +21,7 @@ from dtui.model import (
     was_logged,
 )
 from dtui.model.statistics import Rows
+from dtui.number_text import counted
 from dtui.query.classes import images_judged
 from dtui.query.data import Arrays, RunData, have
 from dtui.query.detecting import found_by
@@ -51,7 +52,7 @@ def _too_few(data: RunData) -> list[str]:
     if records > 1 or last < 1 or data.reader.metadata.invented or data.reader.status() is RunStatus.LIVE:
         return []
     fits = every_that_fits(last + 1)
-    made = f"{records} record{'s' * (records != 1)} in {last + 1:,} iterations, without that of the end"
+    made = f"{counted(records, 'record')} in {counted(last + 1, 'iteration')}, without that of the end"
     line = f"every={every} made {made}; every={fits} would have made {-(-(last + 1) // fits):,}"
     return [line] if fits < every else []
 

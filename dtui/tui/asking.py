@@ -19,6 +19,7 @@ from dtui.tui.terminal.background import BackgroundTold
 from dtui.tui.terminal.capabilities import is_served, log_path
 from dtui.tui.terminal.themes import textual_theme, theme_for
 from dtui.tui.widgets.opening import Opening
+from dtui.tui.widgets.takes_keys import TakesKeys
 
 if TYPE_CHECKING:
     from textual.timer import Timer
@@ -100,6 +101,14 @@ class AskingApp(App[None]):
             for opening in self.query(Opening):
                 opening.take_theme(theme)
             self.paint()
+
+    async def on_event(self, event: events.Event) -> None:
+        """Have what lies over the panes take a key or a paste, whole, before the next one is looked at."""
+        over = self.focused if isinstance(event, events.Key | events.Paste) else None
+        if not isinstance(event, events.Key | events.Paste) or not isinstance(over, TakesKeys):
+            await super().on_event(event)
+        elif isinstance(event, events.Paste) or not await self._check_bindings(event.key, priority=True):
+            await over.take(event)
 
     def on_key(self, event: events.Key) -> None:
         """Remember a key that is pressed before there is a screen."""

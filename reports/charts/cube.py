@@ -13,6 +13,7 @@ import numpy as np
 
 from dtui.model.cube import Cube
 from dtui.model.judging import as_groups
+from dtui.number_text import counted
 from dtui.reports.charts import theme
 from dtui.reports.charts.correlation import GridSheet
 from dtui.reports.charts.raster import LEVELS, error_picture, ramp, shade_picture
@@ -157,7 +158,7 @@ def _front(face: Vectors, box: Box, sheet: CubeSheet) -> None:
         for row, group in enumerate(cube.layer_groups):
             if count := int(sheet.grid.grid.filters[event, list(group)].sum()):
                 wide = 3.0 if box.width > 300 else 2.0
-                said = f"{sheet.layer_names[row]} at {at:,}: {count} anomaly filter{'s' * (count > 1)}"
+                said = f"{sheet.layer_names[row]} at {at:,}: {counted(count, 'anomaly filter')}"
                 more = {"stroke": "#ffffff", "stroke_width": "0.6", "data_event": str(event)}
                 marks.box(x - wide / 2, row * box.row + 1, wide, box.row - 2, theme.LOST, said, **more)
     _frame(face, box.width, box.height)
@@ -200,7 +201,7 @@ def _right(face: Vectors, box: Box, sheet: CubeSheet) -> None:
             if not count:
                 continue
             colour = colour_of(theme.CORRELATION_STOPS, 0.12 + 0.33 * count / most)
-            filters = f"{count} anomaly filter{'s' * (count != 1)}"
+            filters = f"{counted(count, 'anomaly filter')}"
             said = f"{sheet.grid.names[row]} × {sheet.layer_names[layer]}: {filters}"
             face.box(place * box.unit, layer * box.row, box.unit, box.row, colour, said)
     marks = face.group(data_part="marks")

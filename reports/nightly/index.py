@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from dtui.number_text import counted
 from dtui.reports.nightly.entry import Entry, Outcome
 from dtui.reports.nightly.plan import Shard
 
@@ -133,11 +134,11 @@ def shown_by(document: Mapping[str, Any] | None) -> dict[str, str]:
 
 def summary(index: Index) -> str:
     """Return how many runs need what, in one line without data from outside."""
-    counted = ", ".join(f"{count:,} {COUNTED[outcome]}" for outcome, count in index.counts.items())
+    outcomes = ", ".join(f"{count:,} {COUNTED[outcome]}" for outcome, count in index.counts.items())
     fresh = sum(row.is_new for row in index.rows)
-    runs = f"{len(index.rows):,} run{'s' * (len(index.rows) != 1)}"
-    reports = f"{fresh:,} new report{'s' * (fresh != 1)}" if fresh else "no new report"
-    return f"{runs}{': ' if counted else ''}{counted}; {reports}"
+    runs = counted(len(index.rows), "run")
+    reports = counted(fresh, "new report") if fresh else "no new report"
+    return f"{runs}{': ' if outcomes else ''}{outcomes}; {reports}"
 
 
 def _need(row: Row) -> tuple[object, ...]:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dtui.number_text import counted
 from dtui.reports.charts.pictures.scale import percent
 from dtui.reports.nightly.entry import Entry, Outcome
 from dtui.reports.nightly.index import COUNTED, Index, Row
@@ -118,7 +119,7 @@ def curve_of(entry: Entry) -> Curve | None:
     shown = tuple(" ".join(piece if len(piece) > 1 else piece * 2) for piece in pieces if piece)
     last = next(point for point in reversed(points) if point is not None)
     count = len(entry.marks)
-    marked = f", {count} place{'s' * (count != 1)} with an incident" if count else ""
+    marked = f", {counted(count, 'place')} with an incident" if count else ""
     said = f"{entry.error_name} from {percent(known[0])} to {percent(known[-1])}, lowest {percent(min(known))}{marked}"
     marks = tuple(round(mark * WIDTH / (COLUMNS - 1), 1) for mark in entry.marks)
     return Curve(shown, (round(last[0], 1), round(last[1], 1)), marks, said)
@@ -170,7 +171,7 @@ def _line(row: Row) -> Line:
 
 def lacking_pictures(count: int) -> str:
     """Return what the index says of pictures that a report lacks."""
-    return f"{count:,} picture{'s' * (count != 1)} of this report could not be drawn; the next night tries again"
+    return f"{counted(count, 'picture')} of this report could not be drawn; the next night tries again"
 
 
 def _headline(row: Row, entry: Entry) -> str:
@@ -182,8 +183,8 @@ def _headline(row: Row, entry: Entry) -> str:
 
 def _size(index: Index) -> str:
     fresh = sum(row.is_new for row in index.rows)
-    runs = f"{len(index.rows):,} run{'s' * (len(index.rows) != 1)}"
-    return f"{runs}, {fresh:,} new report{'s' * (fresh != 1)}" if fresh else f"{runs}, no new report"
+    runs = f"{counted(len(index.rows), 'run')}"
+    return f"{runs}, {counted(fresh, 'new report')}" if fresh else f"{runs}, no new report"
 
 
 def _progress(link: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from dtui.number_text import counted
 from dtui.reports.document import Chapter, Report
 from dtui.reports.output.brief import Line, incident_lines, told_first, worst_numbers
 from dtui.reports.output.text import chapter_lines, padded, wrapped
@@ -76,7 +77,7 @@ def _incidents(found: Sequence[Line], worst: Sequence[int], room: int) -> list[s
         left -= len(written[number])
     more = len(found) - len(kept)
     lines = [text for line in found if line.number in kept for text in written[line.number]]
-    return [*lines, f"and {more:,} more incident{'s' * (more != 1)}"]
+    return [*lines, f"and {counted(more, 'more incident')}"]
 
 
 def _incident(line: Line, widest: int) -> list[str]:

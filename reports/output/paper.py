@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from dtui.number_text import counted
 from dtui.reports.document import Card, Chapter, Gallery, Item, Paragraph, Picture, Row, Section, Table
 
 CARDS = 8
@@ -81,4 +82,6 @@ def _table(table: Table) -> Table:
     left = len(table.rows) - most
     if left <= (SLACK - 1) * most:
         return table
-    return replace(table, rows=table.rows[:most], note=f"{left:,} more rows in the HTML report. {table.note}".strip())
+    return replace(
+        table, rows=table.rows[:most], note=f"{counted(left, 'more row')} in the HTML report. {table.note}".strip()
+    )

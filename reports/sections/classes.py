@@ -6,6 +6,7 @@ from collections import defaultdict
 from functools import partial
 
 from dtui.model import Anomaly
+from dtui.number_text import counted
 from dtui.reports.charts import theme
 from dtui.reports.charts.heatmap import STRIPS, Group, Strip, class_heatmap, class_heatmap_pieces
 from dtui.reports.charts.pictures.scale import percent
@@ -51,9 +52,10 @@ def classes_section(view: View) -> Section | None:
             row["target"] = view.anchors[row["target"]]
         return spec
 
-    of_what = "classes" if view.info.judging is None else "groups"
+    of_what = view.of_groups("classes")
+    many = counted(len(ordered), view.group, of_what)
     caption = (
-        f"{len(ordered):,} {of_what}, clustered by the course of their error; a cluster's first strip is its mean. "
+        f"{many}, clustered by the course of their error; a cluster's first strip is its mean. "
         "A column shows the largest error of its iterations. "
         "Triangles mark anomaly iterations, ▲ gained and ▼ lost."
     )
@@ -62,7 +64,7 @@ def classes_section(view: View) -> Section | None:
     if view.info.judging is not None:
         said = safe(view.info.judging.sentence, 300)
         caption += f" The error is the share of a group's items that are not right: {said}."
-    description = f"Error of {len(ordered):,} {of_what} over the iterations as a heatmap in {len(groups)} clusters."
+    description = f"Error of {many} over the iterations as a heatmap in {counted(len(groups), 'cluster')}."
     paper = partial(class_heatmap_pieces, groups, axis, stages=view.stage_changes, one=view.group)
     chart = Chart(f"{view.prefix}-class-error", "", "vega", specify, description, paper)
     hint = "Click a triangle to find it in the table."

@@ -14,6 +14,7 @@ import numpy as np
 from dtui.errors import DtuiError
 from dtui.model import RunInfo, TimeAxis
 from dtui.model.compare import Comparison, Difference, Divergence, PairedRows, value_in_words
+from dtui.number_text import counted
 from dtui.query import RunQuery
 from dtui.query.compare.pairs import columns_of
 from dtui.query.compare.settings import differences, settings_of
@@ -106,7 +107,7 @@ def _opening(found: Comparison | None, other: str, target: str) -> Opening:
         Said(f"At {one.iteration:,}: {safe(one.partings[0].sentence, 200)}{_besides(one)}.", target)
         for one in found.divergences[:MOST_PARTINGS]
     ]
-    worst += [Said(f"And {more:,} more time{'s' * (more != 1)}.", target)] if more > 0 else []
+    worst += [Said(f"And {counted(more, 'more time')}.", target)] if more > 0 else []
     same = "" if found.same_until is None else f", and are the same, number for number, up to {found.same_until:,}"
     headline = f"A and {other} part at {first.iteration:,}{same}."
     remarks = (f"Of two values the first is A's, the second {other}'s.", _incidents(found, other))

@@ -6,6 +6,7 @@ import numpy as np
 
 from dtui.model import Incident, IntArray
 from dtui.model.learning import Confusion, ConfusionChange
+from dtui.number_text import counted
 from dtui.reports.charts.pictures.matrix import MOST_STEPS, MatrixSheet, matrix_picture
 from dtui.reports.charts.pictures.scale import percent
 from dtui.reports.document import Item, Paragraph, Picture, Row, Section, Table
@@ -42,7 +43,7 @@ def confusions_section(view: View) -> Section | None:
         title = f"What grew around incidents, over {WINDOW} validations before and after"
         items.append(Table(columns, numeric, tuple(around), title=title))
     wrong = sum(pair.count for pair in last.pairs)
-    caption = f"At {last.iteration:,}, {wrong:,} images are wrong, in {len(last.pairs):,} pairs of classes."
+    caption = f"At {last.iteration:,}, {wrong:,} images are wrong, in {counted(len(last.pairs), 'pair')} of classes."
     hint = "" if matrix is None else "The slider leads the matrix through the validations, as does the crosshair."
     return Section(f"{view.prefix}-confusions", "Confusions", caption, tuple(items), hint)
 
@@ -134,7 +135,7 @@ def _pairs(view: View, last: Confusion) -> Table:
     left = len(last.pairs) - len(rows)
     most = last.pairs[MOST_PAIRS].count if left else 0
     note = (
-        f"{left:,} more pair{'s' * (left != 1)}, of {f'{most:,} images each or fewer' if most > 1 else '1 image each'}."
+        f"{counted(left, 'more pair')}, of {f'{most:,} images each or fewer' if most > 1 else '1 image each'}."
         if left
         else ""
     )

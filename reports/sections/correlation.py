@@ -9,8 +9,9 @@ import numpy as np
 from dtui.errors import NotRecordedError
 from dtui.model.cube import CellEvent, CellFilter, GridCell, IncidentGrid, RowKind
 from dtui.model.judging import as_groups
+from dtui.number_text import counted
 from dtui.reports.charts.correlation import GridSheet, abstract_grid, detailed_grid, row_name
-from dtui.reports.charts.pictures.scale import counted, times
+from dtui.reports.charts.pictures.scale import times
 from dtui.reports.document import Item, Paragraph, Row, Section, Table
 from dtui.reports.sections.registry import View, section
 from dtui.safe_text import safe
@@ -114,8 +115,8 @@ def _detail_words(sheet: GridSheet) -> str:
     filters = ", ".join(str(filter) for filter in strongest.filters[:MOST_FILTERS])
     more = " and more" if len(strongest.filters) > MOST_FILTERS else ""
     return (
-        f"{len(sets)} mini-sets, {len(again)} of them at more than one incident. The most important one is filters "
-        f"{filters}{more} of {sheet.layers[strongest.layer]}."
+        f"{counted(len(sets), 'mini-set')}, {len(again)} of them at more than one incident. "
+        f"The most important one is filters {filters}{more} of {sheet.layers[strongest.layer]}."
     )
 
 

@@ -6,8 +6,8 @@ import numpy as np
 
 from dtui.errors import NotRecordedError
 from dtui.model.cube import Cube, CubeRequest
+from dtui.number_text import counted
 from dtui.reports.charts.cube import CubeSheet, cube_picture
-from dtui.reports.charts.pictures.scale import counted
 from dtui.reports.document import Paragraph, Section
 from dtui.reports.sections.correlation import sheet_of
 from dtui.reports.sections.registry import View, section

@@ -8,7 +8,7 @@ from dtui.errors import NotRecordedError
 from dtui.model import FilterCourses, Layer, Standing, StateEntry, TimeAxis
 from dtui.model.layers import ACTIVATION_COLUMNS
 from dtui.model.statistics import title_of
-from dtui.number_text import number_text
+from dtui.number_text import counted, number_text
 from dtui.reports.charts.raster import thumbnail
 from dtui.reports.document import Gallery, Item, Paragraph, Row, Section, Table, Thumbnail
 from dtui.reports.rows import FilterMap, FilterMaps
@@ -70,11 +70,11 @@ def filters_section(view: View) -> Section | None:
     if state.entries:
         rows = tuple(_row(entry) for entry in state.entries[:MOST_ROWS])
         left = len(state.entries) - len(rows)
-        note = f"{left:,} more lines: dtui state lists all." if left else ""
+        note = f"{counted(left, 'more line')}: dtui state lists all." if left else ""
         columns, numeric = ("state", "layer", "filters", "since", "which"), (False, False, True, True, False)
         items.append(Table(columns, numeric, rows, note))
     else:
-        items.append(Paragraph(f"Nothing stands out at the end of {state.records:,} records."))
+        items.append(Paragraph(f"Nothing stands out at the end of {counted(state.records, 'record')}."))
     items += exciting_items(view)
     items += [Paragraph(f"{line[:1].upper()}{line[1:]}.") for line in state.missing]
     found = {entry.standing for entry in state.entries}
@@ -132,7 +132,7 @@ def activation_maps(view: View) -> list[Item]:
 def _shown(view: View, statistic: str, maps: tuple[FilterMap, ...], ending: str = "") -> FilterMaps:
     quantity = _QUANTITIES.get(statistic, title_of(statistic))
     strongest = max(maps, key=lambda shown: _strongest(shown.courses))
-    description = f"The {quantity} of filters of {len(maps)} layers over the iterations, as shades"
+    description = f"The {quantity} of filters of {counted(len(maps), 'layer')} over the iterations, as shades"
     times = _strongest(strongest.courses)
     if times > 0:
         first = strongest.names[strongest.courses.times.tolist().index(times)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dtui.model import Cause, Incident
 from dtui.model.findings.incident_evidence import IncidentEvidence
+from dtui.number_text import counted
 from dtui.reports.charts.pictures.evidence import evidence_pictures
 from dtui.reports.charts.pictures.scale import times
 from dtui.reports.document import Card, Fact, Item, Paragraph, Row, Section, Table
@@ -22,7 +23,7 @@ def incidents_section(view: View) -> Section | None:
     if view.nothing:
         return Section(anchor, title, "", (Paragraph(view.nothing),))
     if not view.incidents:
-        seen = f"{view.info.records:,} records and {view.info.validations:,} validations"
+        seen = f"{counted(view.info.records, 'record')} and {counted(view.info.validations, 'validation')}"
         return Section(anchor, title, "", (Paragraph(f"No incident in {seen}."),))
     dismissed = [one for one in view.incidents if one.status == "dismissed"]
     with_cards = {one.id for one in (*view.verdict.worst, *dismissed)[:MOST_CARDS]}

@@ -11,7 +11,7 @@ from dtui.errors import NotRecordedError
 from dtui.model import TreeNode
 from dtui.model.findings.adapters import adapter_sentences, share_text
 from dtui.model.statistics import LAYERS, SOURCES, title_of
-from dtui.number_text import number_text
+from dtui.number_text import counted, number_text
 from dtui.reports.charts.pictures.boxes import BoxPanel, box_picture
 from dtui.reports.charts.pictures.scale import number
 from dtui.reports.document import Item, Paragraph, Row, Section, Table
@@ -248,8 +248,9 @@ def boxes_section(view: View) -> Section | None:
     incidents = sum(tree[node].name in named for node in nodes)
     which = "those of incidents first" if incidents else "from the first to the last, for no incident names one"
     caption = (
-        f"The weights of {len(nodes)} layers, {which}. Each box is a stretch of iterations and holds the middle half "
-        "of the weights, the line in it is the median, and the thin line reaches from the smallest to the largest."
+        f"The weights of {counted(len(nodes), 'layer')}, {which}. Each box is a stretch of iterations "
+        "and holds the middle half of the weights, the line in it is the median, "
+        "and the thin line reaches from the smallest to the largest."
     )
     if any(panel.incidents for panel in panels):
         caption += " A dashed red line is where an incident that names the layer begins."
@@ -268,7 +269,7 @@ def _layers_that_matter(view: View, tree: Sequence[TreeNode]) -> list[int]:
 
 def _box_words(panels: Sequence[BoxPanel]) -> str:
     """Say how wide the middle half is at first and at the end where it changed most, and how far a weight went."""
-    said = [f"Box plots of the weights of {len(panels)} layers over time."]
+    said = [f"Box plots of the weights of {counted(len(panels), 'layer')} over time."]
     grown: list[tuple[float, str, float, float]] = []
     for panel in panels:
         width = panel.values[3] - panel.values[1]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from dtui.model import RunInfo
-from dtui.number_text import number_text
+from dtui.number_text import counted, number_text
 from dtui.reports.charts.pictures.scale import percent
 from dtui.reports.charts.pictures.structure import structure_picture
 from dtui.reports.document import Fact, Facts, Item, Section
@@ -60,7 +60,7 @@ def _size(view: View) -> tuple[Fact, ...]:
     info, metadata = view.info, view.query.metadata()
     facts = [
         Fact("recorded", moment(metadata.created) or safe(metadata.created)),
-        Fact("every", f"{metadata.every:,} iteration{'s' * (metadata.every != 1)}"),
+        Fact("every", f"{counted(metadata.every, 'iteration')}"),
         Fact("iterations", _iterations(info.first_iteration, info.last_iteration)),
         Fact("records", f"{info.records:,}", f"and {info.watches:,} watches" if info.watches else ""),
         Fact("validations", f"{info.validations:,}"),

@@ -7,11 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dtui.model import Cause, ImageVerdict, Incident, TimeAxis
+from dtui.model import Cause, Evidence, ImageVerdict, Incident, TimeAxis
 from dtui.model.findings.incident_evidence import IncidentEvidence, LayerMove
 from dtui.model.findings.review import of_anomaly, of_incident
 from dtui.model.findings.telling import Telling
 from dtui.model.learning import Confused
+from dtui.query.incidents.evidence import rule_words
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.canvas.output import Output
 from dtui.tui.renderables.canvas.sgr import to_text
@@ -115,6 +116,24 @@ def test_an_entry_in_full_says_what_it_became_and_what_moved():
             assert said in text, (width, said)
         assert "\x1b" not in text
     assert "error of class cat" in "\n".join(lines(EntryDetailPicture(entry, CLASSES, evidence()), frame(150, 24)))
+
+
+def test_an_entry_says_which_rule_found_it_and_what_is_usual():
+    drop = Evidence(
+        "class", 430, classes=(0,), strength=1.3, amount=0.98, usual=0.015, concentration=0.9, frequency=0.0
+    )
+    entry = of_incident(found := incident(430, evidence=(drop, replace(drop, rule="stays"))))
+    text = lines(EntryDetailPicture(entry, CLASSES, evidence(rule=rule_words(found))), frame(80, 14))
+    first = next(place for place, line in enumerate(text) if "rule: " in line)
+    assert "class 8 ▇ 1" in text[first - 1], "what the class became comes first"
+    assert text[first].strip() == "rule: its error against 10 validations before: usually 1.5 %, here 99.5 % ·"
+    assert text[first + 1].strip().startswith("90 % of what all classes rose · as large in none before · stayed as")
+    seldom = replace(drop, frequency=0.0125)
+    assert "90 % of what all classes rose · as large in none before" in rule_words(replace(found, evidence=(drop,)))
+    assert rule_words(replace(found, evidence=(seldom,))).endswith("as large in 1.25 % of those before")
+    missing = rule_words(replace(found, evidence=(replace(drop, rule="missing"),)))
+    assert missing == "rule: a class that fails for long and is not taught: its error was usually 1.5 %, here 99.5 %"
+    assert rule_words(incident(430)) == ""
 
 
 def test_the_chart_marks_where_the_entry_begins():

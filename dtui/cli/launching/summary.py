@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dtui.errors import DtuiError
 from dtui.launch_notes import LEFT_ALONE, OPTIMIZER, PYTHON, TORCH, Notes, Settings, shown_path
+from dtui.number_text import counted
 
 _MOST_SHOWN = 5
 
@@ -54,7 +55,7 @@ def _what(recorded: Sequence[str], problems: Sequence[str], settings: Settings) 
     held = [_held(path) for path in recorded]
     said = []
     for path, (records, validations) in list(zip(recorded, held, strict=True))[:_MOST_SHOWN]:
-        counts = [_counted(records, "record")] + ([_counted(validations, "validation")] if validations else [])
+        counts = [counted(records, "record")] + ([counted(validations, "validation")] if validations else [])
         said.append(f"{shown_path(settings, path)}: {', '.join(counts)}")
     if len(recorded) > _MOST_SHOWN:
         said.append(f"{len(recorded) - _MOST_SHOWN} more")
@@ -75,7 +76,3 @@ def _held(path: str) -> tuple[int, int]:
         info = query.info()
         return info.records, info.validations
     return 0, 0
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"

@@ -13,6 +13,7 @@ from dtui.cli.outcome import Exit, Outcome
 from dtui.cli.shell.ending import clean_end
 from dtui.cli.shell.progress import StatusLine, is_watched
 from dtui.errors import UsageError
+from dtui.number_text import counted
 from dtui.output import STANDARD_OUTPUT
 from dtui.run_path import SUFFIX
 from dtui.safe_text import safe
@@ -129,7 +130,7 @@ def _shard_done(
         return Outcome(to_json({"shard": str(shard), "runs": looked}))
     if options.quiet or not is_watched():
         return Outcome()
-    what = f"{looked:,} run{'s' * (looked != 1)} looked at"
+    what = f"{counted(looked, 'run')} looked at"
     return Outcome(f"shard {shard}: {what}; when all shards are done, run it with --merge for the index")
 
 

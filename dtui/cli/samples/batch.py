@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from dtui.cli.command import Command, add_json, add_run
 from dtui.cli.outcome import Outcome
 from dtui.errors import UsageError
+from dtui.number_text import counted
 
 if TYPE_CHECKING:
     from dtui.model.findings.batches import BatchAnswer, KeptBatch, StandoutSample
@@ -90,7 +91,7 @@ def _text(found: BatchAnswer) -> str:
 
 def _size(batch: KeptBatch) -> str:
     left = f", the first {len(batch.samples):,} kept" if batch.left_out else ""
-    return f"{batch.count:,} sample{'s' * (batch.count != 1)}{left}"
+    return f"{counted(batch.count, 'sample')}{left}"
 
 
 def _ids(samples: Sequence[int]) -> list[str]:
@@ -137,7 +138,7 @@ def _write_skip_list(options: argparse.Namespace, found: BatchAnswer) -> str:
         raise UsageError("batch: standard output has the answer; give --skip a file")
     target.write("".join(f"{number}\n" for number in ids).encode())
     done = "replaced" if target.exists else "written"
-    return f"{options.skip}: {done}, {len(ids):,} id{'s' * (len(ids) != 1)} of {what}, one a line"
+    return f"{options.skip}: {done}, {counted(len(ids), 'id')} of {what}, one a line"
 
 
 def _skipped(which: str, found: BatchAnswer) -> tuple[list[int], str]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from dtui.cli.command import Command, add_json
 from dtui.cli.outcome import Exit, Outcome
 from dtui.errors import DtuiError, UsageError
+from dtui.number_text import counted
 from dtui.safe_text import safe
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ class Teller:
         at = (
             f" at iteration {runs[0].last_iteration:,}" if len(runs) == 1 and runs[0].last_iteration is not None else ""
         )
-        self._status.say(f"{len(runs):,} live run{'s' * (len(runs) != 1)}{f': {names}' if runs else ''}{at}")
+        self._status.say(f"{counted(len(runs), 'live run')}{f': {names}' if runs else ''}{at}")
         try:
             yield
         finally:

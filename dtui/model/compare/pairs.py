@@ -12,7 +12,7 @@ from dtui.model.axis import TimeAxis
 from dtui.model.compare.differences import Difference
 from dtui.model.findings.incidents import Incident
 from dtui.model.views import RunInfo
-from dtui.number_text import number_text
+from dtui.number_text import counted, number_text
 
 RATE = "learning_rate"
 """The curve that is told beside classes and layers: it is why they part."""
@@ -236,7 +236,7 @@ class Comparison:
         if same:
             return same if self.same_until != last else f"the same, number for number, to the end ({last:,})"
         if not self.is_judged:
-            return f"{self.moments} moment{'s' * (self.moments != 1)} in common: too few to say what is usual"
+            return f"{counted(self.moments, 'moment')} in common: too few to say what is usual"
         return "no divergence: never farther apart than usual"
 
     @property

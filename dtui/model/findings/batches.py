@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dtui.dataclass_on_use import dataclass
 from dtui.model.arrays import IntArray
+from dtui.number_text import counted
 
 MOST_NAMED = 8
 """Samples that a sentence names."""
@@ -103,7 +104,7 @@ class BatchAnswer:
     def sentence(self) -> str:
         """What the batches say of this place, in words without a full stop."""
         at = f"the batch of {self.batch.iteration:,}"
-        size = f"{self.batch.count:,} sample{'s' * (self.batch.count != 1)}"
+        size = f"{counted(self.batch.count, 'sample')}"
         if not self.here:
             over = f"; none stands out over {self.events:,} {self.unit}s"
             few = f"; one {self.unit} is too few to say which" if self.events else ""

@@ -38,6 +38,7 @@ class IncidentEvidence:
         moved: The layers that moved most, at most 3, the most first.
         judging: What decides what is right, in a run that scores decide; None where class scores do.
         batch: The samples trained on right before it; None where they were not kept.
+        rule: Which rule found that its class broke, against what, and what is usual; "" where it names none. Our words.
     """
 
     id: str
@@ -50,6 +51,7 @@ class IncidentEvidence:
     moved: tuple[LayerMove, ...] = ()
     judging: Judging | None = None
     batch: BatchAnswer | None = None
+    rule: str = ""
 
 
 MOST_IMAGES = 24

@@ -7,6 +7,7 @@ from enum import StrEnum
 from dtui.dataclass_on_use import dataclass
 from dtui.model.findings.incidents import Incident
 from dtui.model.records import RunStatus
+from dtui.number_text import counted
 
 
 class Level(StrEnum):
@@ -172,7 +173,7 @@ class Verdict:
         """
         named = [f"{one.told}." for one in self.worst[:most]]
         more = len(self.worst) - len(named)
-        named += [f"And {more:,} more incident{'s' * (more != 1)}."] if named and more else []
+        named += [f"And {counted(more, 'more incident')}."] if named and more else []
         return (self.headline, *named, *self.remarks)
 
     @property

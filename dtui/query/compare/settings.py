@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from dtui.model import RunInfo, RunMetadata
 from dtui.model.compare import Difference
+from dtui.number_text import counted
 
 Settings = Mapping[tuple[str, str], str]
 """Kind and name of a setting to its value; data from outside."""
@@ -33,7 +34,7 @@ def _chosen(metadata: RunMetadata) -> Settings:
 
 def _made(metadata: RunMetadata) -> Settings:
     versions = {("version", name): str(value) for name, value in metadata.versions.items()}
-    return {("recording", "every"): f"{metadata.every:,} iterations", **versions}
+    return {("recording", "every"): counted(metadata.every, "iteration"), **versions}
 
 
 def differences(runs: Sequence[Settings]) -> tuple[Difference, ...]:

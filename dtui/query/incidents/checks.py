@@ -7,6 +7,7 @@ from dataclasses import replace
 from dtui.analysis.detectors.stream.detector import online_detectors
 from dtui.analysis.detectors.stream.trailing import WARM_UP
 from dtui.model import Check, Missing
+from dtui.number_text import counted
 from dtui.query.data import RunData
 from dtui.query.incidents.walk import Held
 
@@ -53,7 +54,7 @@ def unchecked(data: RunData) -> tuple[str, ...]:
 def all_checks(data: RunData) -> tuple[Check, ...]:
     """Return every detector with what it needs, and why it could not judge where it could not."""
     held = Held(data)
-    early = f"{held.records:,} records, it needs {WARM_UP}" if held.records < WARM_UP else ""
+    early = f"{counted(held.records, 'record')}, it needs {WARM_UP}" if held.records < WARM_UP else ""
     return tuple(
         Check(
             one.title,

@@ -7,10 +7,12 @@ from functools import lru_cache, partial
 
 import numpy as np
 
+from dtui.analysis.detectors.online.class_error import BEFORE, HELD, LATEST, MISSING, STAYS, ClassError
 from dtui.analysis.quantiles import column_medians
 from dtui.model import Incident
 from dtui.model.findings.incident_evidence import MOST_IMAGES, IncidentEvidence, LayerMove
 from dtui.model.learning import Confused
+from dtui.number_text import number_text
 from dtui.query.data import RunData
 from dtui.query.incidents.telling import class_error, telling
 from dtui.query.layers.update_ratios import layer_update_ratios
@@ -40,7 +42,33 @@ def _find(data: RunData, incident: Incident) -> IncidentEvidence:
     series, moved = telling(data, incident), _moved(incident, data)
     if label is None or label >= len(data.class_sizes):
         return IncidentEvidence(incident.id, series, label, moved=moved, judging=data.judging)
-    return IncidentEvidence(incident.id, series, label, *_became(label, incident, data), moved, data.judging)
+    became = _became(label, incident, data)
+    return IncidentEvidence(incident.id, series, label, *became, moved, data.judging, rule=rule_words(incident))
+
+
+def rule_words(incident: Incident) -> str:
+    """Return which rule found that the worst class of an incident broke, with its window, and what is usual; or ""."""
+    drops = [
+        one for one in incident.evidence if one.detector == ClassError.name and one.classes[:1] == incident.classes[:1]
+    ]
+    found = max(drops, key=lambda one: one.strength, default=None)
+    if found is None or found.usual is None or found.amount is None:
+        return ""
+    rose = f"usually {_percent(found.usual)}, here {_percent(found.usual + found.amount)}"
+    if found.rule == MISSING:
+        return f"rule: a class that fails for long and is not taught: its error was {rose}"
+    words = [f"rule: its error against {BEFORE} validations before: {rose}"]
+    if found.concentration is not None:
+        words.append(f"{_percent(found.concentration)} of what all classes rose")
+    if found.frequency is not None:
+        often = f"in {_percent(found.frequency)} of those before" if found.frequency else "in none before"
+        words.append(f"as large {often}")
+    stays = f"stayed as bad at {HELD} of {LATEST}" if any(one.rule == STAYS for one in drops) else ""
+    return " · ".join([*words, *filter(None, [stays])])
+
+
+def _percent(share: float) -> str:
+    return f"{number_text(100 * share)} %"
 
 
 def _moved(incident: Incident, data: RunData) -> tuple[LayerMove, ...]:

@@ -11,6 +11,7 @@ import numpy as np
 from dtui.model import Cause, Incident
 from dtui.model.findings.nonfinite import Began, Origin
 from dtui.model.findings.origin import order_of, origin_of
+from dtui.number_text import counted
 from dtui.query.data import RunData
 
 if TYPE_CHECKING:
@@ -83,4 +84,4 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _layers(count: int) -> str:
-    return f"{count:,} layer{'s' * (count != 1)}"
+    return f"{counted(count, 'layer')}"

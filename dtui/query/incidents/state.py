@@ -7,6 +7,7 @@ import numpy as np
 from dtui.analysis.filters import DEAD_RECORDS
 from dtui.analysis.standing import MOVING_RECORDS, dead_since, find_moving, layers_without, moving_since
 from dtui.model import FloatArray, IntArray, Layer, RunState, Standing, StateEntry
+from dtui.number_text import counted
 from dtui.query.data import RunData
 from dtui.query.heatmap import HeatmapQuery
 from dtui.query.incidents.kept_state import kept_entries
@@ -93,15 +94,11 @@ def _missing(data: RunData, records: int) -> tuple[str, ...]:
     if not data.records_filters("gradient_norm", "update_norm"):
         lacking.append("dead filters could not be told: gradients of filters were not recorded")
     elif records < DEAD_RECORDS:
-        lacking.append(
-            f"dead filters could not be told: {records:,} record{'s' * (records != 1)}, they need {DEAD_RECORDS}"
-        )
+        lacking.append(f"dead filters could not be told: {counted(records, 'record')}, they need {DEAD_RECORDS}")
     if not data.records_filters("update_ratio"):
         lacking.append("moving filters and late starters could not be told: updates of filters were not recorded")
     elif records < MOVING_RECORDS:
-        lacking.append(
-            f"moving filters could not be told: {records:,} record{'s' * (records != 1)}, they need {MOVING_RECORDS}"
-        )
+        lacking.append(f"moving filters could not be told: {counted(records, 'record')}, they need {MOVING_RECORDS}")
     if not (data.records_layers("gradients", "norm2") and data.records_layers("updates", "norm2")):
         lacking.append("layers that do not learn could not be told: their gradients or updates were not recorded")
     return tuple(lacking)

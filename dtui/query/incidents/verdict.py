@@ -22,6 +22,7 @@ from dtui.model import (
     Standing,
     Verdict,
 )
+from dtui.number_text import counted
 from dtui.query.curves import known_errors
 from dtui.query.data import RunData
 from dtui.query.labels.error_columns import TOGETHER
@@ -104,7 +105,7 @@ def _how_bad(incident: Incident) -> tuple[bool, float, int, str]:
 
 
 def _headline(level: Level, left: Sequence[Incident], info: RunInfo) -> str:
-    seen = f"{_counted(info.records, 'record')} and {_counted(info.validations, 'validation')}"
+    seen = f"{counted(info.records, 'record')} and {counted(info.validations, 'validation')}"
     if level is Level.FINE:
         return f"Nothing to look at: no incident in {seen}."
     if level is Level.UNSURE:
@@ -115,7 +116,7 @@ def _headline(level: Level, left: Sequence[Incident], info: RunInfo) -> str:
         return f"Look at this: no incident, but {what if is_early_end else 'part of the network does not learn'}."
     lasting = sum(one.persists is True for one in left)
     still = ", still so at the end" if lasting == len(left) == 1 else f", {lasting:,} still so at the end"
-    return f"Look at this: {_counted(len(left), 'incident')}{still if lasting else ''}."
+    return f"Look at this: {counted(len(left), 'incident')}{still if lasting else ''}."
 
 
 def _early_end(info: RunInfo) -> list[str]:
@@ -142,7 +143,7 @@ def _dead_at_the_end(state: RunState) -> list[str]:
         return []
     count = sum(len(entry.filters) for entry in dead)
     verb = "is" if count == 1 else "are"
-    return [f"At the end {_counted(count, 'filter')} of {_listed([one.layer for one in dead])} {verb} dead."]
+    return [f"At the end {counted(count, 'filter')} of {_listed([one.layer for one in dead])} {verb} dead."]
 
 
 def _checked(checks: Sequence[str], unchecked: Sequence[str]) -> list[str]:
@@ -152,7 +153,7 @@ def _checked(checks: Sequence[str], unchecked: Sequence[str]) -> list[str]:
 def _unsure(data: RunData, failed: Sequence[str], missing: Sequence[Missing]) -> list[str]:
     """Return why something may be hidden: damage, a detector that failed, what was not recorded."""
     faults = data.reader.faults
-    told = f"{len(faults):,} fault{'s' * (len(faults) != 1)}; dtui check lists {'it' if len(faults) == 1 else 'them'}"
+    told = f"{counted(len(faults), 'fault')}; dtui check lists {'it' if len(faults) == 1 else 'them'}"
     lines = [f"Incidents may be hidden where the run is damaged ({told})."] if faults else []
     lines += [f"Incidents may be hidden: {fault}." for fault in failed[:MOST_NAMED]]
     return lines + [f"{lacks.sentence[:1].upper()}{lacks.sentence[1:]}." for lacks in missing if not lacks.is_covered]
@@ -189,12 +190,8 @@ def _at(iterations: IntArray, errors: FloatArray, position: int) -> ErrorAt | No
     return ErrorAt(float(errors[position]), int(iterations[position])) if len(errors) else None
 
 
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'s' * (count != 1)}"
-
-
 def _listed(names: Sequence[str]) -> str:
     shown = list(names[:MOST_NAMED])
     if len(names) > MOST_NAMED:
-        return f"{', '.join(shown)} and {_counted(len(names) - MOST_NAMED, 'more layer')}"
+        return f"{', '.join(shown)} and {counted(len(names) - MOST_NAMED, 'more layer')}"
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from dtui.errors import DtuiError, RunDamagedError
+from dtui.number_text import counted
 from dtui.store.check.packed import check_packed
 from dtui.store.check.result import CheckResult, FileCheck, FileState
 from dtui.store.disk.atomic_files import list_folder
@@ -74,6 +75,9 @@ def check_run(path: str | Path) -> CheckResult:
     except DtuiError as error:
         faults = (str(error),)
     return CheckResult(folder, files, faults)
+
+
+_ONE = {Stream.RECORDS: "record", Stream.VALIDATIONS: "validation", Stream.WATCHES: "watch"}
 
 
 class _Checker:
@@ -193,14 +197,13 @@ class _Checker:
                 yield self._verdict(path, FileState.DAMAGED, f"cannot be read, {error.strerror}")
                 continue
             ordinals = [frame.ordinal for frame in scanner.frames]
+            many = counted(len(ordinals), _ONE[stream], stream)
             held = disjoint([*((a, b) for s, a, b in parts if s is stream), *self._holes[stream]])
             inside = [is_superseded(n, held) for n in ordinals]
             if scanner.damage:
                 yield self._verdict(path, FileState.DAMAGED, f"{'; '.join(scanner.damage)}: those {stream} are lost")
             elif self._is_ended and scanner.pending and not scanner.is_torn:
-                lost = (
-                    f"{len(ordinals)} {stream}, then {scanner.pending} bytes that are no frame: what lay there is lost"
-                )
+                lost = f"{many}, then {scanner.pending} bytes that are no frame: what lay there is lost"
                 yield self._verdict(path, FileState.DAMAGED, lost)
             elif ordinals and all(is_superseded(n, self._holes[stream]) for n in ordinals):
                 detail = f"{SUPERSEDED}; dtui compact removes it"
@@ -208,10 +211,10 @@ class _Checker:
             elif ordinals and all(inside):
                 yield self._verdict(path, FileState.LEFT_OVER, "a part holds all of it; dtui compact removes it")
             elif scanner.pending:
-                detail = f"{len(ordinals)} {stream}, then {scanner.pending} bytes of one not (yet) whole"
+                detail = f"{many}, then {scanner.pending} bytes of one not (yet) whole"
                 yield self._verdict(path, FileState.FINE, detail)
             else:
-                yield self._verdict(path, FileState.FINE, f"{len(ordinals)} {stream}")
+                yield self._verdict(path, FileState.FINE, many)
 
     def _check_part(self, stream: Stream, first: int, stop: int, path: Path) -> None:
         verify_seal(path, whole=True)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
+from dtui.number_text import counted
 from dtui.tui.panes.grid import CellQuestion, GridOptions, GridPane, moving_layers
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.panes.correlation import TITLE, CorrelationPicture, place_of
@@ -84,7 +85,7 @@ class Correlation(GridPane):
         old, new = before.get(GridOptions), now.get(GridOptions)
         if old.least != new.least:
             return f"mini-sets of importance {new.least} and more" + ("" if new.is_detailed else "; b draws them")
-        return f"{new.count} filters at each incident" if old.count != new.count else ""
+        return f"{counted(new.count, 'filter')} at each incident" if old.count != new.count else ""
 
     def _least(self, scene: Scene, by: int) -> Selection:
         """Return the selection with the next importance that any mini-set has as the least."""

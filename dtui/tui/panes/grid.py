@@ -13,6 +13,7 @@ from dtui.model.findings.review import Entry
 from dtui.model.judging import as_groups
 from dtui.model.relations import CHANGES, FilterChoice
 from dtui.model.statistics import title_of
+from dtui.number_text import counted
 from dtui.query import RunQuery
 from dtui.query.relations.cube import ORDERS, rows_of_incident
 from dtui.tui.renderables.panes.correlation import GridLook
@@ -146,7 +147,8 @@ class GridPane(Pane):
         return GridLook(
             names=tuple(row_words(one, view.classes, view.info.judging) for one in grid.rows),
             layers=layer_names(scene),
-            title=f"{options.count} filters of largest {title_of(options.statistic)} at each incident · {order}",
+            title=f"{counted(options.count, 'filter')} of largest {title_of(options.statistic)} at each incident"
+            f" · {order}",
             sentences=tuple(found[:MOST_SENTENCES]),
         )
 

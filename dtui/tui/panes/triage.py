@@ -7,6 +7,7 @@ from typing import Any
 
 from dtui.model import RunStatus
 from dtui.model.findings.review import INCIDENTS, Entry
+from dtui.number_text import counted
 from dtui.safe_text import safe
 from dtui.tui.panes.entry_detail import EvidenceQuestion
 from dtui.tui.panes.rows import ListPane
@@ -101,15 +102,17 @@ class Triage(ListPane):
         """Return quiet lines: what else is there, and what could not be judged."""
         lines = []
         if scene.selection.listing == INCIDENTS and scene.view.anomalies:
-            lines.append(f"{len(scene.view.anomalies):,} anomalies by the paper's rules: L lists them")
+            lines.append(
+                f"{counted(len(scene.view.anomalies), 'anomaly', 'anomalies')} by the paper's rules: L lists them"
+            )
         lines += [said for said in without_entries(scene)[-1:] if scene.entries and said != NONE_FOUND]
         return tuple(line for line in lines if not line.startswith("searching"))
 
     def _nothing(self, scene: Scene) -> tuple[str, str]:
         info, listing = scene.view.info, scene.selection.listing
-        words = f"No {listing[:-1] if listing == INCIDENTS else 'anomaly'} in {info.records:,} records"
+        words = f"No {listing[:-1] if listing == INCIDENTS else 'anomaly'} in {counted(info.records, 'record')}"
         if info.validations:
-            words += f" and {info.validations:,} validations"
+            words += f" and {counted(info.validations, 'validation')}"
         said = without_entries(scene)[0]
         if reason := self._reason(scene):
             words = f"{reason}. {words}"

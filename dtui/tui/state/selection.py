@@ -13,6 +13,7 @@ from typing import Any, Self, TypeVar
 from dtui.dataclass_on_use import dataclass
 from dtui.model import AnomalySettings
 from dtui.model.findings.review import INCIDENTS, Listing
+from dtui.number_text import counted
 
 OptionsT = TypeVar("OptionsT")
 
@@ -143,5 +144,9 @@ class Selection:
 def anomaly_words(settings: AnomalySettings) -> str:
     """Return what counts as an anomaly iteration in words."""
     window = "automatic" if settings.window is None else settings.window
-    unit = f"{settings.threshold:.0%} of a class" if settings.unit == "share" else f"{settings.threshold:g} images"
+    unit = (
+        f"{settings.threshold:.0%} of a class"
+        if settings.unit == "share"
+        else counted(round(settings.threshold), "image")
+    )
     return f"anomalies: {settings.rule} rule, window {window}, at least {unit}"

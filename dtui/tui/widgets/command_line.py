@@ -17,6 +17,7 @@ from textual.content import Content
 from textual.widgets import Input, Static
 
 from dtui.dataclass_on_use import dataclass
+from dtui.tui.widgets.takes_keys import TakesKeys
 
 MOST_SUGGESTIONS = 8
 
@@ -45,25 +46,28 @@ class Wish:
     example: str = ""
 
 
-class Line(Input):
-    """What is typed, in its order: Textual runs what is bound to a key, such as Backspace, after the letters behind."""
+class Line(Input, TakesKeys):
+    """What is typed. What comes of it is told at once: a message would come after the keys behind it."""
 
-    def __init__(self, changed: Callable[[str], None]) -> None:
-        """Call `changed` with the line at once when it changes: a message would come after the keys behind it."""
+    def __init__(self, changed: Callable[[str], None], entered: Callable[[str], None]) -> None:
+        """Call `changed` with the line when it changes, and `entered` at Enter."""
         super().__init__(select_on_focus=False)
-        self._told = changed
+        self._changed, self._entered = changed, entered
 
     def watch_value(self, value: str) -> None:
         """Tell of it."""
-        self._told(value)
+        self._changed(value)
 
-    async def _on_key(self, event: events.Key) -> None:
-        for node in reversed(self.ancestors_with_self[:3]):  # from the command line, whose ↑ and ↓ win, to here
-            for binding in node._bindings.key_to_bindings.get(event.key, ()):
-                event.stop()
-                event.prevent_default()
-                await self.app.run_action(binding.action, node)
-                return  # letters go on to `Input._on_key`, which Textual calls next
+    async def action_submit(self) -> None:
+        """Tell of it."""
+        self._entered(self.value)
+
+    async def take_text(self, event: events.Key | events.Paste) -> None:
+        """Write it into the line."""
+        if isinstance(event, events.Paste):
+            self._on_paste(event)
+        else:
+            await self._on_key(event)
 
 
 class CommandLine(Vertical):
@@ -113,7 +117,7 @@ class CommandLine(Vertical):
     def _fill(self) -> None:
         row = self.query_one(Horizontal)
         if not row.children:
-            line = Line(self._changed)
+            line = Line(self._changed, self._entered)
             line.cursor_blink = False  # a line that waits writes nothing, whatever the link
             row.mount(Static(id="label"), line, Static(id="wrong"))
 
@@ -155,12 +159,11 @@ class CommandLine(Vertical):
             self._chosen = 0
             self._show(value)
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
+    def _entered(self, value: str) -> None:
         """Take the line, unless it is wrong."""
-        event.stop()
         wish = self._wish
-        if wish is not None and not (wish.changed is not None and wish.changed(event.value)):
-            self._end(event.value, self._chosen if self._suggestions else -1)
+        if wish is not None and not (wish.changed is not None and wish.changed(value)):
+            self._end(value, self._chosen if self._suggestions else -1)
 
     def _show(self, line: str) -> None:
         wish = self._wish

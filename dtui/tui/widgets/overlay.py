@@ -15,12 +15,13 @@ from textual.geometry import Region
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.panes.over.box import Box
 from dtui.tui.widgets.drawn import Drawn
+from dtui.tui.widgets.takes_keys import TakesKeys
 
 PAGE = 10
 ALL = 1_000_000
 
 
-class Overlay(Drawn, can_focus=True):
+class Overlay(Drawn, TakesKeys, can_focus=True):
     """Hidden until it is opened; Esc closes it."""
 
     DEFAULT_CSS = """
@@ -107,12 +108,10 @@ class Overlay(Drawn, can_focus=True):
         if self._box is not None:
             self.close(self._box.taken)
 
-    def on_key(self, event: events.Key) -> None:
+    async def take_text(self, event: events.Key | events.Paste) -> None:
         """Choose what a key stands for."""
-        place = self._box.place_of(event.character or "") if self._box is not None else None
+        place = self._box.place_of(event.character or "") if self._box and isinstance(event, events.Key) else None
         if place is not None:
-            event.stop()
-            event.prevent_default()
             self.close(place)
 
     def on_mouse_down(self, event: events.MouseDown) -> None:

@@ -54,11 +54,6 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
-def counted(number: int, noun: str) -> str:
-    """Return how many there are of what has a regular plural, such as "1 incident" or "2,048 filters"."""
-    return f"{number:,} {noun}{'s' * (number != 1)}"
-
-
 def times(factor: float) -> str:
     """Return a factor as people read it, such as "×5.9", "×97" or "×8.1 million"; "" where there is none."""
     if not math.isfinite(factor):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import accumulate
 
+from dtui.number_text import counted
 from dtui.reports.charts import theme
 from dtui.reports.charts.vectors import CHARACTER, Vectors, fitted
 from dtui.reports.document import Picture
@@ -140,7 +141,7 @@ def _standing(width: int, rows: Sequence[TreeRow], named: Sequence[int], descrip
 def _box(drawing: Vectors, row: TreeRow, where: tuple[float, float, float, float], *, is_named: bool) -> None:
     x, y, width, height = where
     fill = MODULES[min(row.depth, len(MODULES) - 1)] if row.is_module else LEAF
-    filters = f"{row.filters:,} filter{'s' * (row.filters != 1)}"
+    filters = f"{counted(row.filters, 'filter')}"
     said = ", ".join(part for part in (f"{row.name} ({row.kind})", row.detail, filters) if part)
     said += ", in an incident" if is_named else ""
     frame = {"stroke": theme.LOST, "stroke_width": "2"} if is_named else {"stroke": "#9fb0c2", "stroke_width": "0.8"}

@@ -11,6 +11,7 @@ from dtui.model.judging import Judging, as_groups
 from dtui.model.layers import FilterHistory
 from dtui.model.relations import Event
 from dtui.model.statistics import title_of
+from dtui.number_text import counted
 from dtui.safe_text import safe
 from dtui.tui.panes.layers.inspected import InspectedFilter
 from dtui.tui.panes.layers.questions import (
@@ -48,7 +49,7 @@ class FilterInspector(Pane):
         name = (
             ""
             if node is None
-            else f"{' '.join((node.name, node.detail)).strip()} · {node.kind} · {node.filters:,} filters"
+            else f"{' '.join((node.name, node.detail)).strip()} · {node.kind} · {counted(node.filters, 'filter')}"
         )
         kept = self._kept(scene)
         shown = None if not kept else shown_of(kept, scene.selection.cursor)
@@ -216,7 +217,11 @@ def acts_words(events: Sequence[Event], classes: Sequence[str], judging: Judging
         parts = [
             _at(label, times, classes, as_groups("class", judging)) for label, times in list(by_class.items())[:most]
         ]
-        more = as_groups(f" · {len(by_class) - most} more classes", judging) if len(by_class) > most else ""
+        more = (
+            as_groups(f" · {counted(len(by_class) - most, 'more class', 'more classes')}", judging)
+            if len(by_class) > most
+            else ""
+        )
         lines.append(f"among the 10 that changed most: {' · '.join(parts)}{more}")
         lines.append(f"most changed: {' · '.join(parts)}{more}")
     return tuple(dict.fromkeys(lines))

@@ -9,6 +9,7 @@ from typing import Any
 from dtui.model import TreeNode
 from dtui.model.findings.state import Standing
 from dtui.model.layers import GraphRow
+from dtui.number_text import counted
 from dtui.safe_text import safe
 from dtui.tui.panes.layers.questions import GraphQuestion, StateQuestion
 from dtui.tui.panes.layers.tree_rows import counts_of
@@ -52,14 +53,19 @@ class StructurePane(ListPane):
         shown = items[window.first : window.first + self.shown(scene)]
         layers = sum(node.layer is not None for node in scene.view.tree)
         branches = sum(row.outputs > 1 for row in graph.rows)
-        words = [f"{layers:,} layers, {branches:,} branches, {sum(row.inputs > 1 for row in graph.rows):,} junctions"]
+        counts = (
+            (layers, "layer", ""),
+            (branches, "branch", "branches"),
+            (sum(row.inputs > 1 for row in graph.rows), "junction", ""),
+        )
+        words = [", ".join(counted(*one) for one in counts)]
         if not graph.is_recorded:
             words = ["the graph was not recorded: layers in their order", "graph not recorded"]
         coverage = scene.view.info.coverage
         if coverage is not None:
             words.insert(0, f"{words[0]} · {coverage.percent} of the parameters recorded")
         search = scene.selection.search_of(self.name)
-        words = [f"{line} · /{safe(search, 24)}" if search else line for line in (*words, f"{layers:,} layers")]
+        words = [f"{line} · /{safe(search, 24)}" if search else line for line in (*words, counted(layers, "layer"))]
         return StructurePicture(
             tuple(self._rows(scene, shown)), window.row - window.first if items else -1, graph.lanes, tuple(words)
         )

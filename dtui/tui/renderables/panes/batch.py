@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dtui.dataclass_on_use import dataclass
 from dtui.model import IntArray
 from dtui.model.findings.batches import BatchAnswer, KeptBatch
-from dtui.number_text import number_text
+from dtui.number_text import counted, number_text
 from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.panes.message import wrap
@@ -45,7 +45,7 @@ class BatchPicture(Picture):
         batch = self.found.batch
         left = f", the first {len(batch.samples):,} kept" if batch.left_out else ""
         asked = "" if self.found.is_exact else f" · the nearest kept before {self.found.asked:,}"
-        return f"{batch.count:,} sample{'s' * (batch.count != 1)}{left}{asked}"
+        return f"{counted(batch.count, 'sample')}{left}{asked}"
 
     def _draw_standouts(self, cells: Cells, frame: Frame, y: int, width: int) -> int:
         """Draw a line for each sample that stands out, and return the row below."""

@@ -11,6 +11,7 @@ from dtui.model import ImageVerdict
 from dtui.model.findings.incident_evidence import IncidentEvidence, TurnedWrong
 from dtui.model.findings.review import NAMED_FILTERS, Entry
 from dtui.model.findings.telling import Telling
+from dtui.number_text import counted
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas import marks
 from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
@@ -67,6 +68,9 @@ class EntryDetailPicture(Picture):
         if self.evidence is None:
             return cells
         y = self._draw_became(cells, frame, y, room)
+        for part in wrap(self.evidence.rule, room - 1)[: frame.height - y]:  # behind what the class became
+            cells.text(3, y, part, frame.theme.muted)
+            y += 1
         if is_wide:
             x = room + 4
             most = 84 if frame.width < ROOMY else 168
@@ -214,7 +218,7 @@ def _chart_rows(frame: Frame) -> int:
 
 def turned_words(turned: TurnedWrong, classes: tuple[str, ...]) -> str:
     """Return how many images turned wrong around an incident, of which classes, and how many usually do."""
-    many = f"{turned.count:,} image{'s' * (turned.count != 1)}" if turned.count else "no image"
+    many = f"{counted(turned.count, 'image')}" if turned.count else "no image"
     middle = f"{turned.usual:,.1f}".removesuffix(".0")  # of counts: whole, or half between two
     usual = f" (usually {middle})" if np.isfinite(turned.usual) else ""
     own = ", ".join(f"{count:,} of {class_name(classes, label)}" for label, count in turned.classes)

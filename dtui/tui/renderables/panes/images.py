@@ -11,6 +11,7 @@ from dtui.dataclass_on_use import dataclass
 from dtui.model import ClassErrors, ImageRows, ImageVerdict, IntArray
 from dtui.model.judging import Judging
 from dtui.model.learning import TakenFor
+from dtui.number_text import counted
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas import marks
 from dtui.tui.renderables.canvas.cells import Cells, UintArray, shorten, text_width
@@ -253,7 +254,7 @@ def _draw_images_header(cells: Cells, frame: Frame, picture: ImagesPicture, labe
     theme, rows, request, classes = frame.theme, picture.images, picture.images.request, picture.classes
     x = draw_header(cells, frame, TITLE, max(0, frame.gutter - 1))
     cells.text(x + 2, 0, safe(picture.title), theme.accent, limit=max(0, frame.gutter - x - 3))
-    counts = f"{rows.images:,} images" if picture.judging is None else f"{rows.images:,} items"
+    counts = counted(rows.images, "image" if picture.judging is None else "item")
     end = cells.text(frame.gutter, 0, counts, theme.text, limit=frame.plot_width)
     if request.colour_by == "label":
         items = [(theme.correct, "right")]
@@ -268,7 +269,7 @@ def _draw_images_header(cells: Cells, frame: Frame, picture: ImagesPicture, labe
         items = [(right, "correct"), (wrong, "incorrect")]
     letters = [letter_of(label) for label in labels] if request.colour_by == "label" else None
     stop = _draw_items(cells, frame, items, end + 2, letters)
-    notes = [f" × {picture.validations:,} validations", f"   sort {request.sort}"]
+    notes = [f" × {counted(picture.validations, 'validation')}", f"   sort {request.sort}"]
     place = place_of(rows, frame.height)
     if place.per_pixel > 1.01:
         notes.append(f" · {place.per_pixel:.1f} images/px")

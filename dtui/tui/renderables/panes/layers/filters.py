@@ -9,6 +9,7 @@ import numpy as np
 from dtui.dataclass_on_use import dataclass
 from dtui.model import Heatmap
 from dtui.model.layers import ACTIVATION_COLUMNS
+from dtui.number_text import counted
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.cells import Cells, text_width
 from dtui.tui.renderables.canvas.frame import Frame, Region
@@ -154,7 +155,7 @@ def _draw_filters_header(cells: Cells, frame: Frame, heatmap: Heatmap, look: Fil
         notes.append(f"{place.per_pixel:.1f} {look.one}s/px")
     if heatmap.nonfinite is not None:
         notes.insert(0, NONFINITE_WORDS)
-    records = f" × {look.records:,} {look.moments}"
+    records = f" × {counted(look.records, look.moment)}"
     everything, least = records + " · ".join(notes), f"   {look.title}"
     for words, room in ((everything, 5), (least, 1), ("", 1)):
         stop = draw_legend(cells, frame, colours, low, high, left=frame.gutter + text_width(counts + words) + room)

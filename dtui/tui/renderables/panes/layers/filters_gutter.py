@@ -42,7 +42,7 @@ class FiltersLook:
         moving: Filters of the node that are still moving.
         standing: What stands out among its filters, for the line at the foot, ever shorter ones; data from outside.
         stands_out: Whether anything does.
-        moments: What the values are of, such as "records".
+        moment: What a value is of, such as "record".
         heads: The attention heads that filters of the layer make.
         starts: Where its weights would start; None where that is not shown.
         one: What a row is: "filter", or "channel" of a normalisation layer.
@@ -56,7 +56,7 @@ class FiltersLook:
     moving: frozenset[int] = frozenset()
     standing: tuple[str, ...] = ()
     stands_out: bool = False
-    moments: str = "records"
+    moment: str = "record"
     heads: tuple[AttentionHead, ...] = ()
     starts: InitialStd | None = None
     one: str = "filter"

@@ -9,6 +9,7 @@ import numpy as np
 from dtui.model import RunState
 from dtui.model.findings.state import Standing, StateEntry
 from dtui.model.layers import HEALTHY_RATIOS, InitialStd
+from dtui.number_text import counted
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.cells import text_width
 from dtui.tui.renderables.parts.chrome import number
@@ -92,11 +93,11 @@ def _line(state: RunState, filters: int, detail: int) -> str:
             said = f"{count:,} of {filters:,} filters {words}"
             places = [_place(entry, detail) for entry in entries]
         else:
-            said = f"{len(entries):,} layer{'s' * (len(entries) > 1)} {words}"
+            said = f"{counted(len(entries), 'layer')} {words}"
             places = [safe(entry.layer) for entry in entries]
         most = {3: 1_000, 2: 1_000, 1: 2, 0: 0}[detail]
         if most:
-            more = f", {len(places) - most} more layers" if len(places) > most else ""
+            more = f", {counted(len(places) - most, 'more layer')}" if len(places) > most else ""
             said += f": {', '.join(places[:most])}{more}"
         parts.append(said)
     return " · ".join(parts)

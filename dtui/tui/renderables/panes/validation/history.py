@@ -10,6 +10,7 @@ from dtui.dataclass_on_use import dataclass
 from dtui.model import FloatArray, IntArray, Stage
 from dtui.model.judging import Judging
 from dtui.model.learning import ImageHistory, LabelStrips
+from dtui.number_text import counted
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.cells import Cells, UintArray, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame
@@ -62,7 +63,7 @@ class HistoryPicture(Picture):
             limit=room,
         )
         if len(places.label) > 1:
-            cells.text(2, places.label.start + 1, f"{self.history.flips:,} flips", theme.muted, limit=room)
+            cells.text(2, places.label.start + 1, counted(self.history.flips, "flip"), theme.muted, limit=room)
         self._draw_strip(cells, frame, 0, places.label)
         if len(places.confidence):
             y = places.confidence.start

@@ -9,6 +9,7 @@ import numpy as np
 
 from dtui.dataclass_on_use import dataclass
 from dtui.model.learning import ConfusionMatrix
+from dtui.number_text import counted
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame
@@ -145,7 +146,7 @@ class MatrixPicture(Picture):
                     cells.text(x + 1, y, CHOSEN.glyph, colour, bold=True)
         x = table.gutter + len(columns) * table.cell + 2
         if others and x + 8 < frame.width:
-            cells.text(x, y, f"+{others:,} others", theme.muted, limit=frame.width - x)
+            cells.text(x, y, f"+{counted(others, 'other')}", theme.muted, limit=frame.width - x)
 
 
 @lru_cache(maxsize=1_024)

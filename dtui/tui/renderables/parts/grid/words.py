@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from dtui.model.cube import CellEvent, CellFilter, GridCell, IncidentGrid
+from dtui.number_text import counted
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.cells import Cells, text_width
 from dtui.tui.renderables.canvas.frame import Frame
@@ -57,7 +58,7 @@ def cell_lines(
         lines.append(((place, "bright"), (f"  none of the filters that changed most{where}", "muted")))
     else:
         events = len(grid.events_of(row, layer))
-        what = f"{_counted(count, 'filter')} at {_counted(events, 'incident')}"
+        what = f"{counted(count, 'filter')} at {counted(events, 'incident')}"
         lines.append(((place, "bright"), (f"  {what}", "text")))
     if grid.named[row, layer]:
         lines.append(((f"{NAMED} named by the incident itself", "flag"),))
@@ -68,8 +69,8 @@ def cell_lines(
     others = [(int(count), at) for at, count in enumerate(grid.counts[row].tolist()) if count and at != layer]
     if others and room > len(lines):
         first = sorted(others, key=lambda one: (-one[0], one[1]))[:MOST_OTHERS]
-        said = " · ".join(f"{safe(layers[at], 30)}:{TIED}{number}" for number, at in first)
-        lines.append((("also in ", "muted"), (f"{said} filters", "text")))
+        said = " · ".join(f"{safe(layers[at], 30)}:{TIED}{many}" for many, at in _of_filters(first))
+        lines.append((("also in ", "muted"), (said, "text")))
     return tuple(lines)
 
 
@@ -124,5 +125,7 @@ def _ink(frame: Frame, colour: str) -> int:
     return ink
 
 
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'s' * (count != 1)}"
+def _of_filters(counts: Sequence[tuple[int, int]]) -> list[tuple[str, int]]:
+    """Return numbers, the last of which says that they are of filters."""
+    *others, (last, at) = counts
+    return [*((f"{number:,}", where) for number, where in others), (counted(last, "filter").replace(" ", TIED), at)]
