@@ -40,7 +40,7 @@ def install() -> bool:
         return False
     ChopsUpdate.render_segments = render_segments  # type: ignore[method-assign, assignment]
     LayoutUpdate.render_segments = render_whole  # type: ignore[method-assign, assignment]
-    Compositor.reflow = reflow  # type: ignore[method-assign]
+    Compositor.reflow = reflow  # type: ignore[method-assign, assignment]
     return True
 
 
