@@ -1,4 +1,4 @@
-"""See inside the training of a convolutional network, from the terminal of the server it runs on.
+"""See inside the training of a neural network, from the terminal of the server it runs on.
 
 The public names are loaded on first use, so that `import dtui` itself costs nothing and a viewer never
 imports torch.

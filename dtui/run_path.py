@@ -1,4 +1,4 @@
-"""Names the folder of a run. Only this module knows the suffix `.dtui`, and how a path is told elsewhere."""
+"""Names the folder of a run: only this module knows the suffix `.dtui`, how a path is told elsewhere, and near ones."""
 
 from __future__ import annotations
 
@@ -12,6 +12,21 @@ def with_suffix(path: str | Path) -> Path:
     """Return the folder of a run for a path with or without `.dtui`; a path without a name is returned as it is."""
     path = Path(path)
     return path if path.name.endswith(SUFFIX) or not path.name else path.with_name(path.name + SUFFIX)
+
+
+def nearest_run(path: Path) -> Path | None:
+    """Return the run with nearly the name of one that is not there, in the same folder; None where there is none.
+
+    Without its suffix, as people type it.
+    """
+    import difflib  # only for who mistyped
+
+    try:
+        names = [entry.name.removesuffix(SUFFIX) for entry in path.parent.iterdir() if entry.suffix in (SUFFIX, ".h5")]
+    except OSError:
+        return None
+    found = difflib.get_close_matches(path.name.removesuffix(SUFFIX), names, n=1)
+    return path.with_name(found[0]) if found else None
 
 
 def told_path(path: str | Path) -> Path:

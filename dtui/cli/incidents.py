@@ -52,12 +52,14 @@ def events_of_filter(options: argparse.Namespace, choice: FilterChoice) -> Outco
     from dtui.cli.as_json import class_name, to_json
     from dtui.cli.table import table
     from dtui.query import open_run
+    from dtui.query.relations.anomaly_filters import layers_like
 
     name, number = options.of
     with open_run(options.run) as query:
-        layer = next((one for one in query.structure().layers if name in (one.name, *one.aliases)), None)
+        layers = query.structure().layers
+        layer = next((one for one in layers if name in (one.name, *one.aliases)), None)
         if layer is None:
-            raise UsageError(f"{options.run}: no layer {name!r}; dtui filters RUN --at ITER names layers")
+            raise UsageError(f"{options.run}: no layer {name!r}; {layers_like(name, [one.name for one in layers])}")
         if not number.isdigit() or int(number) >= layer.filters:
             raise UsageError(f"{options.run}: no filter {number!r} in layer {layer.name}; use 0 to {layer.filters - 1}")
         events = (*query.class_events(), *query.incident_events())

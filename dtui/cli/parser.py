@@ -187,7 +187,7 @@ def _report_arguments(parser: argparse.ArgumentParser) -> None:
 
 OPEN = Command(
     "",
-    "See inside the training of a convolutional network, from the terminal of the server it runs on.",
+    "See inside the training of a neural network, from the terminal of the server it runs on.",
     (
         ("dtui", "the runs under ./runs; if there is one, that run"),
         ("dtui runs/resnet20", "open that run; a live one is followed"),

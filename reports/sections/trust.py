@@ -16,7 +16,7 @@ ACCURACY = (
     Fact("right cause", "88 %", "of those found, with 10 classes; 92 % with 200 classes"),
     Fact("right layer", "88 %", "where one was hit, with 10 classes; 92 % with 200 classes"),
 )
-"""As the README publishes it: measured once, on trainings that the rules had not seen."""
+"""As tests/truth/corpus/README.md publishes it: measured once, on trainings that the rules had not seen."""
 MOST_GAPS = 40
 
 

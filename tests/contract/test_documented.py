@@ -16,7 +16,16 @@ from dtui.cli import main
 from dtui.cli.command import Command
 from dtui.cli.parser import COMMANDS, OPEN, open_parser
 from dtui.query import open_run
-from tests.contract.readme import README, dtui_commands, keys_table, shell_lines, shown_keys_table
+from tests.contract.readme import (
+    DOCUMENTS,
+    README,
+    SCREENS,
+    SCRIPTS,
+    dtui_commands,
+    keys_table,
+    shell_lines,
+    shown_keys_table,
+)
 
 ALL = (OPEN, *COMMANDS)
 TEXT = README.read_text(encoding="utf-8")
@@ -67,9 +76,10 @@ def test_help_lists_every_command_and_exit_code(capsys: pytest.CaptureFixture[st
     assert all(re.search(rf"\b{code} ", shown) for code in (0, 1, 2, 3, 130))
 
 
-def test_the_readme_names_every_screen_option() -> None:
+def test_the_documents_name_every_screen_option() -> None:
     wanted = {name for action in open_parser()._actions for name in action.option_strings if name.startswith("--")}
-    assert wanted - {"--help", "--version"} <= set(re.findall(r"--[a-z-]+", TEXT))
+    told = "".join(document.read_text(encoding="utf-8") for document in (README, SCREENS, SCRIPTS))
+    assert wanted - {"--help", "--version"} <= set(re.findall(r"--[a-z-]+", told))
 
 
 def test_the_readme_shows_the_keys_of_the_registry() -> None:
@@ -134,11 +144,21 @@ def test_the_readmes_training_loop_records_a_run(tmp_path: Path, monkeypatch: py
     assert len(code.splitlines()) <= 17  # fifteen lines and two blank ones
 
 
-def test_links_and_pictures_of_the_documents_exist(repository: Path) -> None:
-    for name in ("README.md", "CONTRIBUTING.md"):
-        text = (repository / name).read_text(encoding="utf-8").replace("\n", " ")
-        for target in re.findall(r"\]\(([^)#]+)\)", text):
-            assert target.startswith("https://") or (repository / target).is_file(), f"{name}: {target}"
+def headings(document: Path) -> set[str]:
+    """Return what a link can name behind `#` in a document, as GitHub makes it of the headings."""
+    text = re.sub(r"^```.*?^```", "", document.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    lines = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", line.lower()).replace(" ", "-") for line in lines}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: str(document.relative_to(README.parent)))
+def test_links_and_pictures_of_the_documents_exist(document: Path) -> None:
+    for link in re.findall(r"\]\(([^)]+)\)", document.read_text(encoding="utf-8").replace("\n", " ")):
+        target, _, heading = link.partition("#")
+        if not target.startswith("https://"):
+            place = document.parent / target if target else document
+            assert place.is_file(), link
+            assert not heading or heading in headings(place), link
 
 
 def test_the_documents_name_only_files_that_exist(repository: Path) -> None:
@@ -176,14 +196,15 @@ JSON_COMMANDS = {
 
 
 @pytest.mark.parametrize("shown", JSON_COMMANDS)
-def test_every_key_of_the_json_stands_in_the_readme(
+def test_every_key_of_the_json_is_documented(
     shown: str, small_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Down to what stands in a list of a document: a script's author has the README alone."""
+    """Down to what stands in a list of a document: a script's author has nothing else."""
     main([*JSON_COMMANDS[shown].format(run=small_run, out=tmp_path).split(), "--json"])
     answer = json.loads(capsys.readouterr().out)
     documents = [answer] if isinstance(answer, dict) else answer[:1]
     documents += [one for document in documents for one in document.get("runs", ())[:1] if isinstance(one, dict)]
-    (told,) = re.findall(rf"^- `dtui {re.escape(shown)} --json`.*?(?=^- |^#)", TEXT, re.MULTILINE | re.DOTALL)
+    text = SCRIPTS.read_text(encoding="utf-8")
+    (told,) = re.findall(rf"^- `dtui {re.escape(shown)} --json`.*?(?=^- |^#)", text, re.MULTILINE | re.DOTALL)
     assert documents
     assert [key for document in documents for key in document if f"`{key}`" not in told] == []

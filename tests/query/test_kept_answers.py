@@ -26,6 +26,7 @@ from dtui.store.write.resume import find_past
 from tests.properties.test_findings import make_run
 from tests.query.test_anomaly_cache import damage
 from tests.store.builders import METADATA, STRUCTURE
+from tests.store.noting import note_reads
 
 PER_CLASS = [8, 5, 9]
 
@@ -38,15 +39,7 @@ def _keeps_small_runs(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def read(monkeypatch: pytest.MonkeyPatch) -> list[slice]:
     """The validations whose labels were read from the files."""
-    seen: list[slice] = []
-    whole = RunReader.read_labels
-
-    def noted(reader: RunReader, images: slice, validations: slice) -> np.ndarray:
-        seen.append(validations)
-        return whole(reader, images, validations)
-
-    monkeypatch.setattr(RunReader, "read_labels", noted)
-    return seen
+    return note_reads(monkeypatch, "read_labels", told=lambda _, images, validations: validations)
 
 
 @pytest.fixture

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,15 @@ from hypothesis.extra import numpy as arrays_of
 from dtui.model import ImageSet, RunStatus, TimeAxis, Validation
 from dtui.model.cube import CubeRequest
 from dtui.model.statistics import LAYERS, SOURCES
-from dtui.query import RunQuery, classes, data, open_run
+from dtui.query import RunQuery, class_table, classes, data, open_run
+from dtui.query.incidents import walk
 from dtui.query.kept import pictures
 from dtui.query.layers.trained import layer_states
 from dtui.store import RunReader, RunWriter
 from dtui.store.run.anomaly_cache import FindingsFile
 from tests.query.test_anomaly_cache import damage
 from tests.store.builders import METADATA, STRUCTURE, make_record
+from tests.store.noting import note_reads
 
 MOMENTS = 48
 READS = ("read_filters", "read_filter_bins", "read_layers", "read_modules", "read_class_errors", "read_labels")
@@ -34,21 +37,14 @@ def _keeps_small_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pictures, "WORTH_KEEPING", 1)
     monkeypatch.setattr(data, "LONG", MOMENTS // 2)
     monkeypatch.setattr(classes, "AT_ONCE", MOMENTS // 4)
+    for by_the_clock in (class_table, walk):  # on a busy machine these would keep something, too
+        monkeypatch.setattr(by_the_clock, "WORTH_KEEPING_SECONDS", math.inf)
 
 
 @pytest.fixture
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What was read of the values of the run."""
-    seen: list[str] = []
-    for name in READS:
-        whole = getattr(RunReader, name)
-
-        def noted(reader: RunReader, *asked: Any, name: str = name, whole: Callable[..., Any] = whole) -> Any:
-            seen.append(name)
-            return whole(reader, *asked)
-
-        monkeypatch.setattr(RunReader, name, noted)
-    return seen
+    return note_reads(monkeypatch, *READS)
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from dtui.query.incidents import kept_state
 from dtui.store import RunReader, RunWriter
 from tests.query.test_anomaly_cache import damage
 from tests.store.builders import METADATA, STRUCTURE, make_record
+from tests.store.noting import note_reads
 
 RECORDS = 48
 NORM = LAYER_STATISTICS.index("norm2")
@@ -27,15 +28,7 @@ def _keeps_small_runs(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The statistics of filters that were read from the files."""
-    seen: list[str] = []
-    whole = RunReader.read_filters
-
-    def noted(reader: RunReader, statistic: str, rows: slice, records: slice) -> np.ndarray:
-        seen.append(statistic)
-        return whole(reader, statistic, rows, records)
-
-    monkeypatch.setattr(RunReader, "read_filters", noted)
-    return seen
+    return note_reads(monkeypatch, "read_filters", told=lambda _, statistic, *places: statistic)
 
 
 @pytest.fixture(scope="module")

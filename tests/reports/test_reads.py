@@ -15,6 +15,7 @@ from dtui.query.kept import pictures
 from dtui.reports import build_report
 from dtui.reports.output.text import render_text
 from dtui.store import RunReader
+from tests.store.noting import note_reads
 
 SAMPLES = Path(__file__).parents[2] / "sample_runs"
 
@@ -48,21 +49,13 @@ def test_the_next_report_of_a_large_run_reads_little_and_says_the_same(
         (classes, "AT_ONCE"),
     ):
         monkeypatch.setattr(module, name, 1)
-    counted: Counter[str] = Counter()
-    for name in ("read_layers", "read_modules", "read_class_errors", "read_filter_bins"):
-        whole = getattr(RunReader, name)
-
-        def noted(*asked, name=name, whole=whole):
-            counted[name] += 1
-            return whole(*asked)
-
-        monkeypatch.setattr(RunReader, name, noted)
+    counted = note_reads(monkeypatch, "read_layers", "read_modules", "read_class_errors", "read_filter_bins")
     said, read = [], []
     for _ in range(2):
         counted.clear()
         with open_run(run) as query:
             said.append(render_text(build_report([query])))
-        read.append(counted.copy())
+        read.append(Counter(counted))
     assert said[0] == said[1]
     assert read[0]["read_modules"] > 30
     assert read[0]["read_filter_bins"] > 20

@@ -39,6 +39,23 @@ async def test_help_and_lists_paint_nothing_of_the_panes(monkeypatch):
         assert len(put) <= 2, "at most one look at the panes for each key that opens"
 
 
+async def test_help_is_painted_though_its_place_is_asked_for_before_it_is_laid_out(monkeypatch):
+    """The focus asks where its widget is; that comes before the layout where the processor is busy."""
+    async with running() as (app, pilot, _):
+        compositor, overlay, painted = app.data_screen._compositor, app.data_screen.overlay, []
+        render = compositor.render_update
+
+        def note(**wishes):
+            painted.extend(compositor._dirty_regions)
+            return render(**wishes)
+
+        monkeypatch.setattr(compositor, "render_update", note)
+        compositor._full_map_invalidated = True  # as it is until somebody asks
+        app.perform("help")
+        assert overlay.region
+        await until(pilot, lambda: overlay.region in painted)
+
+
 async def test_under_help_no_key_reaches_the_panes():
     async with running() as (app, pilot, _):
         before = app.session.selection

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dtui.errors import RunNotFoundError
-from dtui.run_path import SUFFIX, with_suffix
+from dtui.run_path import SUFFIX, nearest_run, with_suffix
 
 
 def runs_to_open(paths: Sequence[str]) -> tuple[list[Path], Sequence[Path]]:
@@ -22,7 +22,12 @@ def runs_to_open(paths: Sequence[str]) -> tuple[list[Path], Sequence[Path]]:
 
     for place in places:
         if not _is_run(place) and not place.exists():
-            raise RunNotFoundError(f"{place}: no such run or folder; give the path of one, or try dtui demo")
+            near = nearest_run(place)
+            raise RunNotFoundError(
+                f"{place}: no such run or folder; did you mean {near}?"
+                if near
+                else f"{place}: no such run or folder; give the path of one, or try dtui demo"
+            )
     runs = runs_at(places)
     if not runs:
         raise RunNotFoundError(f"{places[0]}: no run in this folder; record one, or try dtui demo")

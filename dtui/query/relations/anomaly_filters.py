@@ -196,7 +196,7 @@ def excluded_layers(structure: Structure, names: Sequence[str]) -> list[int]:
         elif name in words:
             found += [layer.index for layer in words[name]]
         else:
-            raise UsageError(f"no layer {name!r}; {_layers_like(name, [*words, *known])}")
+            raise UsageError(f"no layer {name!r}; {layers_like(name, [*words, *known])}")
     return found
 
 
@@ -208,7 +208,7 @@ def _first_linear(layers: Sequence[Layer]) -> list[Layer]:
     return [layer for layer in layers if len(layer.shape) == 2][:1]
 
 
-def _layers_like(name: str, known: Sequence[str]) -> str:
+def layers_like(name: str, known: Sequence[str]) -> str:
     """Return the valid names, similar ones first, because a network has hundreds."""
     alike = difflib.get_close_matches(name, known, n=MOST_NAMED, cutoff=0.4)
     named = list(dict.fromkeys([*alike, *known]))[:MOST_NAMED]

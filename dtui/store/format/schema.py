@@ -164,7 +164,6 @@ from enum import StrEnum
 from dtui.dataclass_on_use import dataclass
 from dtui.model import ImageSet, Structure
 from dtui.model.columns import Column
-from dtui.model.structure import MOST_OTHER_PARAMETERS
 from dtui.store.format.contents import FORMAT_1, Contents
 
 RUN_FILE = "run.json"
@@ -215,7 +214,6 @@ MOST_NODES = 1_000_000
 MOST_CLASS_NAMES = 65_536
 """That a reader takes: one more than a recorder does now, for the runs of before."""
 MOST_UNRECORDED = 1_024
-MOST_PARAMETERS = MOST_OTHER_PARAMETERS
 MOST_VALUES = 5_000_000
 """In a JSON document: each takes up to a hundred bytes of memory once it is parsed."""
 MOST_LOGGED_NAMES = 4_096

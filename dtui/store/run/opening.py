@@ -14,7 +14,7 @@ import numpy as np
 from dtui.dataclass_on_use import dataclass
 from dtui.errors import RunDamagedError, RunNotBegunError, RunNotFoundError
 from dtui.model import ByteArray, RunMetadata, Structure
-from dtui.run_path import with_suffix
+from dtui.run_path import nearest_run, with_suffix
 from dtui.store.disk.seal import is_packed
 from dtui.store.disk.sealed_file import SealedFile
 from dtui.store.format.contents import Contents, require_format
@@ -78,7 +78,12 @@ def find_run(path: Path) -> Path:
     try:
         found = path if path.exists() else with_suffix(path)
         if not found.exists():
-            raise RunNotFoundError(f"{path}: no such file or directory; give the path of a NAME.dtui directory")
+            near = nearest_run(path)
+            raise RunNotFoundError(
+                f"{path}: no such file or directory; did you mean {near}?"
+                if near
+                else f"{path}: no such file or directory; give the path of a NAME.dtui directory"
+            )
         if not found.is_dir():
             return _packed_file(found)
         names = {entry.name for entry in found.iterdir()}

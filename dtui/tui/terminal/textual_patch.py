@@ -1,4 +1,4 @@
-"""Makes Textual's partial updates begin at the changed cells, and come at once.
+"""Makes Textual's partial updates begin at the changed cells, come at once, and leave out nothing that was shown.
 
 Owns what depends on the inside of a release of Textual. Textual 8.2.8 rewrites a line from the left edge of the widget
 that changed (Textualize/textual#5625): 338 kB for a step of the crosshair on a screen of 150×50, 4–6 kB without that.
@@ -10,10 +10,11 @@ from collections.abc import Iterable
 from functools import cache
 from itertools import chain, groupby
 from typing import TYPE_CHECKING, Any, Protocol
+from weakref import WeakKeyDictionary
 
 from rich.console import Console
-from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
-from textual.geometry import Region
+from textual._compositor import ChopsUpdate, Compositor, CompositorUpdate, LayoutUpdate, ReflowResult
+from textual.geometry import Region, Size
 from textual.screen import Screen
 from textual.strip import Strip
 from textual.widget import Widget
@@ -42,7 +43,25 @@ def install() -> bool:
         return False
     ChopsUpdate.render_segments = render_segments  # type: ignore[method-assign, assignment]
     LayoutUpdate.render_segments = render_whole  # type: ignore[method-assign, assignment]
+    Compositor.reflow = reflow  # type: ignore[method-assign, assignment]
     return True
+
+
+_reflow = Compositor.reflow
+_laid_out: WeakKeyDictionary[Compositor, Any] = WeakKeyDictionary()
+"""Where each widget was when the screen was laid out last."""
+
+
+def reflow(compositor: Compositor, parent: Widget, size: Size) -> ReflowResult:
+    """Lay a screen out, and have painted what moved since it was laid out last.
+
+    Textual compares with a map that may be made anew when somebody asks where a widget is, as the focus does. A box
+    that was shown just before is in that map already, so it had the keyboard and was not on the screen.
+    """
+    compositor._full_map = _laid_out.get(compositor, compositor._full_map)
+    result = _reflow(compositor, parent, size)
+    _laid_out[compositor] = compositor._full_map
+    return result
 
 
 class CellsStrip(Protocol):

@@ -6,6 +6,7 @@ import errno
 import fcntl
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -335,3 +336,13 @@ def test_a_disk_that_is_full_in_earnest_heals(tmp_path: Path, monkeypatch: pytes
     assert 5 < int(str(told["before"])) < 25
     assert int(str(told["records"])) + int(str(told["refused"])) == 40
     assert (told["gaps"], told["is_fine"]) == (1, True)
+
+
+@pytest.mark.parametrize(("asked", "meant"), [("mnist-fautls", "mnist-faults"), ("mnist-faults.dtu", "mnist-faults")])
+def test_a_mistyped_run_is_told_the_one_that_is_there(asked: str, meant: str, tmp_path: Path) -> None:
+    (tmp_path / "mnist-faults.dtui").mkdir()
+    (tmp_path / "other.h5").touch()
+    with pytest.raises(RunNotFoundError, match=f"did you mean {re.escape(str(tmp_path / meant))}\\?"):
+        RunReader(tmp_path / asked)
+    with pytest.raises(RunNotFoundError, match="no such file or directory; give"):
+        RunReader(tmp_path / "something else")

@@ -12,7 +12,7 @@ from dtui.model.cube import Pick
 from dtui.tui.renderables.canvas.cells import Cells
 from dtui.tui.renderables.canvas.frame import Frame, Region
 from dtui.tui.renderables.canvas.sgr import to_text
-from dtui.tui.renderables.panes.classes import ClassesPicture, classes_readout_region
+from dtui.tui.renderables.panes.classes import ClassesPicture
 from dtui.tui.renderables.panes.curves import CurvesPicture, curves_readout_region
 from dtui.tui.renderables.panes.images import ImagesPicture, images_readout_region
 from dtui.tui.renderables.panes.layers.filters import FiltersPicture, filters_readout_region
@@ -42,12 +42,13 @@ def panes(where: Frame) -> dict[str, Pane]:
     """Return the picture of each pane, and where its readout may be rewritten."""
     axis = axis_of(where)
     rows, groups, look = make_rows(), make_class_rows(), TreeLook("mean of weights")
+    below_header = (1, 1, max(0, min(where.gutter - 2, where.width - 1)), max(0, where.height - 1))
     images, heatmap = make_images(axis, where.height), make_heatmap(axis, where.height)
     return {
         "curves": (CurvesPicture(make_curves(axis)), curves_readout_region(where)),
         "tree": (TreePicture(rows, 0, 1, make_series(rows, axis), look), (0, 1, where.gutter, where.height)),
         "filters": (FiltersPicture(heatmap, 5, LOOK), filters_readout_region(where)),
-        "classes": (ClassesPicture(groups, 0, 1, make_errors(groups, axis)), classes_readout_region(where)),
+        "classes": (ClassesPicture(groups, 0, 1, make_errors(groups, axis)), below_header),
         "images": (
             ImagesPicture(images, "cat", 3, ("cat", "dog"), 40, make_verdict()),
             images_readout_region(where),

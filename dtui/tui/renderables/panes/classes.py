@@ -12,7 +12,7 @@ from dtui.model import Anomaly, ClassErrors, FloatArray, Stage
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas import marks
 from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
-from dtui.tui.renderables.canvas.frame import Frame, Region
+from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.canvas.palettes import ramp, to_lab
 from dtui.tui.renderables.canvas.primitives import last_known, paint_pixels, quantise, resample
 from dtui.tui.renderables.parts.anomaly_marks import draw_mark, strongest_marks
@@ -130,11 +130,6 @@ class ClassesPicture(Picture):
         above = [row for row in self.rows[: self.top + 1] if row.is_cluster]
         is_hidden = bool(above) and self.top < len(self.rows) and not self.rows[self.top].is_cluster
         return above[-1].name if is_hidden else ""
-
-
-def classes_readout_region(frame: Frame) -> Region:
-    """Return the cells below the header that the readout may change."""
-    return 1, 1, max(0, min(frame.gutter - 2, frame.width - 1)), max(0, frame.height - 1)
 
 
 def class_row_height(height: int) -> int:

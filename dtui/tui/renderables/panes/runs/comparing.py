@@ -50,7 +50,6 @@ class ComparingPicture(Picture):
     curve_name: str = ""
     now: PairedColumns | None = field(default=None, compare=False)
     crosshair = True
-    header_rows = 3
 
     @property
     def readout_of(self) -> object:
