@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from dtui.dataclass_on_use import dataclass
 from dtui.model import RunInfo, RunStatus
+from dtui.model.judging import as_groups
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas import marks
 from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
@@ -154,7 +155,7 @@ def _sizes(info: RunInfo | None) -> list[str]:
     parts = [
         f"{info.layers:,} layer{'s' * (info.layers != 1)}",
         f"{info.filters:,} filter{'s' * (info.filters != 1)}",
-        f"{info.images:,} image{'s' * (info.images != 1)}",
+        as_groups(f"{info.images:,} image{'s' * (info.images != 1)}", info.judging),
     ]
     return [" · ".join(parts[:kept]) for kept in (3, 2, 1, 0)]
 
