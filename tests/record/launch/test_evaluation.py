@@ -130,6 +130,7 @@ def test_of_a_model_and_its_average_the_first_is_followed(script: Script) -> Non
     assert script.judged() == [HELD_OUT]
 
 
+@pytest.mark.usefixtures("nothing_else_is_told")
 def test_a_second_pass_between_two_updates_is_none(script: Script) -> None:
     """As for a second metric; a validation has one place on the time axis."""
     script.evaluate()
