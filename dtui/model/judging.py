@@ -92,7 +92,12 @@ def check_judging(judging: Judging, classes: int) -> Judging:
 
 
 def as_groups(words: str, judging: Judging | None) -> str:
-    """Return words of ours on classes, said of groups in a run that scores decide; not for names from outside."""
+    """Return words of ours on classes and images, said of groups and items in a run that scores decide.
+
+    Not for names from outside. Items may be texts, boxes or numbers, so none is called an image.
+    """
     if judging is None:
         return words
-    return words.replace("classes", "groups").replace("Classes", "Groups").replace("class", "group")
+    for word, said in (("classes", "groups"), ("Classes", "Groups"), ("class", "group"), ("image", "item")):
+        words = words.replace(word, said)
+    return words.replace("Image", "Item")

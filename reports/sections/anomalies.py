@@ -43,7 +43,7 @@ def anomalies_section(view: View) -> Section | None:
     caption = " ".join(
         (
             f"{len(view.anomalies):,} in the run, {decided:,} reviewed.",
-            *view.query.legends(view.anomalies),
+            *map(view.of_groups, view.query.legends(view.anomalies)),
         )
     )
     return Section(anchor, title, caption, (table,), "Point at a row to see its iteration in all charts.")

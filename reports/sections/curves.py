@@ -59,7 +59,7 @@ def curves_section(view: View) -> Section | None:
     items += _others(view, curves)
     if not items:
         return None
-    caption = "Error is the share of images judged wrong. " if errors else ""
+    caption = view.of_groups("Error is the share of images judged wrong. ") if errors else ""
     if errors and view.anomalies:
         caption += (
             f"A triangle marks an anomaly iteration: unusually many {view.nouns[0]} of a {view.group} flip at once, "

@@ -44,7 +44,7 @@ def images_section(view: View) -> Section | None:
     caption = "Each image with its class, what it was taken for most often, and in how many validations it was wrong."
     if not view.has_confusions:
         caption = "Each item with its group, and in how many validations it was not right."
-    return Section(f"{view.prefix}-images", "Images", f"{caption} {told}".strip(), tuple(items))
+    return Section(f"{view.prefix}-images", view.of_groups("Images"), f"{caption} {told}".strip(), tuple(items))
 
 
 def _pixel_rows(view: View, labels: list[int]) -> tuple[Picture, str]:
@@ -108,5 +108,5 @@ def _image(view: View, one: LearnedImage) -> Thumbnail:
     if one.forgotten:
         lines.append(f"forgotten {one.forgotten:,}×")
     name = view.class_name(one.target)
-    said = f"image {safe(one.id, 60)} of {name}: {', '.join(lines)}"
+    said = f"{view.of_groups('image')} {safe(one.id, 60)} of {name}: {', '.join(lines)}"
     return Thumbnail("" if pixels is None else thumbnail(pixels), name, tuple(lines), said)

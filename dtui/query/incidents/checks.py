@@ -7,6 +7,7 @@ from dataclasses import replace
 from dtui.analysis.detectors.stream.detector import online_detectors
 from dtui.analysis.detectors.stream.trailing import WARM_UP
 from dtui.model import Check, Missing
+from dtui.model.judging import as_groups
 from dtui.number_text import counted
 from dtui.query.data import RunData
 from dtui.query.incidents.walk import Held
@@ -20,7 +21,7 @@ _LEFT_NOTHING = "the flight recorder left nothing"
 def in_plain_words(data: RunData, missing: Missing) -> Missing:
     """Return what a run lacks; of a flight recorder that left nothing, whether it was off or fired nothing."""
     if _LEFT_NOTHING not in missing.sentence:
-        return missing
+        return replace(missing, sentence=as_groups(missing.sentence, data.judging))
     return replace(missing, sentence=f"{FLIGHT_RECORDER} {_of_flight_recorder(data)}")
 
 
@@ -47,8 +48,10 @@ def unchecked(data: RunData) -> tuple[str, ...]:
     """Return the titles of the detectors that cannot judge, without those that others cover."""
     held = Held(data)
     if held.records < WARM_UP:
-        return tuple(one.title for one in online_detectors() if not (one.is_covered and one.lacks(held)))
-    return tuple(one.title for one in online_detectors() if not one.is_covered and one.lacks(held))
+        found = [one.title for one in online_detectors() if not (one.is_covered and one.lacks(held))]
+    else:
+        found = [one.title for one in online_detectors() if not one.is_covered and one.lacks(held)]
+    return tuple(as_groups(title, data.judging) for title in found)
 
 
 def all_checks(data: RunData) -> tuple[Check, ...]:
@@ -57,9 +60,9 @@ def all_checks(data: RunData) -> tuple[Check, ...]:
     early = f"{counted(held.records, 'record')}, it needs {WARM_UP}" if held.records < WARM_UP else ""
     return tuple(
         Check(
-            one.title,
-            one.needs,
-            _lack(data, one.lacks(held)) or early,
+            as_groups(one.title, data.judging),
+            as_groups(one.needs, data.judging),
+            as_groups(_lack(data, one.lacks(held)) or early, data.judging),
             one.is_covered,
             one.source,
             tuple((name, float(constant.value)) for name, constant in one.constants.items()),

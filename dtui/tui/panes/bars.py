@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dtui.model.findings.review import INCIDENTS
+from dtui.model.judging import as_groups
 from dtui.safe_text import safe
 from dtui.tui.panes.batch import OPENING, OPENING_STEPS
 from dtui.tui.panes.curves import reading_without_curves
@@ -121,7 +122,11 @@ class KeyBar(Pane):
         told = {id_ for ids, _ in own for id_ in ids}
         first, between = ([item for item in part if told.isdisjoint(item[0])] for part in (BAR, BAR_BETWEEN))
         items = (*first, *own[:1], *between, *own[1:], *after)
-        keys, last = (tuple((main_keys(by_id, ids), words) for ids, words in part) for part in (items, BAR_LAST))
+        judging = scene.view.info.judging
+        keys, last = (
+            tuple((main_keys(by_id, ids), as_groups(words, judging)) for ids, words in part)
+            for part in (items, BAR_LAST)
+        )
         return KeyBarPicture(keys, scene.message, last)
 
 

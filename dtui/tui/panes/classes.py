@@ -314,7 +314,8 @@ class Classes(ListPane):
             return None
         clusters = {cluster.classes: cluster.label for cluster in scene.view.clusters}
         names = [classes[group[0]] if len(group) == 1 else clusters.get(group, "cluster") for group in errors.groups]
-        return over_time("error, share of wrong images", errors.axis, names, list(errors.values))
+        what = as_groups("error, share of wrong images", scene.view.info.judging)
+        return over_time(what, errors.axis, names, list(errors.values))
 
     def choices(self, scene: Scene) -> Iterator[tuple[str, str, Step]]:
         """Offer clusters, orders and the classes."""

@@ -11,6 +11,7 @@ from dtui.dataclass_on_use import dataclass
 from dtui.model import TimeAxis
 from dtui.model.cube import Cube as Faces
 from dtui.model.cube import CubeRequest, IncidentGrid, Pick
+from dtui.model.judging import as_groups
 from dtui.query import RunQuery
 from dtui.query.relations.cube import light
 from dtui.safe_text import safe
@@ -259,7 +260,8 @@ class Cube(GridPane):
             return super().numbers(scene)
         look, axis = self.look(scene, cube.grid), cube.request.axis
         if options.face is Face.CLASSES:
-            return over_time("error, share of wrong images", axis, look.names, list(cube.errors))
+            what = as_groups("error, share of wrong images", scene.view.info.judging)
+            return over_time(what, axis, look.names, list(cube.errors))
         layers = [look.layers[group[0]] for group in cube.layer_groups]
         return over_time(QUANTITIES[options.quantity][2], axis, layers, list(cube.values))
 

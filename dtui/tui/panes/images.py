@@ -8,6 +8,7 @@ from typing import Any
 
 from dtui.dataclass_on_use import dataclass
 from dtui.model import ImageRows, ImagesRequest, ImageVerdict
+from dtui.model.judging import as_groups
 from dtui.model.learning import TakenFor
 from dtui.query import RunQuery
 from dtui.tui.panes.rows import PixelPane, pixels_of
@@ -139,7 +140,7 @@ class Images(PixelPane):
         if images is None or not len(view.classes) or not view.info.validations:
             return MessagePicture(title=self.title)
         shown = images.request.classes
-        title = view.classes[shown[0]] if len(shown) == 1 else f"{len(shown)} classes"
+        title = view.classes[shown[0]] if len(shown) == 1 else as_groups(f"{len(shown)} classes", view.info.judging)
         for cluster in view.clusters:
             if len(shown) > 1 and cluster.classes == shown:
                 title = cluster.label

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dtui.model.judging import as_groups
+from dtui.model.judging import Judging, as_groups
 from dtui.tui.renderables.canvas.marks import LEGEND, Mark
 from dtui.tui.renderables.panes.over.choosing import ChoosingBox
 from dtui.tui.renderables.panes.over.help import Explained, Group, HelpBox
@@ -26,9 +26,14 @@ def help_box(scene: Scene) -> HelpBox:
     own |= {action.id: "" for action in pane.actions if action.id not in own}
     here = tuple(_line(by_id[id_], words if id_ == "fold_toggle" else "") for id_, words in own.items())
     groups: list[Group] = [(f"{pane.title}: the pane with the keyboard", here)]
-    groups += [(heading, tuple(_mark(one, scene) for one in found)) for heading, found in LEGEND]
+    groups += LEGEND
     groups += [(group, tuple(_line(one) for one in actions if one.group == group)) for group in GROUPS]
-    groups = [group for group in [*groups, MOUSE] if group[1]]
+    judging = scene.view.info.judging
+    groups = [
+        (as_groups(heading, judging), tuple(_said(one, judging) for one in lines))
+        for heading, lines in [*groups, MOUSE]
+        if lines
+    ]
     heights = [2 + len(lines) for _, lines in groups]
     split = min(range(len(groups)), key=lambda place: max(sum(heights[:place]), sum(heights[place:])))
     return HelpBox(tuple(groups[:split]), tuple(groups[split:]))
@@ -39,8 +44,12 @@ def _line(action: Action, here: str = "") -> Explained:
     return action.shown_keys, "accent", f"{here[:1].upper()}{here[1:]}." if here else action.help
 
 
-def _mark(mark: Mark, scene: Scene) -> Explained:
-    return mark._replace(meaning=as_groups(mark.meaning, scene.view.info.judging))
+def _said(one: Explained, judging: Judging | None) -> Explained:
+    """Return a line in the words for what a run judges."""
+    if isinstance(one, Mark):
+        return one._replace(meaning=as_groups(one.meaning, judging))
+    sign, colour, words = one
+    return sign, colour, as_groups(words, judging)
 
 
 def choosing_box(choice: Choice) -> ChoosingBox:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from dtui.record.launch.finding import has_all
+from dtui.record.launch.finding import find_training, has_all
+from tests.record.conftest import small_net
 
 
 def test_tensors_that_a_module_is_given_for_one_call_are_not_what_it_trains() -> None:
@@ -18,3 +19,12 @@ def test_tensors_that_a_module_is_given_for_one_call_are_not_what_it_trains() ->
     torch.func.functional_call(model, weights, (torch.ones(1, 3),))
     model(torch.ones(1, 3))
     assert found == [(False, False), (False, True)]
+
+
+def test_of_two_modules_that_were_called_the_tighter_one_is_trained() -> None:
+    """As of a model, and of a wrapper that has a teacher beside it."""
+    model = small_net()
+    optimizer, wide = torch.optim.SGD(model.parameters(), 0.1), nn.ModuleList([model, small_net()])
+    for called in ([model, wide], [wide, model]):
+        found = find_training(optimizer, [], called)
+        assert (found.model, found.left_out) == (model, 0)

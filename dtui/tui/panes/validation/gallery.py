@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, ClassVar
 
 from dtui.dataclass_on_use import dataclass
+from dtui.model.judging import as_groups
 from dtui.model.learning import GALLERY_SORTS, TURNED_WRONG, Gallery, GalleryRequest
 from dtui.number_text import counted
 from dtui.query import RunQuery
@@ -125,7 +126,7 @@ class GalleryPane(Pane):
         if len(request.classes) == 1:
             return class_name(view.classes, request.classes[0])
         names = [cluster.label for cluster in view.clusters if cluster.classes == request.classes]
-        return names[0] if names else counted(len(request.classes), "class", "classes")
+        return names[0] if names else as_groups(counted(len(request.classes), "class", "classes"), view.info.judging)
 
     def _is_current(self, scene: Scene, gallery: Gallery) -> bool:
         """Whether a gallery is of what is selected now."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from dtui.dataclass_on_use import dataclass
 from dtui.model import ImageVerdict, TimeAxis
+from dtui.model.judging import as_groups
 from dtui.model.learning import ImageHistory, LabelStrips
 from dtui.query import RunQuery
 from dtui.tui.panes.validation.inside import INSIDE, InspectedImage, open_image
@@ -138,7 +139,7 @@ class History(Pane):
         asked, images = place["image"] or 0, scene.view.info.images
         image = max(0, min(asked, images - 1))
         said = "" if image == asked or not images else f"there is no image {asked:,}: this is {image:,}, the nearest"
-        return scene.selection.put(InspectedImage(image)), said
+        return scene.selection.put(InspectedImage(image)), as_groups(said, scene.view.info.judging)
 
     def row_at(self, scene: Scene, y: int) -> int | None:
         """Return the row at terminal row `y`."""

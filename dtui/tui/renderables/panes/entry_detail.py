@@ -11,6 +11,7 @@ from dtui.model import ImageVerdict
 from dtui.model.findings.incident_evidence import IncidentEvidence, TurnedWrong
 from dtui.model.findings.review import NAMED_FILTERS, Entry
 from dtui.model.findings.telling import Telling
+from dtui.model.judging import Judging, as_groups
 from dtui.number_text import counted
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas import marks
@@ -104,7 +105,12 @@ class EntryDetailPicture(Picture):
         if self.turned is None:
             return ()
         is_more = self.turned.count > self.turned.usual
-        return ((turned_words(self.turned, self.classes), frame.theme.text if is_more else frame.theme.muted),)
+        return (
+            (
+                turned_words(self.turned, self.classes, self.entry.judging),
+                frame.theme.text if is_more else frame.theme.muted,
+            ),
+        )
 
     def _batch(self, frame: Frame) -> Sequence[tuple[str, int]]:
         """Return what the batches before it say, and its colour; nothing where they were not recorded."""
@@ -200,7 +206,7 @@ class EntryDetailPicture(Picture):
             return
         columns = next((size for size in fitting if x + 1 + count * (size + 2) <= frame.width), fitting[-1])
         rows = columns // 2
-        cells.text(x + 1, y, "images that turned wrong:", theme.text)
+        cells.text(x + 1, y, as_groups("images that turned wrong:", self.images[0].judging), theme.text)
         for place, image in enumerate(self.images):
             left = x + 1 + place * (columns + 2)
             if left + columns >= frame.width or image.pixels is None:
@@ -216,14 +222,15 @@ def _chart_rows(frame: Frame) -> int:
     return ROOMY_CHART_ROWS if frame.width >= ROOMY and frame.height >= 50 else MOST_CHART_ROWS
 
 
-def turned_words(turned: TurnedWrong, classes: tuple[str, ...]) -> str:
+def turned_words(turned: TurnedWrong, classes: tuple[str, ...], judging: Judging | None = None) -> str:
     """Return how many images turned wrong around an incident, of which classes, and how many usually do."""
-    many = f"{counted(turned.count, 'image')}" if turned.count else "no image"
+    many = as_groups(counted(turned.count, "image") if turned.count else "no image", judging)
     middle = f"{turned.usual:,.1f}".removesuffix(".0")  # of counts: whole, or half between two
     usual = f" (usually {middle})" if np.isfinite(turned.usual) else ""
     own = ", ".join(f"{count:,} of {class_name(classes, label)}" for label, count in turned.classes)
     own = f": {own}{' …' if sum(count for _, count in turned.classes) < turned.count else ''}" if own else ""
-    return f"no class named; {many} turned wrong at {turned.moment:,}{usual}{own}{IMAGES_KEY * bool(own)}"
+    unnamed = as_groups("no class named", judging)
+    return f"{unnamed}; {many} turned wrong at {turned.moment:,}{usual}{own}{IMAGES_KEY * bool(own)}"
 
 
 def _shown(value: float, series: Telling) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 
 from dtui.dataclass_on_use import dataclass
 from dtui.model import ClassErrors, ImageRows, ImageVerdict, IntArray
-from dtui.model.judging import Judging
+from dtui.model.judging import Judging, as_groups
 from dtui.model.learning import TakenFor
 from dtui.number_text import counted
 from dtui.safe_text import safe
@@ -92,7 +92,7 @@ class ImagesPicture(Picture):
     def write_readout(self, cells: Cells, frame: Frame, iteration: int | None) -> None:
         """Rewrite the gutter, with image, verdict, share of right images and marks, and the line below the images."""
         if here_rows(frame.height):
-            draw_here_line(cells, frame, frame.height - 1, self.taken, self.classes)
+            draw_here_line(cells, frame, frame.height - 1, self.taken, self.classes, self.judging)
         _, top, width, height = images_readout_region(frame)
         if width < 6 or height < 1:
             return
@@ -211,7 +211,7 @@ def _verdict_lines(frame: Frame, picture: ImagesPicture, share: float) -> list[t
         return [(right, theme.muted, False)] if right else []
     room = max(0, frame.gutter - 4)
     ident = safe(verdict.id)
-    head = f"image {verdict.image}"
+    head = as_groups(f"image {verdict.image}", picture.judging)
     if ident and ident != str(verdict.image):
         head = f"#{verdict.image} · {ident}"
     lines = [(head, theme.flag, True)]
@@ -252,9 +252,9 @@ def _verdict_lines(frame: Frame, picture: ImagesPicture, share: float) -> list[t
 def _draw_images_header(cells: Cells, frame: Frame, picture: ImagesPicture, labels: Sequence[int]) -> None:
     """Write name, title and counts, and at the right end the meaning of the colours."""
     theme, rows, request, classes = frame.theme, picture.images, picture.images.request, picture.classes
-    x = draw_header(cells, frame, TITLE, max(0, frame.gutter - 1))
+    x = draw_header(cells, frame, as_groups(TITLE, picture.judging), max(0, frame.gutter - 1))
     cells.text(x + 2, 0, safe(picture.title), theme.accent, limit=max(0, frame.gutter - x - 3))
-    counts = counted(rows.images, "image" if picture.judging is None else "item")
+    counts = as_groups(counted(rows.images, "image"), picture.judging)
     end = cells.text(frame.gutter, 0, counts, theme.text, limit=frame.plot_width)
     if request.colour_by == "label":
         items = [(theme.correct, "right")]
@@ -272,7 +272,7 @@ def _draw_images_header(cells: Cells, frame: Frame, picture: ImagesPicture, labe
     notes = [f" × {counted(picture.validations, 'validation')}", f"   sort {request.sort}"]
     place = place_of(rows, frame.height)
     if place.per_pixel > 1.01:
-        notes.append(f" · {place.per_pixel:.1f} images/px")
+        notes.append(as_groups(f" · {place.per_pixel:.1f} images/px", picture.judging))
     for index, note in enumerate(notes):
         if end + len(note) < stop - 1:
             end = cells.text(end, 0, note, theme.muted if index else theme.text)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from dtui.dataclass_on_use import dataclass
 from dtui.model import RunInfo, RunStatus
+from dtui.model.judging import as_groups
 from dtui.number_text import counted
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas import marks
@@ -153,9 +154,9 @@ def _sizes(info: RunInfo | None) -> list[str]:
     if info is None:
         return [""]
     parts = [
-        f"{counted(info.layers, 'layer')}",
-        f"{counted(info.filters, 'filter')}",
-        f"{counted(info.images, 'image')}",
+        counted(info.layers, "layer"),
+        counted(info.filters, "filter"),
+        as_groups(counted(info.images, "image"), info.judging),
     ]
     return [" · ".join(parts[:kept]) for kept in (3, 2, 1, 0)]
 

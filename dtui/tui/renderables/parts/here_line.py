@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from dtui.model.judging import Judging, as_groups
 from dtui.model.learning import TakenFor
 from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame
@@ -15,7 +16,14 @@ LONGEST_NAME = 18
 EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
-def draw_here_line(cells: Cells, frame: Frame, y: int, taken: TakenFor | None, classes: Sequence[str]) -> None:
+def draw_here_line(
+    cells: Cells,
+    frame: Frame,
+    y: int,
+    taken: TakenFor | None,
+    classes: Sequence[str],
+    judging: Judging | None = None,
+) -> None:
     """Write "here: 9 ▇▇▇▇▇ 98 · 6 ▏1 · right 1" into a row of its own; what has no room is counted at the end.
 
     Args:
@@ -38,7 +46,7 @@ def draw_here_line(cells: Cells, frame: Frame, y: int, taken: TakenFor | None, c
         return
     right = f"right {taken.right:,}"
     if not len(taken.counts):
-        words = f"all {taken.right:,} right" if taken.right else "no image was judged"
+        words = f"all {taken.right:,} right" if taken.right else as_groups("no image was judged", judging)
         cells.text(x, y, words, theme.gained if taken.right else theme.muted, limit=max(0, frame.width - x))
         return
     stop = frame.width - text_width(right) - 4

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dtui.dataclass_on_use import dataclass
 from dtui.model import ImageVerdict
+from dtui.model.judging import as_groups
 from dtui.model.learning import Gallery
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas import marks
@@ -186,7 +187,7 @@ class GalleryPicture(Picture):
             cells.text(x + width - 1, line, down, edge)
         cells.text(x, y + height - 1, bottom_left + across * (width - 2) + bottom_right, edge)
         if verdict.pixels is None:
-            words = shorten(f"image {verdict.image:,}", width - 2)
+            words = shorten(as_groups(f"image {verdict.image:,}", verdict.judging), width - 2)
             cells.text(x + (width - text_width(words)) // 2, y + (height - 1) // 2, words, theme.muted)
         else:
             draw_thumbnail(cells, x + 1, y + 1, width - 2, height - 2, verdict.pixels, frame.output)
@@ -232,14 +233,14 @@ def facts_of(frame: Frame, verdict: ImageVerdict, classes: tuple[str, ...], forg
         said = (f"{marks.WRONG} {true} taken for {class_name(classes, verdict.label)}{sure}", theme.warning)
     always = verdict.validations > 0 and verdict.times_wrong == verdict.validations
     wrong = "always wrong" if always else f"wrong {verdict.times_wrong:,} of {verdict.validations:,}"
-    ident = safe(verdict.id)
+    ident, numbered = safe(verdict.id), as_groups(f"image {verdict.image:,}", verdict.judging)
     second = second_words(verdict, class_name(classes, -1 if verdict.second_label is None else verdict.second_label))
     return [
         said,
         *([(second, theme.muted)] if second else []),
         (wrong, theme.warning if always else theme.text),
         (f"forgotten {forgotten:,} {'time' if forgotten == 1 else 'times'}", theme.text),
-        (f"image {verdict.image:,}" + (f", id {ident}" if ident and ident != str(verdict.image) else ""), theme.muted),
+        (numbered + (f", id {ident}" if ident and ident != str(verdict.image) else ""), theme.muted),
     ]
 
 

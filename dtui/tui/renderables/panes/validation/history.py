@@ -8,7 +8,7 @@ import numpy as np
 
 from dtui.dataclass_on_use import dataclass
 from dtui.model import FloatArray, IntArray, Stage
-from dtui.model.judging import Judging
+from dtui.model.judging import Judging, as_groups
 from dtui.model.learning import ImageHistory, LabelStrips
 from dtui.number_text import counted
 from dtui.safe_text import safe
@@ -73,7 +73,8 @@ class HistoryPicture(Picture):
                 cells.text(2, y + 1, span, theme.faint, limit=room)
             self._draw_confidence(cells, frame, places.confidence)
         if places.heading is not None:
-            words = "flips with it" if len(self.history.partners) else "no other image flips with it"
+            alone = as_groups("no other image flips with it", self.history.judging)
+            words = "flips with it" if len(self.history.partners) else alone
             x = cells.text(1, places.heading, words, theme.text, limit=max(0, frame.width - 2))
             if len(self.history.partners) and frame.gutter >= 26:
                 cells.text(x + 2, places.heading, "shared, of all", theme.faint, limit=max(0, frame.gutter - x - 3))
@@ -109,7 +110,8 @@ class HistoryPicture(Picture):
         """Write which image it is, and the colours of its labels at the right end."""
         theme, learned = frame.theme, self.history.learned
         x = draw_header(cells, frame, TITLE, max(0, frame.width - 1))
-        name = f"image {learned.image:,}" + (f" · {safe(learned.id)}" if learned.id != str(learned.image) else "")
+        name = as_groups(f"image {learned.image:,}", self.history.judging)
+        name += f" · {safe(learned.id)}" if learned.id != str(learned.image) else ""
         x = cells.text(x + 2, 0, name, theme.accent, limit=max(0, frame.width - x - 3))
         solid, items = "██", [("██" if frame.output.has_pixels else "░░", "right", theme.correct)]
         for label in self._labels():

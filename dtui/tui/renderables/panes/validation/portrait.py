@@ -8,6 +8,7 @@ import numpy as np
 
 from dtui.dataclass_on_use import dataclass
 from dtui.model import ImageVerdict
+from dtui.model.judging import as_groups
 from dtui.model.learning import ImageHistory, LabelStretch
 from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame
@@ -48,7 +49,7 @@ class PortraitPicture(Picture):
     def draw(self, frame: Frame, iteration: int | None = None) -> Cells:
         """Draw the picture and the words."""
         cells, theme, pixels = Cells(frame.width, frame.height, frame.theme), frame.theme, self.history.pixels
-        x = draw_header(cells, frame, TITLE, max(0, frame.width - 1))
+        x = draw_header(cells, frame, as_groups(TITLE, self.history.judging), max(0, frame.width - 1))
         verdict = self.verdict
         if verdict is not None and verdict.iteration is not None:
             cells.text(x + 2, 0, f"at {verdict.iteration:,}", theme.muted, limit=max(0, frame.width - x - 3))
