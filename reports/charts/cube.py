@@ -201,7 +201,7 @@ def _right(face: Vectors, box: Box, sheet: CubeSheet) -> None:
             if not count:
                 continue
             colour = colour_of(theme.CORRELATION_STOPS, 0.12 + 0.33 * count / most)
-            filters = f"{counted(count, 'anomaly filter')}"
+            filters = counted(count, "anomaly filter")
             said = f"{sheet.grid.names[row]} × {sheet.layer_names[layer]}: {filters}"
             face.box(place * box.unit, layer * box.row, box.unit, box.row, colour, said)
     marks = face.group(data_part="marks")

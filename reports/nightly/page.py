@@ -183,7 +183,7 @@ def _headline(row: Row, entry: Entry) -> str:
 
 def _size(index: Index) -> str:
     fresh = sum(row.is_new for row in index.rows)
-    runs = f"{counted(len(index.rows), 'run')}"
+    runs = counted(len(index.rows), "run")
     return f"{runs}, {counted(fresh, 'new report')}" if fresh else f"{runs}, no new report"
 
 

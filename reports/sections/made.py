@@ -60,7 +60,7 @@ def _size(view: View) -> tuple[Fact, ...]:
     info, metadata = view.info, view.query.metadata()
     facts = [
         Fact("recorded", moment(metadata.created) or safe(metadata.created)),
-        Fact("every", f"{counted(metadata.every, 'iteration')}"),
+        Fact("every", counted(metadata.every, "iteration")),
         Fact("iterations", _iterations(info.first_iteration, info.last_iteration)),
         Fact("records", f"{info.records:,}", f"and {info.watches:,} watches" if info.watches else ""),
         Fact("validations", f"{info.validations:,}"),

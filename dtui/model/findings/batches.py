@@ -104,7 +104,7 @@ class BatchAnswer:
     def sentence(self) -> str:
         """What the batches say of this place, in words without a full stop."""
         at = f"the batch of {self.batch.iteration:,}"
-        size = f"{counted(self.batch.count, 'sample')}"
+        size = counted(self.batch.count, "sample")
         if not self.here:
             over = f"; none stands out over {self.events:,} {self.unit}s"
             few = f"; one {self.unit} is too few to say which" if self.events else ""

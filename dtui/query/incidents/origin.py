@@ -84,4 +84,4 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _layers(count: int) -> str:
-    return f"{counted(count, 'layer')}"
+    return counted(count, "layer")

@@ -141,7 +141,7 @@ def _standing(width: int, rows: Sequence[TreeRow], named: Sequence[int], descrip
 def _box(drawing: Vectors, row: TreeRow, where: tuple[float, float, float, float], *, is_named: bool) -> None:
     x, y, width, height = where
     fill = MODULES[min(row.depth, len(MODULES) - 1)] if row.is_module else LEAF
-    filters = f"{counted(row.filters, 'filter')}"
+    filters = counted(row.filters, "filter")
     said = ", ".join(part for part in (f"{row.name} ({row.kind})", row.detail, filters) if part)
     said += ", in an incident" if is_named else ""
     frame = {"stroke": theme.LOST, "stroke_width": "2"} if is_named else {"stroke": "#9fb0c2", "stroke_width": "0.8"}
