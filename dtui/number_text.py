@@ -70,6 +70,7 @@ def counted(count: int, noun: str, plural: str = "") -> str:
     Args:
         count: How many.
         noun: What one of them is called.
-        plural: What several are called; "" for the noun with an s.
+        plural: What several are called; "" for the noun with an s, or with es where it hisses ("classes", "batches").
     """
-    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+    several = plural or noun + ("es" if noun.endswith(("s", "x", "ch", "sh")) else "s")
+    return f"{count:,} {noun if count == 1 else several}"

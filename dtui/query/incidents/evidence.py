@@ -11,6 +11,7 @@ from dtui.analysis.detectors.online.class_error import BEFORE, HELD, LATEST, MIS
 from dtui.analysis.quantiles import column_medians
 from dtui.model import Incident
 from dtui.model.findings.incident_evidence import MOST_IMAGES, IncidentEvidence, LayerMove
+from dtui.model.judging import as_groups
 from dtui.model.learning import Confused
 from dtui.number_text import number_text
 from dtui.query.data import RunData
@@ -43,7 +44,9 @@ def _find(data: RunData, incident: Incident) -> IncidentEvidence:
     if label is None or label >= len(data.class_sizes):
         return IncidentEvidence(incident.id, series, label, moved=moved, judging=data.judging)
     became = _became(label, incident, data)
-    return IncidentEvidence(incident.id, series, label, *became, moved, data.judging, rule=rule_words(incident))
+    return IncidentEvidence(
+        incident.id, series, label, *became, moved, data.judging, rule=as_groups(rule_words(incident), data.judging)
+    )
 
 
 def rule_words(incident: Incident) -> str:

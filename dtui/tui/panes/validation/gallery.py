@@ -126,7 +126,7 @@ class GalleryPane(Pane):
         if len(request.classes) == 1:
             return class_name(view.classes, request.classes[0])
         names = [cluster.label for cluster in view.clusters if cluster.classes == request.classes]
-        return names[0] if names else as_groups(counted(len(request.classes), "class", "classes"), view.info.judging)
+        return names[0] if names else as_groups(counted(len(request.classes), "class"), view.info.judging)
 
     def _is_current(self, scene: Scene, gallery: Gallery) -> bool:
         """Whether a gallery is of what is selected now."""
