@@ -16,7 +16,7 @@ from queue import SimpleQueue
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any
 
-from dtui.errors import DtuiError, NotRecordedError
+from dtui.errors import DtuiError
 from dtui.safe_text import safe
 from dtui.tui.events import Answered, Decided, Event, Failed, Held, Opened, Quiet
 from dtui.tui.first_look import first_look
@@ -182,15 +182,17 @@ class Loader:
         """Run a job; an error becomes an event, never the end of the thread."""
         try:
             job()
-        except NotRecordedError as error:  # the screen says whose run it is; a long path would hide what is missing
-            told = str(error).removeprefix(f"{self._query.path}: " if self._query is not None else "")
-            self._post(Failed(about, safe(told), error))
         except DtuiError as error:
-            self._post(Failed(about, safe(str(error)), error))
+            self._post(Failed(about, safe(self._brief(str(error))), error))
         except Exception as error:
             LOG.exception("%s failed on %s", about, self._path)
             line = safe(f"{about}: {type(error).__name__}: {error}; details are in the log")
             self._post(Failed(about, line, DtuiError(line)))
+
+    def _brief(self, line: str) -> str:
+        """Leave out the run's path: the screen names the run, and a long path would hide what to do."""
+        path = self._query and self._query.path
+        return line.removeprefix(f"{path}: ").removeprefix(f"{path}/")
 
     def _open_run(self) -> None:
         try:
@@ -273,12 +275,11 @@ class Loader:
         self._tell_new(query.detector_faults(), "", "")
 
     def _tell_new(self, faults: Sequence[str], what: str, hint: str) -> None:
-        new = [fault for fault in faults if fault not in self._told]
-        if new:
+        if new := [fault for fault in faults if fault not in self._told]:
             self._told.update(new)
             more = f" (and {len(new) - 1} more{hint})" if len(new) > 1 else ""
             self._post(Opened(self._view()))
-            line = safe(f"{what}{new[0].removeprefix(f'{self._opened().path}/')}{more}")
+            line = safe(f"{what}{self._brief(new[0])}{more}")
             self._post(Failed("damage", line, DtuiError(line)))
 
     def _decide(self, entry: str, status: str, note: str | None) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dtui.model import Edge, ImageSet, Layer, Module, Structure
+from dtui.model import ActivationPlace, Column, Edge, ImageSet, Layer, Module, Structure, Trigger
 from dtui.store import RunWriter
 from tests.store.builders import METADATA, make_record, make_validation
 
@@ -49,15 +49,33 @@ NAMES = tuple(f"{one}{other}" for one, other in itertools.product(SEEDS, ENDINGS
 LAYERS, CLASSES, IMAGES_OF_EACH, RECORDS = 200, 150, 2, 16
 
 
-def strange_run(folder: Path, name: str = "strange") -> Path:
-    """Record a run of strange names: its own, of layers, classes, images, settings, values, notes and versions."""
+FILTERS = 2 * LAYERS
+SAMPLES = 4
+COLUMNS = (
+    Column("activation_zeros", "<f4", rows=FILTERS),
+    Column("activation_mean", "<f4", rows=FILTERS),
+    Column("most_exciting", "<u4", rows=9 * FILTERS),
+)
+BATCHES = (Column("samples", "<f8", "watches", SAMPLES), Column("sample_count", "<u4", "watches", 1))
+
+
+def strange_run(folder: Path, name: str = "strange", *, has_more: bool = False) -> Path:
+    """Record a run of strange names: its own, of layers, classes, images, settings, values, notes and versions.
+
+    Args:
+        folder: Where to.
+        name: Of its folder.
+        has_more: Whether it has activations, of which places have strange names, too, and batches before triggers.
+    """
     names = iter(NAMES)
     layers = tuple(
         Layer(at, f"{next(names)}.{at}", next(names)[:200] if at % 5 == 0 else "Linear", (2, 2), 2 * at)
         for at in range(LAYERS)
     )
     modules = (Module(0, "", "Net", -1, tuple(range(LAYERS))), Module(1, NAMES[7], NAMES[8], 0, (0, 1)))
-    structure = Structure(layers, modules, edges=(Edge(layers[0].name, layers[1].name), Edge(NAMES[3], NAMES[4])))
+    edges = (Edge(layers[0].name, layers[1].name), Edge(NAMES[3], NAMES[4]))
+    places = tuple(ActivationPlace(NAMES[at], NAMES[-at - 1][:200]) for at in range(LAYERS)) if has_more else ()
+    structure = Structure(layers, modules, edges=edges, activations=places)
     settings = {NAMES[-at][:300]: NAMES[-at - 40][:300] for at in range(1, 30)}
     metadata = replace(
         METADATA,
@@ -69,13 +87,30 @@ def strange_run(folder: Path, name: str = "strange") -> Path:
     classes = tuple(f"{one}{at}" for at, one in enumerate(NAMES[-CLASSES:]))
     targets = np.repeat(np.arange(CLASSES, dtype=np.uint16), IMAGES_OF_EACH)
     images = ImageSet(classes, targets, tuple(f"{one}{at}" for at, one in enumerate(NAMES[: len(targets)])))
-    writer = RunWriter(folder / name, structure, metadata, classes=classes, compact=False)
-    writer.set_images(images)
+    columns = BATCHES if has_more else ()
+    writer = RunWriter(folder / name, structure, metadata, classes=classes, compact=False, columns=columns)
+    writer.set_images(replace(images, columns=COLUMNS) if has_more else images)
     for position in range(RECORDS):
         record = make_record(position, structure=structure)
         writer.append_record(replace(record, scalars=record.scalars | {NAMES[3][:60]: 1.0, NAMES[40][:60]: 2.0}))
+        if has_more:
+            batch = {"samples": np.arange(SAMPLES) + position % 3, "sample_count": np.array([SAMPLES], np.uint32)}
+            watch = make_record(position, structure=structure)
+            writer.append_watch(replace(watch, iteration=10 * position + 5, columns=batch))
         validation = make_validation(position, 10, images)
         wrong = np.arange(len(targets)) % 7 == position // 4
-        writer.append_validation(replace(validation, labels=np.where(wrong, validation.labels, targets)))
+        values = activations(position) if has_more else {}
+        writer.append_validation(
+            replace(validation, labels=np.where(wrong, validation.labels, targets), columns=values)
+        )
+    if has_more:
+        writer.append_trigger(Trigger(105, "loss", layers[3].name, (0, 1), 9.0, 7.0))
     writer.close()
     return writer.path
+
+
+def activations(position: int) -> dict[str, np.ndarray]:
+    """Return what filters do at a validation, and the images that excite each most."""
+    zeros = np.linspace(0, 1, FILTERS, dtype=np.float32)
+    exciting = (np.arange(9 * FILTERS, dtype=np.uint32) + position) % (CLASSES * IMAGES_OF_EACH)
+    return {"activation_zeros": zeros, "activation_mean": 1 - zeros, "most_exciting": exciting}

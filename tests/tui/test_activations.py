@@ -85,6 +85,7 @@ def test_it_fits_a_small_terminal(query: RunQuery) -> None:
     ("place", "words"),
     [
         (ActivationPlace("bn\x1b[31m1", "relu"), "behind its relu"),
+        (ActivationPlace("fc", "\x1b[31mgelu"), "before its �[31mgelu"),
         (ActivationPlace("fc", "gelu"), "before its gelu; zeros are what is not above zero"),
         (ActivationPlace("bn2"), "no ReLU alone follows"),
         (ActivationPlace("", "a row is an\x1b expert"), "no activations: a row is an"),

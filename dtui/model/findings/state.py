@@ -64,3 +64,7 @@ class RunState:
     missing: tuple[str, ...]
     records: int
     adapters: tuple[AdapterState, ...] = ()
+
+    def tells(self, what: str) -> bool:
+        """Return whether it could be judged which "dead filters" there are, or which "moving filters"."""
+        return not any(line.startswith(what) for line in self.missing)

@@ -92,7 +92,7 @@ class JournalScanner:
         self._most_wasted = _LEAST_WASTED
 
     def scan(self) -> None:
-        """Read on after the last verified frame. Stop before a frame that is not complete yet.
+        """Read on after the last verified frame; all of a file that was cut. Stop before a frame not complete yet.
 
         Raises:
             OSError: The file cannot be read; FileNotFoundError if it was folded into a part.
@@ -101,6 +101,8 @@ class JournalScanner:
             # The size is taken once: the writer may append meanwhile, and those frames belong to the next scan.
             size = min(os.fstat(file.fileno()).st_size, SMALL_PART * (self._fixed + LARGEST_SCALARS))
             self._most_wasted = _LEAST_WASTED + 2 * size
+            if size < self._end:
+                self.frames, self.damage, self._end = [], [], 0
             while self._end < size:
                 frame = self._read_frame(file, self._end, size)
                 if frame is None:

@@ -32,6 +32,7 @@ class StreamFiles:
         stream: The stream.
         sizes: Of the run.
         view: The frames that can be read, as of the last `refresh`.
+        stop: Ordinal after the last frame that could ever be read: a file may be cut or removed meanwhile.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class StreamFiles:
         """
         self.stream = stream
         self.sizes = sizes
-        self.view = StreamView()
+        self.view, self.stop = StreamView(), 0
         self._parts = parts
         self._is_strict = is_strict
         self._catalog = source.catalog(stream, sizes, parts)
@@ -68,6 +69,7 @@ class StreamFiles:
         """
         before = self.view
         self.view = self._catalog.update()
+        self.stop = max(self.stop, self.view.stop)
         self.view.iterations.flags.writeable = False
         kept = self.part_paths()
         self._damaged_chunks = {key: some for key, some in self._damaged_chunks.items() if key[0] in kept}

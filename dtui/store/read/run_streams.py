@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -44,6 +45,7 @@ class RunStreams:
         self._source = source
         self._parts = OpenParts(source.opened.run)
         self._signature: object = None
+        self._seen: tuple[Any, ...] = ((), np.empty(0), np.empty(0), np.empty(0))
         self.records = MergedReader(self._stream(Stream.RECORDS), self._stream(Stream.WATCHES))
         self.validations: StreamReader | None = None
         try:
@@ -100,21 +102,25 @@ class RunStreams:
             signature = self.around.signature()
             if signature == self._signature:
                 return False
-            faults = self.faults
             changed = self.around.read()
             if self.validations is None and self.around.images is not None and self.sizes.contents.has_labels:
                 self.sizes = self.sizes.with_images(self.around.images)
                 self.validations = self._stream(Stream.VALIDATIONS)
             streams = (self.records,) if self.validations is None else (self.records, self.validations)
             for stream in streams:
-                changed |= stream.refresh()
+                stream.refresh()
             self._parts.forget({path for stream in streams for path in stream.part_paths()})
         except RunDamagedError:
             raise
         except OSError as error:
             raise RunDamagedError(f"{self.path}: cannot be read, {error.strerror}; open the run again") from error
         self._signature = signature
-        return changed or faults != self.faults
+        before, self._seen = self._seen, self._frames()
+        return changed or not all(map(np.array_equal, before, self._seen))
+
+    def _frames(self) -> tuple[Any, ...]:
+        """Return what changes with the frames. A reader that misses a file looks again by itself, between refreshes."""
+        return (self.faults, self.records.iterations, self.records.is_watch, self.validation_iterations)
 
     def _stream(self, stream: Stream) -> StreamReader:
         targets = None if self.around.images is None else self.around.images.targets
@@ -128,8 +134,9 @@ def faults_of(source: RunSource, streams: Mapping[Stream, StreamReader | None]) 
         if stream is Stream.VALIDATIONS and not source.opened.contents.has_labels:
             continue  # passed over: this dtui reads labels alone
         lines += () if reader is None else reader.faults
-        found, promised = 0 if reader is None else reader.view.stop, source.surroundings.promised(stream)
-        if promised > found:
-            what = f"{stream} {found} to {promised - 1}"
+        found, seen = (0, 0) if reader is None else (reader.view.stop, reader.stop)
+        known = max(seen, source.surroundings.promised(stream))
+        if known > found:
+            what = f"{stream} {found} to {known - 1}"
             lines.append(f"{source.path}: {what}: missing; restore the files that held them")
     return tuple(dict.fromkeys(lines))

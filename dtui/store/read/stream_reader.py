@@ -79,6 +79,11 @@ class StreamReader:
         return self._files.view
 
     @property
+    def stop(self) -> int:
+        """Ordinal after the last frame that could ever be read."""
+        return self._files.stop
+
+    @property
     def iterations(self) -> IntArray:
         """Iterations of all readable frames, shape (n,), ascending, read-only."""
         return self.view.iterations

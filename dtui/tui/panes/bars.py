@@ -153,6 +153,10 @@ class Notice(Pane):
             text = f"{layout.width}×{layout.height} is too small"
             return MessagePicture(text, f"at least {SMALLEST[0]}×{SMALLEST[1]}; q quits")
         run = safe(view.info.run)
+        if view.is_damaged:
+            return MessagePicture(
+                "Nothing can be read", f"files of {run} are missing or damaged: dtui check lists them"
+            )
         if view.is_live:
             detail = f"{run} is being recorded; it shows up here by itself"
             return MessagePicture("Waiting for the first record", detail)

@@ -14,7 +14,7 @@ from dtui.model.judging import as_groups
 from dtui.safe_text import safe
 from dtui.tui.panes.rows import ListPane
 from dtui.tui.panes.validation.classes_here import ErrorsNowQuestion, ErrorsQuestion, WorstQuestion, labels_here
-from dtui.tui.panes.validation.inside import INSIDE, open_gallery
+from dtui.tui.panes.validation.inside import INSIDE, open_gallery, without_validations
 from dtui.tui.renderables.panes.classes import TITLE, ClassesPicture, class_row_height
 from dtui.tui.renderables.panes.classes import ClassRow as DrawnClass
 from dtui.tui.renderables.panes.message import MessagePicture
@@ -131,7 +131,7 @@ class Classes(ListPane):
         """Return the rows with the errors that are there."""
         selection, view = scene.selection, scene.view
         if not len(view.classes) or not view.info.validations:
-            return MessagePicture(*NO_VALIDATION, self.title)
+            return MessagePicture(*without_validations(scene, *NO_VALIDATION), self.title)
         if not view.clusters:
             return MessagePicture(title=self.title)
         rows, options = self.items(scene), selection.get(ClassesOptions)

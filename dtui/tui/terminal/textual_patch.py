@@ -151,6 +151,8 @@ def paint_at_once(widget: Widget) -> None:
     Args:
         widget: It fills the screen, and nothing lies over it.
     """
+    if not widget.is_attached:
+        return  # the app is leaving
     screen, app = widget.screen, widget.app
     if not is_known() or screen is not app.screen or screen._layout_required or app._batch_count:
         return

@@ -58,6 +58,47 @@ def test_half_a_frame_is_not_there_yet(recording: Recording) -> None:
     recording.twin.assert_read_by(recording.reader())
 
 
+def test_a_journal_that_was_cut_is_read_to_where_it_ends_now(recording: Recording) -> None:
+    """As by a full disk or a copy that stopped: what was read from behind it is no longer there, and is said once."""
+    recording.append(6)
+    path = recording.path / "journal" / "records-0000000000.dtj"
+    whole = path.read_bytes()
+    reader = recording.reader()
+    assert len(reader.record_iterations) == 6
+    path.write_bytes(whole[: len(whole) // 2 + 8])
+    assert reader.refresh() is True
+    assert reader.record_iterations.tolist() == recording.reader().record_iterations.tolist() == [0, 10, 20]
+    assert (
+        reader.read_scalar("loss", slice(None)).tolist() == recording.reader().read_scalar("loss", slice(None)).tolist()
+    )
+    assert reader.faults == (f"{recording.path}: records 3 to 5: missing; restore the files that held them",)
+    path.write_bytes(whole)
+    assert reader.refresh() is True
+    assert len(reader.record_iterations) == 6
+    assert reader.faults == ()
+
+
+def test_a_live_run_that_lost_its_newest_files_says_so(recording: Recording) -> None:
+    recording.append(40)
+    reader = recording.reader()
+    (recording.path / "journal" / "records-0000000032.dtj").unlink()
+    assert reader.refresh() is True
+    assert len(reader.record_iterations) == 32
+    assert reader.faults == (f"{recording.path}: records 32 to 39: missing; restore the files that held them",)
+
+
+def test_what_a_question_missed_first_is_told_by_the_next_refresh(recording: Recording) -> None:
+    """It looks again by itself: the refresh behind it finds nothing new in the folder, but its caller has not heard."""
+    recording.append(8)
+    reader = recording.reader()
+    (recording.path / "journal" / "validations-0000000000.dtj").unlink()
+    with pytest.raises(RunDamagedError, match="was lost while it was read"):
+        reader.read_labels(slice(None), slice(None))
+    assert reader.refresh() is True
+    assert len(reader.validation_iterations) == 0
+    assert reader.refresh() is False
+
+
 def test_images_may_come_late(tmp_path: Path) -> None:
     from tests.store.builders import IMAGES, make_validation
 

@@ -193,10 +193,10 @@ def read_words(read: ActivationPlace) -> tuple[str, ...]:
     """Return of which outputs the share of zeros and the mean are, ever shorter."""
     if read.lacking:
         return (f"no activations: {safe(read.lacking)}", "no activations")
-    of = safe(read.of)
+    of, then = safe(read.of), safe(read.then)
     if read.has_zeros:
-        return (f"activations: of {of}, behind its {read.then}", f"activations of {of}, {read.then}")
-    then = f"before its {read.then}" if read.then else "no ReLU alone follows"
+        return (f"activations: of {of}, behind its {then}", f"activations of {of}, {then}")
+    then = f"before its {then}" if then else "no ReLU alone follows"
     return (f"activations: of {of}, {then}; zeros are what is not above zero", f"activations of {of}, {then}")
 
 

@@ -23,6 +23,8 @@ OFFERED = {
 """What a person may go to, in words that begin as they are looked for."""
 LISTED = (Standing.DEAD, Standing.SILENT, Standing.MOVING, Standing.LATE_STARTER)
 """What the list at the foot of the filters tells."""
+NONE_BELOW = {"dead filters": "no filter is dead", "moving filters": "none is still moving alone"}
+"""What is said where none of a kind is found, if the kind could be judged."""
 SameT = TypeVar("SameT")
 ToNode = Callable[[Scene, int], Selection]
 """Returns the selection on a node of the tree."""
@@ -96,7 +98,8 @@ def _standing_below(
         first + filter for entry, first in entries if entry.standing is Standing.MOVING for filter in entry.filters
     )
     if not entries:
-        return StandingBelow(moving, ("no filter is dead, and none is still moving alone",), False)
+        told = [words for what, words in NONE_BELOW.items() if found.tells(what)]
+        return StandingBelow(moving, (", and ".join(told) or "; ".join(found.missing), *found.missing[:1]), False)
     lines = []
     for most in (40, 12, 6, 0):
         parts = []

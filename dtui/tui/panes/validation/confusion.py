@@ -10,7 +10,7 @@ from dtui.model import TimeAxis
 from dtui.model.learning import ConfusionChange, ConfusionMatrix
 from dtui.query import RunQuery
 from dtui.tui.panes.rows import ListPane
-from dtui.tui.panes.validation.inside import INSIDE, incident_begin, open_gallery
+from dtui.tui.panes.validation.inside import INSIDE, incident_begin, open_gallery, without_validations
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.panes.message import MessagePicture
 from dtui.tui.renderables.panes.validation import matrix as drawn
@@ -123,9 +123,8 @@ class Pairs(ListPane):
         """Return the pairs that are there."""
         matrix, view = scene.answers.get(MatrixQuestion), scene.view
         if not len(view.classes) or not view.info.validations:
-            return MessagePicture(
-                "No validations in this run", "so there are no wrong labels; Esc goes back", self.title
-            )
+            lacking = ("No validations in this run", "so there are no wrong labels; Esc goes back")
+            return MessagePicture(*without_validations(scene, *lacking), self.title)
         if matrix is None:
             return MessagePicture(title=self.title)
         if not has_labels(matrix.judging):

@@ -14,7 +14,14 @@ from dtui.number_text import counted
 from dtui.query import RunQuery
 from dtui.safe_text import safe
 from dtui.tui.panes.rows import scrolled
-from dtui.tui.panes.validation.inside import INSIDE, GalleryOptions, incident_begin, open_image, open_list
+from dtui.tui.panes.validation.inside import (
+    INSIDE,
+    GalleryOptions,
+    incident_begin,
+    open_image,
+    open_list,
+    without_validations,
+)
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.panes.message import MessagePicture
 from dtui.tui.renderables.panes.validation.gallery import SIZES, TITLE, GalleryPicture, Grid, grid_of, has_pictures
@@ -112,7 +119,8 @@ class GalleryPane(Pane):
         """Return the images at hand."""
         gallery, view, options = scene.answers.get(self.question), scene.view, scene.selection.get(GalleryOptions)
         if not len(view.classes) or not view.info.validations:
-            return MessagePicture("No images in this run", "no validation was recorded; Esc goes back", self.title)
+            lacking = ("No images in this run", "no validation was recorded; Esc goes back")
+            return MessagePicture(*without_validations(scene, *lacking), self.title)
         if gallery is None:
             return MessagePicture(title=self.title)
         row = self.row(scene) if self._is_current(scene, gallery) else gallery.request.first

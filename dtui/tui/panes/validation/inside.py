@@ -20,6 +20,7 @@ from dtui.tui.state.selection import Selection
 GALLERY = "Gallery"
 IMAGE = "Image"
 CONFUSION = "Confusion"
+UNREADABLE = ("No validation can be read", "Files of this run are missing or damaged: dtui check lists them")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,11 @@ class InspectedImage:
     """The image that is looked at: its index in the ImageSet."""
 
     image: int = 0
+
+
+def without_validations(scene: Scene, words: str, hint: str) -> tuple[str, str]:
+    """Return what to say in a run without validations, and what to do: they may have been lost."""
+    return UNREADABLE if scene.view.is_damaged else (words, hint)
 
 
 @dataclass(frozen=True, slots=True)

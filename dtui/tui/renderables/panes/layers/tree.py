@@ -173,6 +173,7 @@ class TreePicture(Picture):
         readout = self._readout(frame, row, iteration)
         x = cells.text(1, y, row.about, theme.accent, limit=max(0, min(frame.width * 2 // 5, frame.width - 2)))
         said = [f"at {iteration:,}"]
+        tells_dead = self.state is not None and self.state.tells("dead filters")
         if row.norm is not None:
             series = self.beside.of(row.norm)
             said[0] += "" if series is None else f": {series.title} {number(readout.value)}"
@@ -180,7 +181,7 @@ class TreePicture(Picture):
             said.append(f"update ratio {number(readout.ratio)}" if is_other and np.isfinite(readout.ratio) else "")
         else:
             said[0] += f": {ratio_words(readout.ratio)}" if self.ratios is not None else ""
-            said.append(f"{row.dead or 'none'} of {row.node.filters:,} dead" if self.state is not None else "")
+            said.append(f"{row.dead or 'none'} of {row.node.filters:,} dead" if tells_dead else "")
             said.append(f"{row.moving} still moving" if row.moving else "")
             said.append("" if _is_ratio(self.chart) or not self.look.title else _value_words(self.look, readout))
             if self.look.starts:

@@ -1,0 +1,127 @@
+"""A run that shrinks, vanishes or is replaced while it is open: one line says so, and nothing old passes as new."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dtui.model import ImageSet, Layer, Module, Structure
+from dtui.store import RunWriter
+from dtui.tui.app import DtuiApp
+from tests.store.builders import METADATA, make_record, make_validation
+from tests.tui.driving import is_complete, press, screen_text, until
+
+SIZES = ((80, 24), (150, 50))
+SCREENS = {"Triage": "1", "Layers": "2", "Validation": "3", "Correlation": "4", "Cube": "5"}
+
+
+def write(path: Path, layers: int = 6, classes: int = 4, records: int = 48) -> Path:
+    """A run of journals, 32 frames in each."""
+    structure = Structure(
+        tuple(Layer(at, f"layer{at}", "Linear", (4, 2), 4 * at) for at in range(layers)),
+        (Module(0, "", "Net", -1, tuple(range(layers))),),
+    )
+    targets = np.repeat(np.arange(classes, dtype=np.uint16), 3)
+    names = tuple(f"class {at}" for at in range(classes))
+    images = ImageSet(names, targets, tuple(f"image {at}" for at in range(len(targets))))
+    with RunWriter(path, structure, replace(METADATA, name="run"), classes=names, compact=False) as writer:
+        writer.set_images(images)
+        for at in range(records):
+            writer.append_record(make_record(at, structure=structure))
+            writer.append_validation(make_validation(at, 10, images))
+    return writer.path
+
+
+def journals(path: Path, stream: str) -> list[Path]:
+    return sorted((path / "journal").glob(f"{stream}-*"))
+
+
+def cut(path: Path) -> None:
+    """The newest files are gone, and half of those before them."""
+    for stream in ("records", "validations"):
+        first, *others = journals(path, stream)
+        for one in others:
+            one.unlink()
+        os.truncate(first, first.stat().st_size // 2)
+
+
+def lose(stream: str) -> Callable[[Path], None]:
+    def damage(path: Path) -> None:
+        for one in journals(path, stream):
+            one.unlink()
+
+    return damage
+
+
+def replace_run(path: Path) -> None:
+    """Another training with fewer layers, classes, images and records."""
+    shutil.rmtree(path)
+    write(path, layers=2, classes=2, records=14)
+
+
+DAMAGES = {
+    "cut": (cut, ("missing", "damaged")),
+    "no records": (lose("records"), ("missing", "damaged")),
+    "no validations": (lose("validations"), ("missing", "damaged")),
+    "removed": (shutil.rmtree, ("removed", "gone")),
+    "replaced": (replace_run, ("another run has taken its place", "gone")),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("size", SIZES)
+async def test_it_is_said_in_one_line_and_every_key_still_works(tmp_path: Path, damage: str, size) -> None:
+    do, (said, status) = DAMAGES[damage]
+    app = DtuiApp(write(tmp_path / ("a folder with a long name " * 4) / "run"))
+    async with app.run_test(size=size) as pilot:
+        await until(pilot, lambda: is_complete(app))
+        await press(app, pilot, "2", "G", "3", "tab", "G")
+        do(app.path)
+        app.loader.poll()
+        await until(pilot, lambda: said in screen_text(app).splitlines()[-1])
+        for name, key in SCREENS.items():
+            await pilot.press(key)
+            assert app.session.scene.screen.name == name
+            await pilot.press("j", "k", "n", "tab", "J", "left", "home", "end")
+            app.loader.poll()
+            await pilot.pause()
+            assert app.session._failed == {}
+        assert (status if size[0] > 100 or status == "gone" else "dam") in screen_text(app).splitlines()[0]
+        assert app.session.selection.cursor <= app.session.view.last_iteration
+
+
+async def test_what_is_lost_is_not_told_as_what_never_was(tmp_path: Path) -> None:
+    app = DtuiApp(write(tmp_path / "run"))
+    async with app.run_test(size=(150, 50)) as pilot:
+        await until(pilot, lambda: is_complete(app))
+        await press(app, pilot, "2")
+        assert "no filter is dead" in screen_text(app)
+        assert "none of 4 dead" in screen_text(app)
+        lose("records")(app.path)
+        app.loader.poll()
+        await until(pilot, lambda: "records 0 to 47: missing" in screen_text(app))
+        await until(pilot, lambda: "dead filters could not be told: 0 records" in screen_text(app))
+        assert "is dead" not in screen_text(app)
+        assert "4 dead" not in screen_text(app)
+        lose("validations")(app.path)
+        app.loader.poll()
+        await until(pilot, lambda: "validations 0 to 47: missing" in screen_text(app))
+        assert "Nothing can be read" in screen_text(app)
+        assert "before its first record" not in screen_text(app)
+
+
+async def test_lost_validations_are_said_although_a_question_missed_them_first(tmp_path: Path) -> None:
+    app = DtuiApp(write(tmp_path / "run"))
+    async with app.run_test(size=(150, 50)) as pilot:
+        await until(pilot, lambda: is_complete(app))
+        lose("validations")(app.path)
+        await pilot.press("3")
+        await until(pilot, lambda: "was lost while it was read" in screen_text(app))
+        app.loader.poll()
+        await until(pilot, lambda: "No validation can be read" in screen_text(app))
