@@ -202,7 +202,7 @@ def _curve_layers(curves: Sequence[Curve], axis: TimeAxis, unit: str, strip: flo
         legend=None,
     )
     written = theme.number_expression("datum.value")
-    told: dict[str, Any] = {"format": ".0%"} if unit == "share" else {"labelExpr": written}
+    told = {"labelExpr": theme.share_expression("datum.value", 0) if unit == "share" else written}
     scale = _value_scale(curves, unit)
     y = alt.Y(
         "value:Q",
@@ -228,7 +228,7 @@ def _curve_layers(curves: Sequence[Curve], axis: TimeAxis, unit: str, strip: flo
             **_channels(y="value:Q", opacity=alt.OpacityValue(1, condition={"test": "iteration == null", "value": 0}))
         )
     )
-    told_value = "format(datum.value, '.1%')" if unit == "share" else written
+    told_value = theme.share_expression("datum.value") if unit == "share" else written
     lines = labels.lines_a_name(names)
     for place, curve in enumerate(curves):
         row = labels.name_row(place, len(curves), top, lines * place)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from dtui.model import RunInfo
+from dtui.model.arrays import distinct
 from dtui.number_text import counted, number_text
 from dtui.reports.charts.pictures.scale import percent
 from dtui.reports.charts.pictures.structure import structure_picture
@@ -45,10 +45,10 @@ def _structure(view: View) -> list[Item]:
     rows, named = tuple(map(row_of, tree)), named_rows(view, tree) if view.incidents else ()
     top = [row for row in rows if row.depth == 0]
     layers, modules = sum(not row.is_module for row in rows), sum(row.is_module for row in rows)
-    more, inside = " and more" if len(top) > 12 else "", _counted(modules, "module")
+    more, inside = " and more" if len(top) > 12 else "", counted(modules, "module")
     said = (
         f"The network from its input: {', '.join(row.label for row in top[:12])}{more}; "
-        f"{_counted(layers, 'layer')}{f' in {inside}' if modules else ''}."
+        f"{counted(layers, 'layer')}{f' in {inside}' if modules else ''}."
     )
     if named:
         said += f" Framed red are the layers that incidents name, {len(named)}."
@@ -64,8 +64,8 @@ def _size(view: View) -> tuple[Fact, ...]:
         Fact("iterations", _iterations(info.first_iteration, info.last_iteration)),
         Fact("records", f"{info.records:,}", f"and {info.watches:,} watches" if info.watches else ""),
         Fact("validations", f"{info.validations:,}"),
-        _judged(info),
-        Fact("network", _counted(info.layers, "layer"), _counted(info.filters, "filter")),
+        _judged(view),
+        Fact("network", counted(info.layers, "layer"), counted(info.filters, "filter")),
     ]
     if info.coverage is not None:
         facts.append(
@@ -77,11 +77,15 @@ def _size(view: View) -> tuple[Fact, ...]:
     return tuple(facts)
 
 
-def _judged(info: RunInfo) -> Fact:
-    """Return what the validations judge, and by what."""
-    if info.judging is None:
-        return Fact("images", f"{info.images:,}", _counted(info.classes, "class", "es"))
-    return Fact("items", f"{info.images:,}", f"{_counted(info.classes, 'group')}; {safe(info.judging.sentence, 300)}")
+def _judged(view: View) -> Fact:
+    """Return what the validations judge, and by what; where some classes have no images, how many have."""
+    info, images, (many, groups) = view.info, view.query.image_set(), view.nouns
+    filled = info.classes if images is None else len(distinct(images.targets))
+    told = counted(info.classes, view.group, groups)
+    told = told if filled == info.classes else f"of {filled:,} of {told}"
+    return Fact(
+        many, f"{info.images:,}", told if info.judging is None else f"{told}; {safe(info.judging.sentence, 300)}"
+    )
 
 
 def _settings(view: View) -> tuple[tuple[Fact, ...], tuple[Fact, ...]]:
@@ -135,10 +139,6 @@ def _plain(value: object) -> str:
         return number_text(value, 6)
     text = str(value)
     return text[1:-1] if _LIST.fullmatch(text) else text
-
-
-def _counted(number: int, noun: str, plural: str = "s") -> str:
-    return f"{number:,} {noun}{'' if number == 1 else plural}"
 
 
 def _iterations(first: int | None, last: int | None) -> str:

@@ -58,6 +58,9 @@ def test_every_kind_of_chart_can_be_drawn() -> None:
             mode = "vega-lite" if "vega-lite" in spec["$schema"] else "vega"
             svg = converter.draw(Chart(name, "", mode, lambda spec=spec: spec, ""))
             assert svg.startswith("<svg"), name
+            if name in ("curves_share", "class_strips"):
+                assert "\N{NO-BREAK SPACE}%<" in svg
+                assert not re.search(r"\d%<", svg), f"{name}: a share is written otherwise than in the words beside it"
             assert not re.search("NaN|undefined", svg), name
 
 
