@@ -228,7 +228,10 @@ def _curve_layers(curves: Sequence[Curve], axis: TimeAxis, unit: str, strip: flo
             **_channels(y="value:Q", opacity=alt.OpacityValue(1, condition={"test": "iteration == null", "value": 0}))
         )
     )
-    told_value = theme.share_expression("datum.value") if unit == "share" else written
+    share = theme.share_expression("datum.value"), theme.share_expression("datum.value", 0)
+    told_value = (
+        f"datum.value < 0.9995 ? {share[0]} : {share[1]}" if unit == "share" else written
+    )  # 100.0 % is too wide
     lines = labels.lines_a_name(names)
     for place, curve in enumerate(curves):
         row = labels.name_row(place, len(curves), top, lines * place)

@@ -271,6 +271,14 @@ def test_a_long_name_and_its_value_do_not_meet(name: str, lines: set[float]) -> 
     assert {float(place) for place in places} == lines
 
 
+@pytest.mark.parametrize(("share", "told"), [(0.9994, "99.9"), (0.9995, "100"), (1.0, "100")])
+def test_the_last_value_of_a_share_leaves_room_for_its_name(share: float, told: str) -> None:
+    spec = curve_chart([Curve("error", "#000000", np.full(6, share))], AXIS, unit="share")
+    with ChartConverter() as converter:
+        svg = converter.draw(Chart("a", "", "vega-lite", lambda: spec, ""))
+    assert re.search(f'font-weight="bold"[^>]*>{told}\N{NO-BREAK SPACE}%<', svg)
+
+
 def test_an_event_goes_round_the_label_of_a_stage() -> None:
     axis = TimeAxis(0, 1000, 10)
     stages = stage_rows((Stage(0, 0.1), Stage(500, 0.01)), axis)
