@@ -202,12 +202,12 @@ def _curve_layers(curves: Sequence[Curve], axis: TimeAxis, unit: str, strip: flo
         legend=None,
     )
     written = theme.number_expression("datum.value")
-    told = {"labelExpr": theme.share_expression("datum.value", 0) if unit == "share" else written}
+    told = theme.share_expression("datum.value", 0) if unit == "share" else written
     scale = _value_scale(curves, unit)
     y = alt.Y(
         "value:Q",
         scale=scale,
-        axis=alt.Axis(title=None, domain=False, ticks=False, **told, **_decades(scale, curves)),
+        axis=alt.Axis(title=None, domain=False, ticks=False, labelExpr=told, **_decades(scale, curves)),
     )
     base = alt.Chart(alt.NamedData(name="curves")).encode(**_channels(x=_x(axis, strip), color=colour))
     layers = []
