@@ -202,12 +202,12 @@ def _curve_layers(curves: Sequence[Curve], axis: TimeAxis, unit: str, strip: flo
         legend=None,
     )
     written = theme.number_expression("datum.value")
-    told: dict[str, Any] = {"format": ".0%"} if unit == "share" else {"labelExpr": written}
+    told = theme.share_expression("datum.value", 0) if unit == "share" else written
     scale = _value_scale(curves, unit)
     y = alt.Y(
         "value:Q",
         scale=scale,
-        axis=alt.Axis(title=None, domain=False, ticks=False, **told, **_decades(scale, curves)),
+        axis=alt.Axis(title=None, domain=False, ticks=False, labelExpr=told, **_decades(scale, curves)),
     )
     base = alt.Chart(alt.NamedData(name="curves")).encode(**_channels(x=_x(axis, strip), color=colour))
     layers = []
@@ -228,7 +228,10 @@ def _curve_layers(curves: Sequence[Curve], axis: TimeAxis, unit: str, strip: flo
             **_channels(y="value:Q", opacity=alt.OpacityValue(1, condition={"test": "iteration == null", "value": 0}))
         )
     )
-    told_value = "format(datum.value, '.1%')" if unit == "share" else written
+    share = theme.share_expression("datum.value"), theme.share_expression("datum.value", 0)
+    told_value = (
+        f"datum.value < 0.9995 ? {share[0]} : {share[1]}" if unit == "share" else written
+    )  # 100.0 % is too wide
     lines = labels.lines_a_name(names)
     for place, curve in enumerate(curves):
         row = labels.name_row(place, len(curves), top, lines * place)

@@ -84,7 +84,7 @@ def label_marks() -> list[Spec]:
     }
     detail = {**place, "x": -58, "text": field("detail"), "align": "right", "fill": theme.MUTED}
     unless_narrow = {"fillOpacity": signal("narrow ? 0 : 1")}
-    shown = {"text": signal(f"{value} == null ? '' : format({value}, '.1%')"), "fontWeight": weight}
+    shown = {"text": signal(f"{value} == null ? '' : {theme.share_expression(value)}"), "fontWeight": weight}
     return [
         mark("text", name, begin, data="rows"),
         mark("text", detail, unless_narrow, data="rows"),
@@ -121,15 +121,17 @@ def header_marks(one: str = "class") -> list[Spec]:
         moved = {"x": signal(f"{round(50 + k * width / swatches, 2)} - gutter"), "y": signal(f"-22 - {_HIGHER}")}
         marks.append(mark("rect", where, moved))
     readout = (
-        "mark ? (mark.direction == 'gained' ? '▲ gained ' : '▼ lost ') + format(mark.share, '.1%') + ' of ' + mark.of"
+        "mark ? (mark.direction == 'gained' ? '▲ gained ' : '▼ lost ')"
+        f" + {theme.share_expression('mark.share')} + ' of ' + mark.of"
         " + ' · iteration ' + format(mark.iteration - 0.5, ',d')"
         " + (mark.anomalies > 1 ? ' · ' + mark.anomalies + ' anomalies here' : '')"
-        " : over ? over.name + ' · ' + shown_text + (value == null ? '' : ' · error ' + format(value, '.1%'))"
+        " : over ? over.name + ' · ' + shown_text"
+        f" + (value == null ? '' : ' · error ' + {theme.share_expression('value')})"
         f" : 'error of each {one}' + (iteration == null ? '' : ' · ' + shown_text)"
     )
     for text, x, y, fill in (
         ("'error 0'", "-gutter", f"-17 - {_HIGHER}", theme.MUTED),
-        ("'100%'", f"{theme.GUTTER - 54} - gutter", f"-17 - {_HIGHER}", theme.MUTED),
+        ("'100 %'", f"{theme.GUTTER - 54} - gutter", f"-17 - {_HIGHER}", theme.MUTED),
         (readout, "narrow ? -gutter : 0", "-17", theme.INK),
     ):
         moved = {"text": signal(text), "x": signal(x), "y": signal(y)}

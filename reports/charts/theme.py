@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from dtui.number_text import NO_BREAK
 from dtui.reports.document import Spec
 
 FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
@@ -199,6 +200,11 @@ def column_signals(limits: tuple[float, float], columns: int) -> list[Spec]:
             " : 'iterations ' + format(shown_first, ',d') + '–' + format(shown_last, ',d')",
         },
     ]
+
+
+def share_expression(value: str, digits: int = 1) -> str:
+    """Return the Vega expression that writes a share in per cent, such as "2.4 %"; `digits` behind the point."""
+    return f"format(100 * {value}, '.{digits}f') + '{NO_BREAK}%'"
 
 
 def number_expression(value: str, digits: int = 4) -> str:

@@ -12,10 +12,11 @@ from dtui.safe_text import text_columns
 
 WIDTH = 78
 MOST_LINES = 40
-MOST_REMARKS = 7
+MOST_REMARKS = 6
 MOST_SINCE = 7
 MOST_FINDINGS = 6
-"""Lines of them."""
+MOST_FACTS = 7
+"""Lines of them; the details of a long fact stand below it while there is room."""
 
 
 def render_mail(report: Report) -> str:
@@ -56,10 +57,13 @@ def _chapter(chapter: Chapter) -> list[str]:
 
 def _facts(chapter: Chapter) -> list[str]:
     widest = max((text_columns(fact.name) for fact in chapter.facts), default=0)
-    return [
-        _cut(f"{padded(fact.name, widest)}  {fact.value}{f'  ({fact.detail})' if fact.detail else ''}", WIDTH)
-        for fact in chapter.facts
-    ]
+    lines, room = [], MOST_FACTS - len(chapter.facts)
+    for fact in chapter.facts:
+        head, detail = f"{padded(fact.name, widest)}  {fact.value}", f"({fact.detail})" if fact.detail else ""
+        is_parted = len(head) + 2 + len(detail) > WIDTH and room > 0
+        room -= is_parted
+        lines += [head, " " * (widest + 2) + detail] if is_parted else [f"{head}  {detail}".rstrip()]
+    return [_cut(line, WIDTH) for line in lines]
 
 
 def _incidents(found: Sequence[Line], worst: Sequence[int], room: int) -> list[str]:

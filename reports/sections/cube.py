@@ -37,7 +37,7 @@ def cube_section(view: View) -> Section | None:
     caption = (
         f"In front the {quantity} of each layer against its usual, the 20 records before; on top the error of each "
         f"{view.group} with incidents; at the right the filters that changed most, which tie both together. "
-        "Red marks are incidents and the layers that they moved; dark bars are mini-sets, as thick as they are large."
+        "Red marks are incidents and the layers that they moved; bars are mini-sets, as thick as they are large."
     )
     left_out = len(cube.grid.rows) - len(sheet.grid.rows)
     if left_out > 0:

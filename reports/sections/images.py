@@ -68,8 +68,9 @@ def _pixel_rows(view: View, labels: list[int]) -> tuple[Picture, str]:
         said.append(told)
     one, many = view.nouns[0].removesuffix("s"), view.nouns[0]
     how = (
-        f"In the picture each {one} has a pixel row, the easiest on top, dark where it was judged wrong; where {many} "
-        f"share a row, the darker the more of them. A dashed red line is an incident of the {view.group}."
+        f"In the picture each {one} has a pixel row, the easiest on top, coloured where it was judged wrong; "
+        f"where {many} share a row, the stronger the more of them. "
+        f"A dashed red line is an incident of the {view.group}."
     )
     title = f"Every {one} of the {view.of_groups('classes')} in incidents, over time"
     words = f"Pixel rows of {many} over time. {'; '.join(said)}."

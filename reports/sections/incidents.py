@@ -71,11 +71,16 @@ def _facts(view: View, incident: Incident, evidence: IncidentEvidence) -> tuple[
     if incident.filters:
         shown = ", ".join(map(str, incident.filters[:MOST_NUMBERS]))
         more = filters_of(incident) - MOST_NUMBERS
-        facts.append(Fact("filters", f"{shown} and {more:,} more" if more > 0 else shown))
+        facts.append(
+            Fact(
+                "filter" if filters_of(incident) == 1 else "filters",
+                f"{shown} and {more:,} more" if more > 0 else shown,
+            )
+        )
     if incident.classes:
         facts.append(
             Fact(
-                "classes" if view.info.judging is None else "groups",
+                view.group if len(incident.classes) == 1 else view.of_groups("classes"),
                 ", ".join(view.class_name(label) for label in incident.classes),
             )
         )

@@ -64,8 +64,8 @@ def layers_section(view: View) -> Section | None:
         named=named_rows(view, tree),
     )
     caption = (
-        "One horizon graph a row: a value fills a pale band first, then a darker one over it; blue is positive, brown "
-        "negative. A column shows the value farthest from zero of its iterations."
+        "One horizon graph a row: a value fills a faint band first, then a stronger one over it; "
+        "blue is positive, brown negative. A column shows the value farthest from zero of its iterations."
     )
     if any(plane.nonfinite is not None for plane in planes):
         caption += " A red bar through a row is where NaN or Inf was counted among its elements."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from dtui.model import RunInfo
+from dtui.model.arrays import distinct
 from dtui.number_text import counted, number_text
 from dtui.reports.charts.pictures.scale import percent
 from dtui.reports.charts.pictures.structure import structure_picture
@@ -64,7 +64,7 @@ def _size(view: View) -> tuple[Fact, ...]:
         Fact("iterations", _iterations(info.first_iteration, info.last_iteration)),
         Fact("records", f"{info.records:,}", f"and {info.watches:,} watches" if info.watches else ""),
         Fact("validations", f"{info.validations:,}"),
-        _judged(info),
+        _judged(view),
         Fact("network", counted(info.layers, "layer"), counted(info.filters, "filter")),
     ]
     if info.coverage is not None:
@@ -77,11 +77,15 @@ def _size(view: View) -> tuple[Fact, ...]:
     return tuple(facts)
 
 
-def _judged(info: RunInfo) -> Fact:
-    """Return what the validations judge, and by what."""
-    if info.judging is None:
-        return Fact("images", f"{info.images:,}", counted(info.classes, "class"))
-    return Fact("items", f"{info.images:,}", f"{counted(info.classes, 'group')}; {safe(info.judging.sentence, 300)}")
+def _judged(view: View) -> Fact:
+    """Return what the validations judge, and by what; where some classes have no images, how many have."""
+    info, images, (many, groups) = view.info, view.query.image_set(), view.nouns
+    filled = info.classes if images is None else len(distinct(images.targets))
+    told = counted(info.classes, view.group, groups)
+    told = told if filled == info.classes else f"of {filled:,} of {told}"
+    return Fact(
+        many, f"{info.images:,}", told if info.judging is None else f"{told}; {safe(info.judging.sentence, 300)}"
+    )
 
 
 def _settings(view: View) -> tuple[tuple[Fact, ...], tuple[Fact, ...]]:

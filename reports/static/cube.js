@@ -111,6 +111,7 @@
     // --- picks
     const whole = value => Math.round(value).toLocaleString("en-US");
     const count = (number, word) => `${number} ${word}${number === 1 ? "" : "s"}`;
+    const stretch = (from, to) => from === to ? `iteration ${whole(from)}` : `iterations ${whole(from)}–${whole(to)}`;
     const fits = pick => cube.events.filter(event =>
       (pick.row === undefined || event.row === pick.row) &&
       (pick.layer === undefined || event.layers[pick.layer]) &&
@@ -125,7 +126,7 @@
       const parts = [];
       if (pick.row !== undefined) parts.push(cube.rows[pick.row]);
       if (pick.layer !== undefined) parts.push(cube.layers[pick.layer]);
-      if (pick.from !== undefined) parts.push(`iterations ${whole(Math.max(0, pick.from))}–${whole(pick.to - 1)}`);
+      if (pick.from !== undefined) parts.push(stretch(Math.max(0, Math.round(pick.from)), Math.round(pick.to - 1)));
       const column = pick.from === undefined ? null : Math.floor((pick.at - cube.first) / span * cube.columns);
       if (column !== null && pick.row !== undefined && values.top) {
         const error = values.top(pick.row, column);

@@ -58,6 +58,9 @@ def test_every_kind_of_chart_can_be_drawn() -> None:
             mode = "vega-lite" if "vega-lite" in spec["$schema"] else "vega"
             svg = converter.draw(Chart(name, "", mode, lambda spec=spec: spec, ""))
             assert svg.startswith("<svg"), name
+            if name in ("curves_share", "class_strips"):
+                assert "\N{NO-BREAK SPACE}%<" in svg
+                assert not re.search(r"\d%<", svg), f"{name}: a share is written otherwise than in the words beside it"
             assert not re.search("NaN|undefined", svg), name
 
 
@@ -266,6 +269,14 @@ def test_a_long_name_and_its_value_do_not_meet(name: str, lines: set[float]) -> 
     texts = [layer for layer in spec["layer"] if layer["mark"]["type"] == "text" and "color" in layer["mark"]]
     places = [layer["encoding"]["y"]["value"]["expr"].partition(" : ")[2] for layer in texts[:2]]
     assert {float(place) for place in places} == lines
+
+
+@pytest.mark.parametrize(("share", "told"), [(0.9994, "99.9"), (0.9995, "100"), (1.0, "100")])
+def test_the_last_value_of_a_share_leaves_room_for_its_name(share: float, told: str) -> None:
+    spec = curve_chart([Curve("error", "#000000", np.full(6, share))], AXIS, unit="share")
+    with ChartConverter() as converter:
+        svg = converter.draw(Chart("a", "", "vega-lite", lambda: spec, ""))
+    assert re.search(f'font-weight="bold"[^>]*>{told}\N{NO-BREAK SPACE}%<', svg)
 
 
 def test_an_event_goes_round_the_label_of_a_stage() -> None:

@@ -322,5 +322,8 @@ def test_the_cube_links_its_faces_and_unfolds(
     browser.wait_for(f"{slant} === 0")
     browser.run(f"{shown}.dispatchEvent(new KeyboardEvent('keydown', {{key: 'ArrowDown'}}))")
     browser.wait_for(f"{words}.startsWith('conv1')")
+    browser.run(f"{shown}.dispatchEvent(new KeyboardEvent('keydown', {{key: 'Escape'}}))")
+    browser.run(f"{shown}.dispatchEvent(new KeyboardEvent('keydown', {{key: 'ArrowRight'}}))")
+    browser.wait_for(f"{words}.startsWith('iteration 100 ')")
     assert browser.console == []
     assert [url for url in browser.requests if not url.startswith(("data:", "file:"))] == []

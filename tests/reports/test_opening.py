@@ -146,6 +146,13 @@ def test_mail_is_short_and_has_all(tmp_path: Path) -> None:
     assert "First report of this run" in lines
 
 
+def test_mail_tells_a_fact_to_its_end(tmp_path: Path) -> None:
+    write_report([SAMPLES / "digits-segmentation.dtui"], tmp_path / "a.txt")
+    lines = (tmp_path / "a.txt").read_text(encoding="utf-8").splitlines()
+    assert lines[lines.index("state               done") + 1].endswith("UTC after 4 min 5 s)")
+    assert not any("…" in line for line in lines)
+
+
 def many(count: int, words: str = "something happened") -> Chapter:
     """Return a chapter with so many incidents, long remarks, and much trouble."""
     made = [
@@ -197,7 +204,7 @@ def test_names_are_no_markup_in_markdown(runs: dict[str, FakeQuery], tmp_path: P
 
 
 def test_what_markdown_would_take_for_markup_stays_readable() -> None:
-    assert escaped("2.4 %") == "2.4 %"
+    assert escaped("2.4 %") == "2.4\N{NO-BREAK SPACE}%"
     assert escaped("layer3.0.conv1") == "layer3.0.conv1"
     assert escaped("# a") == "\\# a"
     assert escaped("- a") == "\\- a"

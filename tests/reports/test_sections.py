@@ -14,7 +14,7 @@ from dtui.cli.parser import open_parser
 from dtui.model import Cause, Evidence, Gap, Incident
 from dtui.query import open_run
 from dtui.reports import build_report, write_report
-from dtui.reports.document import Facts, Gallery, Paragraph, Picture, Pieces, Section, Table
+from dtui.reports.document import Card, Facts, Gallery, Paragraph, Picture, Pieces, Section, Table
 from dtui.reports.sections import section_names
 from dtui.reports.sections.incidents import filters_of
 from dtui.tui.panes.table import TABLE
@@ -195,6 +195,42 @@ def test_an_incident_counts_all_filters_that_died_though_it_names_some() -> None
     incident = Incident("i", Cause.DEAD, 10, 10, ("conv1",), tuple(range(32)), (), (died,), "", 2.0)
     assert filters_of(incident) == 64
     assert filters_of(replace(incident, cause=Cause.FILTER, filters=(3, 5))) == 2
+
+
+def test_what_an_incident_is_of_is_called_one_where_it_is_one() -> None:
+    expected = {
+        "mnist-faults": [
+            {"class": "4"},
+            {"class": "1"},
+            {"filters": "1, 4, 5, 8, 11, 14"},
+            {"filter": "17"},
+            {"class": "7"},
+        ],
+        "digits-segmentation": [{"group": "three"}, {"filter": "5", "group": "three"}],
+        "mnist-dying": [{"classes": "0, 2, 9"}],
+    }
+    for name, told in expected.items():
+        with open_run(SAMPLES / f"{name}.dtui") as query:
+            (part,) = build_report([query], sections=["incidents"]).chapters[0].sections
+        names = {"class", "classes", "group", "groups", "filter", "filters"}
+        cards = [item for item in part.items if isinstance(item, Card)]
+        assert [{one.name: one.value for one in card.facts if one.name in names} for card in cards] == told
+
+
+def test_no_words_on_a_picture_are_wrong_in_the_dark() -> None:
+    """A dark page draws what is strong in bright colours, so no caption may say that it is dark or pale."""
+    with open_run(SAMPLES / "mnist-faults.dtui") as query:
+        for part in build_report([query]).chapters[0].sections:
+            assert not re.search(r"\b(dark|pale|bright|light)(er|est)?\b", part.caption), part.title
+
+
+def test_groups_without_items_are_told_from_those_that_have_some() -> None:
+    with open_run(SAMPLES / "digits-segmentation.dtui") as query:
+        classes, made = build_report([query], sections=["classes", "made"]).chapters[0].sections
+    assert classes.caption.startswith("5 groups, ")
+    facts = [fact for item in made.items if isinstance(item, Facts) for fact in item.facts]
+    (judged,) = (fact for fact in facts if fact.name == "items")
+    assert judged.detail.startswith("of 5 of 6 groups; an item is right")
 
 
 def test_each_section_with_a_screen_says_how_to_open_it(sections: dict[str, Section]) -> None:

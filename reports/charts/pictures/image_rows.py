@@ -1,4 +1,4 @@
-"""Draws the images of some classes over time: a pixel row an image, or several, dark where it was judged wrong."""
+"""Draws the images of some classes over time: a pixel row an image, or several, coloured where it was judged wrong."""
 
 from __future__ import annotations
 
