@@ -122,7 +122,7 @@ def test_one_incident_is_not_incidents() -> None:
 def test_opening_the_open_run_from_the_list_selects_its_strongest_incident(faults: RunQuery) -> None:
     desk = Desk(faults)
     desk.session.choose(desk.session.selection.changed(entry=None))
-    assert "j and k select an incident" in desk.panes()["detail"]
+    assert "j selects the first incident, N the last one before the crosshair" in desk.panes()["detail"]
     desk.press("6")
     desk.session.choose(_opened_first(desk.session.scene, desk.session.view.path))
     assert desk.screen == "Triage"

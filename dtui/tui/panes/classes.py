@@ -17,7 +17,7 @@ from dtui.tui.panes.validation.classes_here import ErrorsNowQuestion, ErrorsQues
 from dtui.tui.panes.validation.inside import INSIDE, open_gallery
 from dtui.tui.renderables.panes.classes import TITLE, ClassesPicture, class_row_height
 from dtui.tui.renderables.panes.classes import ClassRow as DrawnClass
-from dtui.tui.renderables.panes.message import MessagePicture
+from dtui.tui.renderables.panes.message import MessagePicture, reading
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.renderables.parts.words.class_names import class_name
 from dtui.tui.state.actions import SHOWN, Action
@@ -133,7 +133,7 @@ class Classes(ListPane):
         if not len(view.classes) or not view.info.validations:
             return MessagePicture(*NO_VALIDATION, self.title)
         if not view.clusters:
-            return MessagePicture(title=self.title)
+            return reading("the errors of the classes", self.title)
         rows, options = self.items(scene), selection.get(ClassesOptions)
         is_filtered = bool(selection.search_of(self.name)) or options.only_here
         drawn = tuple(

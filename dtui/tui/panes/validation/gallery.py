@@ -16,7 +16,7 @@ from dtui.safe_text import safe
 from dtui.tui.panes.rows import scrolled
 from dtui.tui.panes.validation.inside import INSIDE, GalleryOptions, incident_begin, open_image, open_list
 from dtui.tui.renderables.canvas.frame import Frame
-from dtui.tui.renderables.panes.message import MessagePicture
+from dtui.tui.renderables.panes.message import MessagePicture, reading
 from dtui.tui.renderables.panes.validation.gallery import SIZES, TITLE, GalleryPicture, Grid, grid_of, has_pictures
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.renderables.parts.words.class_names import class_name
@@ -114,7 +114,7 @@ class GalleryPane(Pane):
         if not len(view.classes) or not view.info.validations:
             return MessagePicture("No images in this run", "no validation was recorded; Esc goes back", self.title)
         if gallery is None:
-            return MessagePicture(title=self.title)
+            return reading("the images", self.title)
         row = self.row(scene) if self._is_current(scene, gallery) else gallery.request.first
         return GalleryPicture(gallery, row, view.classes, self._title(scene, gallery), options.size)
 
