@@ -10,7 +10,7 @@ from typing import Any
 from dtui.dataclass_on_use import dataclass
 from dtui.model import TimeAxis
 from dtui.model.findings.review import Entry
-from dtui.model.judging import as_groups
+from dtui.model.judging import as_groups, class_called
 from dtui.safe_text import safe
 from dtui.tui.panes.rows import ListPane
 from dtui.tui.panes.validation.classes_here import ErrorsNowQuestion, ErrorsQuestion, WorstQuestion, labels_here
@@ -326,7 +326,11 @@ class Classes(ListPane):
             yield f"classes by {words}", "Order the classes so.", cycling(ClassesOptions, "sort", (sort,))
         one = as_groups("class", scene.view.info.judging)
         for label, name in enumerate(scene.view.classes):
-            yield f"{one} {safe(name)}", f"Select this {one}.", partial(_go_to_class, label=label)
+            yield (
+                class_called(safe(name), scene.view.info.judging),
+                f"Select this {one}.",
+                partial(_go_to_class, label=label),
+            )
 
 
 def _go_to_class(scene: Scene, label: int) -> Selection:
