@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from dtui.dataclass_on_use import dataclass
 
@@ -101,3 +102,26 @@ def as_groups(words: str, judging: Judging | None) -> str:
     for word, said in (("classes", "groups"), ("Classes", "Groups"), ("class", "group"), ("image", "item")):
         words = words.replace(word, said)
     return words.replace("Image", "Item")
+
+
+def class_called(name: str, judging: Judging | None = None) -> str:
+    """Return a class as a sentence names it: "class cat", or "class 0" of one that is called so itself.
+
+    Args:
+        name: Of the class; data from outside.
+        judging: What decides what is right; in a run with scores it is a group.
+    """
+    word = as_groups("class", judging)
+    return name if _names_itself(name, word) else f"{word} {name}"
+
+
+def classes_called(names: Sequence[str], judging: Judging | None = None) -> str:
+    """Return some classes, at least one, as a sentence names them: "classes cat, dog", or "class 0, class 4"."""
+    if len(names) == 1 or any(_names_itself(name, as_groups("class", judging)) for name in names):
+        return ", ".join(class_called(name, judging) for name in names)
+    return f"{as_groups('classes', judging)} {', '.join(names)}"
+
+
+def _names_itself(name: str, word: str) -> bool:
+    """Whether a name begins with the word for what it names, as "class 0" and "class_0" do, and "classic" does not."""
+    return name.lower().startswith(word) and not name[len(word) : len(word) + 1].isalpha()

@@ -52,7 +52,7 @@ from dtui.record.validation.validation_watch import ValidationWatch
 from dtui.record.validation.validator import Validator
 from dtui.record.writing.failure_guard import Boundary
 from dtui.record.writing.process_end import EndWatch
-from dtui.record.writing.warn import forget_told, reason_of
+from dtui.record.writing.warn import forget_told, whole_reason_of
 from dtui.record.writing.writer_thread import Store
 from dtui.run_path import SUFFIX
 
@@ -155,7 +155,8 @@ class Recorder(LoopCalls, ValidationCalls):
                 another network or other classes.
             RunExistsError: `on_existing` does not allow what is at `path`, or a living process records it.
             DtuiError: The run to go on with cannot be read.
-            MissingExtraError: `fused` is True, and numba (on a GPU: triton) is not installed.
+            MissingExtraError: `fused` is True, and numba (on a GPU: triton) is not installed; or a library that writes
+                runs, such as PyTables, cannot be loaded.
         """
         occupy_closed()
         check_period(every)
@@ -254,7 +255,7 @@ class Recorder(LoopCalls, ValidationCalls):
         if error is None or (isinstance(error, SystemExit) and not error.code):
             self.close()
         else:
-            self._finish(RunStatus.CRASHED, reason_of(error))
+            self._finish(RunStatus.CRASHED, whole_reason_of(error))
 
     def __deepcopy__(self, memo: object) -> Recorder:
         """Return the recorder itself: a copied training is not recorded twice."""

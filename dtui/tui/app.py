@@ -176,7 +176,7 @@ class DtuiApp(AskingApp):
         elif isinstance(event, Failed) and event.about == "switch":
             self.session.refuse_run(event.message)
         elif isinstance(event, Failed):
-            (self.session.lost if event.is_gone else self.session.fail)(event.message)
+            self.session.lost(event.message) if event.is_gone else self.session.fail(event.message, event.about)
         elif isinstance(event, Decided):
             if event.error:
                 self.session.fail(event.error)

@@ -19,7 +19,7 @@ import pytest
 from dtui.cli import main
 from dtui.cli.launching.launch import script_name
 from dtui.cli.launching.summary import summary
-from dtui.launch_notes import PYTHON, TORCH, Note, Notes, Settings
+from dtui.launch_notes import FROZEN, PYTHON, TORCH, Note, Notes, Settings
 from dtui.store import RunWriter
 from tests.store.builders import METADATA, STRUCTURE, make_record
 
@@ -212,4 +212,10 @@ def test_the_line_says_what_to_add_where_nothing_or_no_validation_was_found(tmp_
         "dtui.Recorder('runs/x', model, optimizer) and around the evaluation with recorder.validation(loader):, in it "
         "without a loader recorder.predictions(logits, labels, ids), and for what is no classifier "
         "recorder.judge(ids, scores)"
+    )
+    notes.mark(FROZEN)
+    assert summary(["python", "train.py"], settings) == (
+        "runs/x: 1 record; no validation was found, only of a frozen script; to record one, add to the script "
+        "recorder = dtui.Recorder('runs/x', model, optimizer) and around the evaluation with "
+        "recorder.validation(loader, model=frozen):"
     )

@@ -11,6 +11,7 @@ import pytest
 from dtui.errors import NotRecordedError
 from dtui.model import LAYER_STATISTICS, SOURCES, Layer, Structure, TimeAxis
 from dtui.model.compare import Alignment, Comparison, Measure
+from dtui.model.judging import BY_THRESHOLD, HIGHER, Judging, class_called, classes_called
 from dtui.query import RunQuery, open_run
 from dtui.query.compare.pairs import columns_of
 from tests.query.fake_reader import FakeReader
@@ -50,7 +51,7 @@ def test_the_class_that_breaks_is_named_where_it_breaks() -> None:
     assert [one.name for one in first.of("class")] == ["class 0"]
     assert first.of("class")[0].b == pytest.approx(1.0)
     assert found.same_until == 309
-    assert found.verdict.startswith("first divergence: iteration 312, class class 0")
+    assert found.verdict.startswith("first divergence: iteration 312, class 0")
     assert "the same, number for number, up to 309" in found.verdict
 
 
@@ -212,3 +213,19 @@ def test_incidents_of_the_other_run_lie_on_the_first_ones_axis() -> None:
     assert incident.first > 2390  # the first run never came so far
     assert by_iteration.incidents_at == (None,)
     assert place == pytest.approx(incident.first / 4216 * 2390, abs=20)
+
+
+def test_a_class_is_called_so_once() -> None:
+    scored = Judging("IoU", HIGHER, BY_THRESHOLD, 0.5, 2)
+    called = {
+        "cat": "class cat",
+        "class 0": "class 0",
+        "Class_1": "Class_1",
+        "class": "class",
+        "classic": "class classic",
+    }
+    assert {name: class_called(name) for name in called} == called
+    assert [class_called(name, scored) for name in ("class 0", "group 1")] == ["group class 0", "group 1"]
+    assert classes_called(["cat", "dog at 4"]) == "classes cat, dog at 4"
+    assert classes_called(["class 0", "class 4", "cat"]) == "class 0, class 4, class cat"
+    assert classes_called(["cat"]) == "class cat"

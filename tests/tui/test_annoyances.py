@@ -13,8 +13,10 @@ from dtui.model import RunStatus, TreeNode
 from dtui.model.findings.incident_evidence import TurnedWrong
 from dtui.model.findings.incidents import Cause
 from dtui.model.findings.review import NAMED_FILTERS, of_incident
+from dtui.model.relations import Event
 from dtui.query import RunQuery
 from dtui.tui.opening import view_of
+from dtui.tui.panes.layers.filter_inspector import acts_words
 from dtui.tui.panes.runs.run_list import _opened_first
 from dtui.tui.panes.table import TABLE
 from dtui.tui.renderables.canvas.cells import Cells
@@ -122,7 +124,7 @@ def test_one_incident_is_not_incidents() -> None:
 def test_opening_the_open_run_from_the_list_selects_its_strongest_incident(faults: RunQuery) -> None:
     desk = Desk(faults)
     desk.session.choose(desk.session.selection.changed(entry=None))
-    assert "j and k select an incident" in desk.panes()["detail"]
+    assert "j selects the first incident, N the last one before the crosshair" in desk.panes()["detail"]
     desk.press("6")
     desk.session.choose(_opened_first(desk.session.scene, desk.session.view.path))
     assert desk.screen == "Triage"
@@ -274,6 +276,8 @@ def test_a_class_whose_name_says_so_is_not_a_class_class() -> None:
     entry = of_incident(incident(430, Cause.CLASS, classes=(0, 1), layers=()))
     for names, place in ((("class 878", "b"), "class 878 and 1 more"), (("classic", "b"), "class classic and 1 more")):
         assert entry.place(names) == place
+    events = (Event(0, 30, "a"), Event(1, 30, "b"))
+    assert "class_0 at 30 · class b at 30" in acts_words(events, ("class_0", "b"))[0]
 
 
 def test_a_low_list_shows_incidents_before_quiet_lines(faults: RunQuery) -> None:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from dtui.errors import DtuiError
-from dtui.launch_notes import LEFT_ALONE, OPTIMIZER, PYTHON, TORCH, Notes, Settings, shown_path
+from dtui.launch_notes import FROZEN, LEFT_ALONE, OPTIMIZER, PYTHON, TORCH, Notes, Settings, shown_path
 from dtui.number_text import counted
 
 _MOST_SHOWN = 5
@@ -60,12 +60,19 @@ def _what(recorded: Sequence[str], problems: Sequence[str], settings: Settings) 
     if len(recorded) > _MOST_SHOWN:
         said.append(f"{len(recorded) - _MOST_SHOWN} more")
     if not any(validations for _, validations in held):
-        said.append(
-            f"no validation was found; to record one, add to the script {_line(settings)} and around the evaluation "
-            "with recorder.validation(loader):, in it without a loader recorder.predictions(logits, labels, ids), and "
-            "for what is no classifier recorder.judge(ids, scores)"
-        )
+        said.append(_without_validation(settings, has_frozen=Notes(settings.folder).has(FROZEN)))
     return "; ".join([*said, *problems])
+
+
+def _without_validation(settings: Settings, *, has_frozen: bool) -> str:
+    """Say how to record validations; what TorchScript has frozen has no weights, by which it would be known."""
+    add = f"to record one, add to the script {_line(settings)} and around the evaluation "
+    if has_frozen:
+        return f"no validation was found, only of a frozen script; {add}with recorder.validation(loader, model=frozen):"
+    return (
+        f"no validation was found; {add}with recorder.validation(loader):, in it without a loader "
+        "recorder.predictions(logits, labels, ids), and for what is no classifier recorder.judge(ids, scores)"
+    )
 
 
 def _held(path: str) -> tuple[int, int]:

@@ -11,6 +11,7 @@ from dtui.model.arrays import FloatArray, IntArray
 from dtui.model.axis import TimeAxis
 from dtui.model.compare.differences import Difference
 from dtui.model.findings.incidents import Incident
+from dtui.model.judging import class_called, classes_called
 from dtui.model.views import RunInfo
 from dtui.number_text import counted, number_text
 
@@ -129,7 +130,7 @@ class Parting:
         """What it is, such as "class 4"; it holds a name, which is data from outside."""
         if self.kind == "curve":
             return self.name.replace("_", " ")
-        return f"class {self.name}" if self.kind == "class" else self.name
+        return class_called(self.name) if self.kind == "class" else self.name
 
     @property
     def sentence(self) -> str:
@@ -176,8 +177,7 @@ class Divergence:
         classes, layers, curves = (self.of(kind) for kind in ("class", "layer", "curve"))
         parts = []
         if classes:
-            several = "classes " if len(classes) > 1 else "class "
-            parts.append(several + ", ".join(one.name + self._later(one) for one in classes))
+            parts.append(classes_called([one.name + self._later(one) for one in classes]))
         if layers:
             parts.append(", ".join(one.name + self._later(one) for one in layers))
         told = [one for one in curves if not parts or one.name == RATE]

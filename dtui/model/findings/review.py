@@ -8,7 +8,7 @@ from typing import Literal
 from dtui.dataclass_on_use import dataclass
 from dtui.model.findings.evidence import Anomaly
 from dtui.model.findings.incidents import Cause, Incident
-from dtui.model.judging import Judging, as_groups
+from dtui.model.judging import Judging, as_groups, class_called
 
 Listing = Literal["incidents", "anomalies"]
 """What is listed: one entry for each cause, or the paper's anomalies."""
@@ -88,9 +88,8 @@ class Entry:
         if self.classes:
             label = self.classes[0]
             name = class_names[label] if label < len(class_names) else str(label)
-            kind = as_groups("class", self.judging)
             more = f" and {len(self.classes) - 1} more" if len(self.classes) > 1 else ""
-            return (name if name.lower().startswith(f"{kind} ") else f"{kind} {name}") + more
+            return class_called(name, self.judging) + more
         return "whole network" if self.anomaly is None else self.anomaly.shown.subject
 
 

@@ -11,6 +11,7 @@ from dtui.analysis.quantiles import column_medians
 from dtui.model import BoolArray, Evidence, FloatArray, Incident, IntArray, read_only, was_logged, was_lost
 from dtui.model.arrays import median_of
 from dtui.model.findings.telling import Telling
+from dtui.model.judging import as_groups, class_called
 from dtui.query.classes import error_of_all
 from dtui.query.data import Arrays, RunData, have
 
@@ -219,9 +220,8 @@ def _class(data: RunData, one: Evidence, incident: Incident) -> Series | None:
     every = error_of_all(data)[validations]
     names = data.reader.classes
     name = names[label] if label < len(names) else str(label)
-    one_of, of_all = ("class", "all classes") if data.judging is None else ("group", "all groups")
-    name = name if name.lower().startswith(one_of) else f"{one_of} {name}"
-    return f"error of {name}", "share", data.validations[validations], errors, every, of_all
+    shown, of_all = class_called(name, data.judging), as_groups("all classes", data.judging)
+    return f"error of {shown}", "share", data.validations[validations], errors, every, of_all
 
 
 def class_error(data: RunData, label: int, validations: slice) -> FloatArray:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from dtui.errors import DtuiError
-from dtui.launch_notes import LEFT_ALONE, OPTIMIZER, Note, Notes, Settings, read_settings
+from dtui.launch_notes import FROZEN, LEFT_ALONE, OPTIMIZER, Note, Notes, Settings, read_settings
 from dtui.record.batches.passes import Early, leave, listen
 from dtui.record.launch import frameworks
 from dtui.record.launch.evaluation import Evaluations
@@ -134,6 +134,8 @@ class Session:
         """Note a call of a module. What TorchScript made is evaluated, and not trained: it hides its layers."""
         if self._state is _State.RECORDING and self._evaluations is not None:
             self._evaluations.called(module)
+            if isinstance(module, torch.jit.ScriptModule) and next(module.parameters(), None) is None:
+                self._notes.mark(FROZEN)  # without weights, nobody knows whether it was made from the model
             return
         if isinstance(module, torch.jit.ScriptModule):
             return

@@ -72,12 +72,19 @@ def _told(probe: LayerProbe) -> str:
 
 def _counts(module: nn.Module) -> tuple[int, int, int] | None:
     """Return the heads of queries, those of keys and values, and the size of each (0 if unknown) of an attention."""
-    config = getattr(module, "config", None) if "Attention" in kind_of(module) else None
+    config = _config(module) if "Attention" in kind_of(module) else None
     heads = _whole(module, HEADS) or _whole(config, HEADS)
     if not heads or heads < 2:
         return None
     fewer = _whole(module, FEWER_HEADS) or _whole(config, FEWER_HEADS) or heads
     return heads, fewer, _whole(module, SIZES) or _whole(config, SIZES)
+
+
+def _config(module: nn.Module) -> Any:
+    """Return the configuration of an attention: that of its layer, where layers may differ; None for none."""
+    config, layer = getattr(module, "config", None), getattr(module, "layer_idx", None)
+    of_layers = getattr(config, "per_layer_config", None)
+    return config if of_layers is None or type(layer) is not int else of_layers[layer]
 
 
 def _whole(owner: Any, names: Sequence[str]) -> int:

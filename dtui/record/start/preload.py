@@ -7,7 +7,11 @@ modules here.
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+
+from dtui.errors import MissingExtraError
+from dtui.record.writing.warn import reason_of
 
 _ALWAYS = (
     "linecache",  # warnings quote the line that they are about
@@ -27,9 +31,18 @@ def import_for_threads(*, is_writer: bool, has_pictures: bool, has_own_pictures:
         is_writer: Whether this process writes the run.
         has_pictures: Whether thumbnails are made.
         has_own_pictures: Whether the user's code makes them; it may open files of any image format.
+
+    Raises:
+        MissingExtraError: One of them cannot be imported, as where PyTables does not fit the other libraries.
     """
     for name in (*_ALWAYS, *(_WRITING if is_writer else ()), *(_PICTURES if is_writer and has_pictures else ())):
-        import_module(name)
+        try:
+            import_module(name)
+        except ImportError as error:
+            raise MissingExtraError(
+                f"recorder: a library that it needs cannot be loaded ({reason_of(error)}); "
+                f"install dtui again in {sys.prefix}"
+            ) from error
     if is_writer and has_pictures:
         from PIL import Image
 

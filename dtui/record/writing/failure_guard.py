@@ -15,6 +15,11 @@ from dtui.record.writing.writer_thread import Sink
 RECORDS = "records"
 VALIDATIONS = "validations"
 WATCHES = "watches"
+_LOST = {
+    "log": "what is logged is no longer recorded",
+    "close": "the end of the run could not be recorded",
+}
+"""What is said of streams that are no word for several things."""
 _STORED = (RECORDS, VALIDATIONS, WATCHES)
 
 
@@ -24,6 +29,8 @@ class Boundary:
     def __init__(self) -> None:
         """Begin with every stream on."""
         self._off: dict[str, int] = {}
+        self._reasons: set[str] = set()
+        """What failed so far: one cause that ends several streams is told once."""
         self._early: list[Gap] = []
         self.sink: Sink | None = None
 
@@ -50,7 +57,11 @@ class Boundary:
             yield
         except Exception as error:  # noqa: BLE001 - the boundary between the recorder and somebody's training
             reason = reason_of(error)
-            warn_once(stream, f"iteration {iteration}: {stream} are no longer recorded: {reason}")
+            if reason not in self._reasons:
+                warn_once(
+                    stream, f"iteration {iteration}: {_LOST.get(stream, f'{stream} are no longer recorded')}: {reason}"
+                )
+            self._reasons.add(reason)
             self._off.setdefault(stream, iteration)
             self.miss(stream, iteration, reason)
 

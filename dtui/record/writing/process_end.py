@@ -14,7 +14,7 @@ from contextlib import suppress
 from dtui.fork_gate import ForkGate, resting
 from dtui.model import RunStatus
 from dtui.record.writing import signals
-from dtui.record.writing.warn import reason_of
+from dtui.record.writing.warn import whole_reason_of
 
 _watches: list[EndWatch] = []
 
@@ -102,7 +102,7 @@ class EndWatch:
         signals.wait_for_end()
         error = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
         if error is not None:
-            self._finish(RunStatus.CRASHED, reason_of(error))
+            self._finish(RunStatus.CRASHED, whole_reason_of(error))
         elif self._is_stopped:
             seen, self._seen = self._seen, ""
             self._finish(RunStatus.CRASHED, f"the script ended after {seen}")

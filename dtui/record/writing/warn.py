@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import select
 import sys
 import threading
@@ -17,6 +18,10 @@ from dtui.safe_text import safe
 
 LONGEST_REASON = 600
 """Characters of an exception that a run keeps: some quote all of their data."""
+
+LONGEST_TOLD = 200
+"""Characters of an exception within a line that is told."""
+_SENTENCE_END = re.compile(r"[.!?](?= +[A-Z])")
 
 PATIENCE_SECONDS = 1.0
 """How long standard error may take to have room for a line, the first time that it has none."""
@@ -119,6 +124,18 @@ def forget_told() -> None:
 
 
 def reason_of(error: BaseException) -> str:
+    """Return what names an exception within a line of ours: its first sentence, and those behind it that have room.
+
+    Libraries write whole paragraphs. `whole_reason_of` has more of them, for a run to keep.
+    """
+    whole = whole_reason_of(error)
+    if len(whole) <= LONGEST_TOLD:
+        return whole
+    ends = [found.end() for found in _SENTENCE_END.finditer(whole) if found.end() <= LONGEST_TOLD]
+    return whole[: ends[-1]].removesuffix(".") if ends else f"{whole[: LONGEST_TOLD - 2].rstrip()} …"
+
+
+def whole_reason_of(error: BaseException) -> str:
     """Return one line of at most LONGEST_REASON characters that names an exception."""
     text = str(error).strip().splitlines()
     return (type(error).__name__ + (f": {text[0]}" if text else ""))[:LONGEST_REASON]

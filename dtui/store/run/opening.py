@@ -82,7 +82,8 @@ def find_run(path: Path) -> Path:
             raise RunNotFoundError(
                 f"{path}: no such file or directory; did you mean {near}?"
                 if near
-                else f"{path}: no such file or directory; give the path of a NAME.dtui directory"
+                else f"{path}: no such file or directory; give the path of a NAME.dtui directory; a training that has "
+                "just started makes it with its recorder"
             )
         if not found.is_dir():
             return _packed_file(found)

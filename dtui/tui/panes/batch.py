@@ -10,7 +10,7 @@ from dtui.errors import NotRecordedError, UsageError
 from dtui.model.findings.batches import BatchAnswer
 from dtui.query import RunQuery
 from dtui.tui.renderables.panes.batch import TITLE, BatchPicture
-from dtui.tui.renderables.panes.message import MessagePicture
+from dtui.tui.renderables.panes.message import MessagePicture, reading
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.actions import SHOWN, Action
 from dtui.tui.state.numbers import Numbers
@@ -64,7 +64,7 @@ class Batch(Pane):
         """Return the batch, or why there is none."""
         found = scene.answers.get(BatchQuestion)
         if found is None:
-            return MessagePicture(title=self.title)
+            return reading("the batch", self.title)
         if isinstance(found, str):
             first, _, rest = found.partition("; ")
             return MessagePicture(first, f"{rest or ', and . go to other iterations'}; Esc goes back", self.title)

@@ -10,14 +10,14 @@ from typing import Any
 from dtui.dataclass_on_use import dataclass
 from dtui.model import TimeAxis
 from dtui.model.findings.review import Entry
-from dtui.model.judging import as_groups
+from dtui.model.judging import as_groups, class_called
 from dtui.safe_text import safe
 from dtui.tui.panes.rows import ListPane
 from dtui.tui.panes.validation.classes_here import ErrorsNowQuestion, ErrorsQuestion, WorstQuestion, labels_here
 from dtui.tui.panes.validation.inside import INSIDE, open_gallery, without_validations
 from dtui.tui.renderables.panes.classes import TITLE, ClassesPicture, class_row_height
 from dtui.tui.renderables.panes.classes import ClassRow as DrawnClass
-from dtui.tui.renderables.panes.message import MessagePicture
+from dtui.tui.renderables.panes.message import MessagePicture, reading
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.renderables.parts.words.class_names import class_name
 from dtui.tui.state.actions import SHOWN, Action
@@ -133,7 +133,7 @@ class Classes(ListPane):
         if not len(view.classes) or not view.info.validations:
             return MessagePicture(*without_validations(scene, *NO_VALIDATION), self.title)
         if not view.clusters:
-            return MessagePicture(title=self.title)
+            return reading("the errors of the classes", self.title)
         rows, options = self.items(scene), selection.get(ClassesOptions)
         is_filtered = bool(selection.search_of(self.name)) or options.only_here
         drawn = tuple(
@@ -326,7 +326,11 @@ class Classes(ListPane):
             yield f"classes by {words}", "Order the classes so.", cycling(ClassesOptions, "sort", (sort,))
         one = as_groups("class", scene.view.info.judging)
         for label, name in enumerate(scene.view.classes):
-            yield f"{one} {safe(name)}", f"Select this {one}.", partial(_go_to_class, label=label)
+            yield (
+                class_called(safe(name), scene.view.info.judging),
+                f"Select this {one}.",
+                partial(_go_to_class, label=label),
+            )
 
 
 def _go_to_class(scene: Scene, label: int) -> Selection:

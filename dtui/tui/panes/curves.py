@@ -13,7 +13,7 @@ from dtui.model import TimeAxis
 from dtui.query import RunQuery
 from dtui.safe_text import safe
 from dtui.tui.renderables.panes.curves import MOST_CURVES, TITLE, CursorValues, CurvesPicture, leading_words
-from dtui.tui.renderables.panes.message import MessagePicture
+from dtui.tui.renderables.panes.message import reading
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.actions import SHOWN, Action
 from dtui.tui.state.key_steps import cycling
@@ -87,7 +87,7 @@ class Curves(Pane):
         """Return the curves."""
         curves, view = scene.answers.get(CurvesQuestion), scene.view
         if curves is None:
-            return MessagePicture(title=self.title)
+            return reading("the curves", self.title)
         options, values = scene.selection.get(CurvesOptions), scene.answers.get(ValuesQuestion)
         return CurvesPicture(curves, view.stages, options.log_scale, values, view.info.joins, options.chosen)
 

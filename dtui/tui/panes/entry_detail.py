@@ -15,6 +15,7 @@ from dtui.tui.renderables.panes.message import MessagePicture
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.pane import Pane, Scene, Step
 from dtui.tui.state.questions import Question
+from dtui.tui.state.review.entry_steps import neighbour
 
 FEWEST_ROWS = 12
 ROWS_WITH_IMAGES = 21
@@ -82,12 +83,19 @@ class EntryDetail(Pane):
         """Return the entry."""
         entry = scene.view.find_entry(scene.selection.entry)
         if entry is None:
-            hint = f"j and k select an {scene.entries[0].noun}" if scene.entries else ""
-            return MessagePicture(hint, title=self.title if hint else "")
+            return self._none_selected(scene)
         evidence, images = self._evidence(scene), scene.answers.get(WrongImagesQuestion) or ()
         is_theirs = {image.image for image in images} <= set(self._images(scene)[0])
         turned = self._turned(scene)
         return EntryDetailPicture(entry, scene.view.classes, evidence, images if is_theirs else (), turned)
+
+    def _none_selected(self, scene: Scene) -> MessagePicture:
+        """Return what can be done where no entry is selected; nothing where there is none."""
+        if scene.entries:
+            noun = scene.entries[0].noun
+            before = "" if neighbour(scene, -1) is None else ", N the last one before the crosshair"
+            return MessagePicture(f"j selects the first {noun}{before}", title=self.title)
+        return MessagePicture()
 
     def _images(self, scene: Scene) -> tuple[tuple[int, ...], int | None]:
         """Return images that turned wrong, of the worst class or else of all, and the iteration at which they were."""

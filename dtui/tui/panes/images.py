@@ -15,7 +15,7 @@ from dtui.tui.panes.rows import PixelPane, pixels_of
 from dtui.tui.panes.validation.classes_here import ErrorsNowQuestion
 from dtui.tui.panes.validation.inside import INSIDE, open_image
 from dtui.tui.renderables.panes.images import TITLE, ImagesPicture, here_rows, place_of
-from dtui.tui.renderables.panes.message import MessagePicture
+from dtui.tui.renderables.panes.message import reading
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.key_steps import cycling
 from dtui.tui.state.pane import Scene, Step
@@ -138,7 +138,7 @@ class Images(PixelPane):
         """Return the images at hand: those of the previous class until the new ones arrive."""
         view, images = scene.view, scene.answers.get(ImagesQuestion)
         if images is None or not len(view.classes) or not view.info.validations:
-            return MessagePicture(title=self.title)
+            return reading("the images", self.title)
         shown = images.request.classes
         title = view.classes[shown[0]] if len(shown) == 1 else as_groups(f"{len(shown)} classes", view.info.judging)
         for cluster in view.clusters:

@@ -134,9 +134,14 @@ class Triage(ListPane):
         entries = self.items(scene)
         return select_entry(scene, entries[row].id) if entries else scene.selection
 
+    def row(self, scene: Scene) -> int:
+        """Return the row of the selected entry; -1 where none is selected, so that the next row is the first."""
+        entry = scene.selection.entry
+        return next((row for row, one in enumerate(self.items(scene)) if one.id == entry), -1)
+
     def place(self, scene: Scene, items: Sequence[Entry]) -> int:
-        """Return the row of the selected entry."""
-        return next((row for row, entry in enumerate(items) if entry.id == scene.selection.entry), 0)
+        """Return the row of the selected entry, or the first."""
+        return max(0, self.row(scene))
 
     def is_foldable(self, scene: Scene) -> bool:
         """Whether there is an entry to go to."""

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.reactive import Reactive
 from textual.screen import Screen as TextualScreen
+from textual.timer import Timer
 from textual.widget import Widget
 
 from dtui.tui.panes.table import TABLE
 from dtui.tui.renderables.canvas.frame import Frame
+from dtui.tui.renderables.panes.message import ReadingPicture
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.pane import Pane, Table
 from dtui.tui.terminal.textual_patch import paint_at_once
 from dtui.tui.widgets.board import Board
 from dtui.tui.widgets.command_line import CommandLine
 from dtui.tui.widgets.overlay import Overlay
+
+READING_SECONDS = 0.5
+"""How long a pane waits for its first answer before it says so."""
 
 
 class DataScreen(TextualScreen[None]):
@@ -48,6 +54,11 @@ class DataScreen(TextualScreen[None]):
         self._perform = perform
         self._panes = {pane.name: pane for pane in table.panes}
         self.board, self.overlay, self.command_line = Board(), Overlay(), CommandLine()
+        self._shown: tuple[Mapping[Pane, tuple[Picture, Frame]], tuple[int, int], int | None] = ({}, (0, 0), None)
+        self._timer: Timer | None = None
+        self._timed: set[str] = set()
+        self._late: set[str] = set()
+        """Names of the panes that the timer is for, and of those that say that they are still reading."""
 
     def compose(self) -> ComposeResult:
         """Make the widgets; they get their pictures later.
@@ -86,6 +97,30 @@ class DataScreen(TextualScreen[None]):
             size: Columns and rows of the screen.
             iteration: The cursor.
         """
-        self.board.show({pane.name: what for pane, what in shown.items()}, size, iteration)
+        self._shown, pictures = (
+            (shown, size, iteration),
+            self._with_late({pane.name: one for pane, one in shown.items()}),
+        )
+        self.board.show(pictures, size, iteration)
         if self.is_mounted and not self.is_covered:
             paint_at_once(self.board)
+
+    def _with_late(self, shown: Mapping[str, tuple[Picture, Frame]]) -> dict[str, tuple[Picture, Frame]]:
+        """Return what is shown, where panes that have been reading for a while say so."""
+        reading = {name for name, (picture, _) in shown.items() if isinstance(picture, ReadingPicture)}
+        self._late &= reading
+        self._timed &= reading
+        if self._timer is None and reading - self._late:
+            self._timed = reading - self._late
+            self._timer = self.set_timer(READING_SECONDS, self._say_late)
+        late = {
+            name: (replace(picture, is_late=True), frame)
+            for name, (picture, frame) in shown.items()
+            if isinstance(picture, ReadingPicture) and name in self._late
+        }
+        return {**shown, **late}
+
+    def _say_late(self) -> None:
+        self._timer = None
+        self._late |= self._timed
+        self.show(*self._shown)

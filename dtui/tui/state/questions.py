@@ -128,9 +128,15 @@ class ClustersQuestion(Question[tuple[ClassCluster, ...]]):
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Answers:
-    """What the run has answered so far, by the type of the question."""
+    """What the run has answered so far.
+
+    Attributes:
+        by_type: The answers, by the type of the question.
+        refused: Why there was no answer, by what was asked for, until there is one; data from outside.
+    """
 
     by_type: Mapping[type[Question[Any]], Any] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
 
     def get(self, kind: type[Question[AnswerT]]) -> AnswerT | None:
         """Return the last answer to a question of a type; None before the first."""
@@ -139,4 +145,9 @@ class Answers:
 
     def having(self, question: Question[AnswerT], answer: AnswerT) -> Answers:
         """Return the answers with one added or replaced."""
-        return Answers({**self.by_type, type(question): answer})
+        refused = {about: why for about, why in self.refused.items() if about != question.about}
+        return Answers({**self.by_type, type(question): answer}, refused)
+
+    def refusing(self, about: str, why: str) -> Answers:
+        """Return the answers with the reason why something was not answered."""
+        return Answers(self.by_type, {**self.refused, about: why})

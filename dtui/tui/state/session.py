@@ -314,9 +314,9 @@ class Session(Going, Waiting):
             self.answers = self.answers.having(question, answer)
         return selection
 
-    def fail(self, message: str) -> None:
-        """Show a message about data that could not be read or written."""
-        self.message = safe(message)
+    def fail(self, message: str, about: str = "") -> None:
+        """Show a message about data that could not be read or written; a pane that waits for them says it, too."""
+        self.message, self.answers = safe(message), self.answers.refusing(about, message) if about else self.answers
 
     def _tell_news(self, incidents: Sequence[Incident]) -> None:
         """Say what a live run has shown since the detectors answered last, and remember to ring."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -211,3 +212,24 @@ def test_series_of_heads_of_two_layers_and_what_is_refused(trained: tuple[Path, 
         query.head_values(layers["fused.qkv"], "speed")
     (output,) = [one for one in query.structure().heads if one.layer == layers["fused.proj"]]
     assert output == HeadGroup(layers["fused.proj"], "output", 0, 4, 4, 4, of_inputs=True)
+
+
+def test_a_configuration_may_differ_from_layer_to_layer() -> None:
+    """As that of Dots3 in transformers: asked for what differs, the one of the whole network raises."""
+
+    class OfAll:
+        per_layer_config = tuple(
+            SimpleNamespace(num_attention_heads=HEADS, num_key_value_heads=heads) for heads in (1, 2)
+        )
+
+        @property
+        def num_attention_heads(self) -> int:
+            raise RuntimeError("it is a per-layer attribute. Access it otherwise")
+
+    class OwnAttention(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.config, self.layer_idx = OfAll(), 1
+            self.q_proj, self.k_proj = nn.Linear(WIDTH, WIDTH), nn.Linear(WIDTH, 8)
+
+    assert found(OwnAttention()) == {"q_proj query": (0, 4, 4, 4, False), "k_proj key": (0, 4, 4, 2, False)}

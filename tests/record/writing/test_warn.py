@@ -10,8 +10,19 @@ from pathlib import Path
 
 import pytest
 
+from dtui.errors import MissingExtraError
+from dtui.record.start import preload
 from dtui.record.writing import warn
-from dtui.record.writing.warn import RecorderWarning, forget_told, tell, warn_once
+from dtui.record.writing.failure_guard import Boundary
+from dtui.record.writing.warn import (
+    LONGEST_TOLD,
+    RecorderWarning,
+    forget_told,
+    reason_of,
+    tell,
+    warn_once,
+    whole_reason_of,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -62,3 +73,49 @@ def test_without_standard_error_nothing_is_told_and_nothing_raised(
         pass
     monkeypatch.setattr(sys, "stderr", closed if stream else None)
     tell("one line")
+
+
+def test_the_words_of_others_are_cut_to_their_first_sentences() -> None:
+    long = (
+        "'heads' is a per-layer attribute, e.g. of one layer (config.per_layer[i].heads). Set `allow` to `True`. " * 4
+    )
+    told = reason_of(RuntimeError(long))
+    assert told.endswith(
+        "Set `allow` to `True`. 'heads' is a per-layer attribute, e.g. of one layer (config.per_layer[i].heads)"
+    )
+    assert told.startswith("RuntimeError: 'heads' is a per-layer attribute, e.g. of one layer")
+    assert len(told) <= LONGEST_TOLD < len(whole_reason_of(RuntimeError(long)))
+    endless = reason_of(RuntimeError("no end " * 200))
+    assert len(endless) <= LONGEST_TOLD
+    assert endless.endswith("no …")
+    memory = "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has 139 GiB"
+    assert reason_of(RuntimeError(memory)) == f"RuntimeError: {memory}"
+    assert reason_of(KeyError()) == "KeyError"
+    first = "x" * 300 + ". Then more"
+    assert reason_of(RuntimeError(first)).endswith("x …")
+
+
+def test_one_cause_that_ends_several_streams_is_told_once() -> None:
+    boundary = Boundary()
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        for stream, reason in (("records", "no thread"), ("validations", "no thread"), ("close", "no thread")):
+            with boundary.guard(stream, 3):
+                raise RuntimeError(reason)
+        for stream in ("log", "close"):
+            with boundary.guard(stream, 3):
+                raise OSError(f"no room for {stream}")
+    assert [str(one.message) for one in told] == [
+        "dtui: iteration 3: records are no longer recorded: RuntimeError: no thread",
+        "dtui: iteration 3: what is logged is no longer recorded: OSError: no room for log",
+        "dtui: iteration 3: the end of the run could not be recorded: OSError: no room for close",
+    ]
+    assert not any(boundary.is_on(stream) for stream in ("records", "validations", "close", "log"))
+
+
+def test_a_library_that_cannot_be_loaded_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preload, "_WRITING", ("dtui.store.nowhere",))
+    with pytest.raises(
+        MissingExtraError, match=r"a library that it needs cannot be loaded .*nowhere.*; install dtui again"
+    ):
+        preload.import_for_threads(is_writer=True, has_pictures=False, has_own_pictures=False)

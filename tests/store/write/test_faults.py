@@ -128,7 +128,7 @@ def test_a_run_that_cannot_be_created_leaves_nothing(tmp_path: Path, monkeypatch
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda path: None, "no such file or directory; give the path of a NAME.dtui directory"),
+        (lambda path: None, "NAME.dtui directory; a training that has just started makes it with its recorder"),
         (lambda path: path.mkdir(), "an empty directory, no run"),
         (lambda path: path.write_text("x"), "a file, not a run"),
         (lambda path: (path.mkdir(), (path / "notes.txt").touch()), "a directory without a run in it"),

@@ -12,7 +12,7 @@ from dtui.model.learning import Gallery, GalleryRequest
 from dtui.tui.panes.layers.inspected import InspectedFilter
 from dtui.tui.panes.validation.gallery import GalleryPane, GalleryQuestion
 from dtui.tui.panes.validation.inside import GalleryOptions
-from dtui.tui.renderables.panes.message import MessagePicture
+from dtui.tui.renderables.panes.message import reading
 from dtui.tui.renderables.panes.validation.gallery import SIZES, GalleryPicture, Grid, grid_of, has_pictures
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.navigate import select_row
@@ -91,7 +91,7 @@ class ExcitingImages(GalleryPane):
         """Return the images at hand, if they are of this filter."""
         gallery = scene.answers.get(self.question)
         if gallery is None or not self._is_current(scene, gallery):
-            return MessagePicture(title=self.title)
+            return reading("the images that excite it", self.title)
         grid, first = self.grid(scene), self.window(scene.selection).first
         request = replace(gallery.request, first=first)
         shown = gallery.shown[first : first + grid.columns * grid.rows]

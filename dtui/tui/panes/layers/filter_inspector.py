@@ -7,7 +7,7 @@ from typing import Any
 
 from dtui.model import ActivationPlace, TimeAxis, TreeNode
 from dtui.model.findings.kept_weights import KeptWeights
-from dtui.model.judging import Judging, as_groups
+from dtui.model.judging import Judging, as_groups, class_called
 from dtui.model.layers import FilterHistory
 from dtui.model.relations import Event
 from dtui.model.statistics import title_of
@@ -214,9 +214,7 @@ def acts_words(events: Sequence[Event], classes: Sequence[str], judging: Judging
             times.append(event.iteration)
     lines = []
     for most in (len(by_class), 6, 3, 2, 1):
-        parts = [
-            _at(label, times, classes, as_groups("class", judging)) for label, times in list(by_class.items())[:most]
-        ]
+        parts = [_at(label, times, classes, judging) for label, times in list(by_class.items())[:most]]
         more = (
             as_groups(f" · {counted(len(by_class) - most, 'more class', 'more classes')}", judging)
             if len(by_class) > most
@@ -227,8 +225,10 @@ def acts_words(events: Sequence[Event], classes: Sequence[str], judging: Judging
     return tuple(dict.fromkeys(lines))
 
 
-def _at(label: int | None, times: Sequence[int], classes: Sequence[str], group: str) -> str:
-    name = "incident" if label is None else f"{group} {safe(classes[label]) if label < len(classes) else label}"
+def _at(label: int | None, times: Sequence[int], classes: Sequence[str], judging: Judging | None) -> str:
+    name = "incident"
+    if label is not None:
+        name = class_called(safe(classes[label]) if label < len(classes) else str(label), judging)
     shown = ", ".join(f"{time:,}" for time in sorted(times)[:MOST_TIMES])
     more = f" and {len(times) - MOST_TIMES} more" if len(times) > MOST_TIMES else ""
     return f"{name} at {shown}{more}"

@@ -23,7 +23,7 @@ from dtui.tui.panes.layers.tree_options import TreeOptions
 from dtui.tui.panes.rows import PixelPane
 from dtui.tui.renderables.panes.layers.filters import TITLE, FiltersPicture, filter_pixels, place_of
 from dtui.tui.renderables.panes.layers.filters_gutter import LEAST_FOR_LIST, FiltersLook
-from dtui.tui.renderables.panes.message import MessagePicture
+from dtui.tui.renderables.panes.message import reading
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.actions import SHOWN, Action, BarItem
 from dtui.tui.state.choice import Choice, Option
@@ -152,7 +152,7 @@ class Filters(FilterLinks, PixelPane):
         """Return the filters at hand: those of the previous node until the new ones arrive."""
         view, heatmap = scene.view, scene.answers.get(HeatmapQuestion)
         if heatmap is None or heatmap.request.node >= len(view.tree):
-            return MessagePicture(title=self.title)
+            return reading("the filters", self.title)
         row = min(self.row(scene), max(0, heatmap.filters - 1)) if self._is_of(scene, heatmap) else 0
         if heatmap.request.norm is not None:
             return FiltersPicture(heatmap, row, _channels_look(scene, heatmap), scene.answers.get(FilterNowQuestion))

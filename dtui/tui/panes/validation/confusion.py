@@ -12,7 +12,7 @@ from dtui.query import RunQuery
 from dtui.tui.panes.rows import ListPane
 from dtui.tui.panes.validation.inside import INSIDE, incident_begin, open_gallery, without_validations
 from dtui.tui.renderables.canvas.frame import Frame
-from dtui.tui.renderables.panes.message import MessagePicture
+from dtui.tui.renderables.panes.message import MessagePicture, reading
 from dtui.tui.renderables.panes.validation import matrix as drawn
 from dtui.tui.renderables.panes.validation import pairs as drawn_pairs
 from dtui.tui.renderables.parts.picture import Picture
@@ -126,7 +126,7 @@ class Pairs(ListPane):
             lacking = ("No validations in this run", "so there are no wrong labels; Esc goes back")
             return MessagePicture(*without_validations(scene, *lacking), self.title)
         if matrix is None:
-            return MessagePicture(title=self.title)
+            return reading("which class was taken for which", self.title)
         if not has_labels(matrix.judging):
             name = score_name(matrix.judging)
             return MessagePicture(
@@ -207,7 +207,7 @@ class Matrix(Pane):
         """Return the matrix at hand."""
         matrix = scene.answers.get(MatrixQuestion)
         if matrix is None:
-            return MessagePicture(title=self.title)
+            return reading("which class was taken for which", self.title)
         return drawn.MatrixPicture(matrix, selected_pair(scene), scene.view.classes)
 
     def rows(self, scene: Scene) -> int:

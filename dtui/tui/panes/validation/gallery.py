@@ -23,7 +23,7 @@ from dtui.tui.panes.validation.inside import (
     without_validations,
 )
 from dtui.tui.renderables.canvas.frame import Frame
-from dtui.tui.renderables.panes.message import MessagePicture
+from dtui.tui.renderables.panes.message import MessagePicture, reading
 from dtui.tui.renderables.panes.validation.gallery import SIZES, TITLE, GalleryPicture, Grid, grid_of, has_pictures
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.renderables.parts.words.class_names import class_name
@@ -122,7 +122,7 @@ class GalleryPane(Pane):
             lacking = ("No images in this run", "no validation was recorded; Esc goes back")
             return MessagePicture(*without_validations(scene, *lacking), self.title)
         if gallery is None:
-            return MessagePicture(title=self.title)
+            return reading("the images", self.title)
         row = self.row(scene) if self._is_current(scene, gallery) else gallery.request.first
         return GalleryPicture(gallery, row, view.classes, self._title(scene, gallery), options.size)
 

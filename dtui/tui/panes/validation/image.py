@@ -11,7 +11,7 @@ from dtui.model.judging import as_groups
 from dtui.model.learning import ImageHistory, LabelStrips
 from dtui.query import RunQuery
 from dtui.tui.panes.validation.inside import INSIDE, InspectedImage, open_image
-from dtui.tui.renderables.panes.message import MessagePicture
+from dtui.tui.renderables.panes.message import MessagePicture, reading
 from dtui.tui.renderables.panes.validation import history as drawn
 from dtui.tui.renderables.panes.validation import portrait
 from dtui.tui.renderables.parts.picture import Picture
@@ -105,7 +105,7 @@ class History(Pane):
         if not view.info.images:
             return MessagePicture("No images in this run", "no validation was recorded; Esc goes back", self.title)
         if history is None:
-            return MessagePicture(title=self.title)
+            return reading("the image", self.title)
         return drawn.HistoryPicture(history, _strips(scene), self.row(scene), view.classes, view.stages)
 
     def window(self, selection: Selection) -> RowWindow:
@@ -182,7 +182,7 @@ class Portrait(Pane):
         """Return picture and words."""
         history, verdict = _history(scene), scene.answers.get(InspectedVerdictQuestion)
         if history is None:
-            return MessagePicture(title=self.title)
+            return reading("the image", self.title)
         if verdict is not None and verdict.image != history.learned.image:
             verdict = None
         row = scene.selection.rows_of(History.name, history.learned.image).row

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
 from dtui.dataclass_on_use import dataclass
 from dtui.number_text import NO_BREAK, unparted
 from dtui.safe_text import safe
@@ -9,6 +13,9 @@ from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.parts.chrome import draw_header
 from dtui.tui.renderables.parts.picture import Picture
+
+_KEY = re.compile(r"(?:^|(?<=[·;:,] ))(?:\S|Enter|Esc|Space|Tab) [a-z]+s\b(?: [a-z]+)?")
+"""A key and the words that say what it does, such as "i shows them", at the begin of a part of a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +49,38 @@ class MessagePicture(Picture):
         return cells
 
 
+@dataclass(frozen=True, slots=True)
+class ReadingPicture(MessagePicture):
+    """A pane whose first answer is not there yet. It says so only when that takes long: fast answers would flicker.
+
+    Attributes:
+        is_late: Whether it takes long.
+    """
+
+    is_late: bool = False
+
+    def draw(self, frame: Frame, iteration: int | None = None) -> Cells:
+        """Draw the heading, and what is being read if that takes long."""
+        return MessagePicture.draw(self if self.is_late else replace(self, detail=""), frame, iteration)
+
+
+def reading(what: str, title: str) -> ReadingPicture:
+    """Return the picture of a pane that waits for its first answer.
+
+    Args:
+        what: What is being read, such as "the images".
+        title: Name of the pane.
+    """
+    return ReadingPicture(detail=f"reading {what} …", title=title)
+
+
 def wrap(text: str, room: int) -> list[str]:
-    """Return the words of a text as lines of at most `room` columns (>= 1); a longer word is cut."""
+    """Return the words of a text as lines of at most `room` columns (>= 1); a longer word is cut.
+
+    A number stays with its unit, and a key with what it does, wherever there is room for both.
+    """
     lines: list[str] = []
-    for word in map(_as_typed, filter(None, unparted(" ".join(text.split())).split(" "))):
+    for word in _words(text, room):
         if lines and text_width(lines[-1]) + 1 + text_width(word) <= room:
             lines[-1] += f" {word}"
         else:
@@ -53,8 +88,11 @@ def wrap(text: str, room: int) -> list[str]:
     return lines
 
 
-def _as_typed(word: str) -> str:
-    return word.replace(NO_BREAK, " ")
+def _words(text: str, room: int) -> Iterator[str]:
+    """Yield what stays on a line: words, and several together where they belong together and have room."""
+    whole = _KEY.sub(lambda found: found[0].replace(" ", NO_BREAK), unparted(" ".join(text.split())))
+    for word in filter(None, whole.split(" ")):
+        yield from word.split(NO_BREAK) if text_width(word) > room else [word.replace(NO_BREAK, " ")]
 
 
 def not_drawn(error: Exception | None, title: str = "") -> MessagePicture:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from dtui.model.findings.review import INCIDENTS, Entry
+from dtui.model.judging import class_called
 from dtui.safe_text import safe
 from dtui.tui.state.pane import Pane, Scene, Shows
 from dtui.tui.state.places.go_to import recorded, to_iteration
@@ -97,7 +98,9 @@ def _to_class(scene: Scene, name: str, said: list[str]) -> Scene:
         label = int(name)
     else:
         near = [len(classes) - 1] if name.isdecimal() and classes else _alike(name, classes)
-        said.append(f"there is no class {safe(name, 40)}" + (f": this is {safe(classes[near[0]], 40)}" if near else ""))
+        said.append(
+            f"there is no {class_called(safe(name, 40))}" + (f": this is {safe(classes[near[0]], 40)}" if near else "")
+        )
         if not near:
             return scene
         label = near[0]
