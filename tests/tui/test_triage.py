@@ -126,11 +126,11 @@ def test_an_entry_says_which_rule_found_it_and_what_is_usual():
     text = lines(EntryDetailPicture(entry, CLASSES, evidence(rule=rule_words(found))), frame(80, 14))
     first = next(place for place, line in enumerate(text) if "rule: " in line)
     assert "class 8 ▇ 1" in text[first - 1], "what the class became comes first"
-    assert text[first].strip() == "rule: its error against 10 validations before: usually 1.5 %, here 99.5 % ·"
-    assert text[first + 1].strip().startswith("90 % of what all classes rose · as large in none before · stayed as")
+    assert text[first].strip() == "rule: error against the 10 validations before: usually 1.5 %, here 99.5 % ·"
+    assert text[first + 1].strip().startswith("90 % of the rise of all classes · never as much before · stayed as")
     seldom = replace(drop, frequency=0.0125)
-    assert "90 % of what all classes rose · as large in none before" in rule_words(replace(found, evidence=(drop,)))
-    assert rule_words(replace(found, evidence=(seldom,))).endswith("as large in 1.25 % of those before")
+    assert "90 % of the rise of all classes · never as much before" in rule_words(replace(found, evidence=(drop,)))
+    assert rule_words(replace(found, evidence=(seldom,))).endswith("as much at 1.25 % of the validations before")
     missing = rule_words(replace(found, evidence=(replace(drop, rule="missing"),)))
     assert missing == "rule: a class that fails for long and is not taught: its error was usually 1.5 %, here 99.5 %"
     assert rule_words(incident(430)) == ""

@@ -60,12 +60,12 @@ def rule_words(incident: Incident) -> str:
     rose = f"usually {_percent(found.usual)}, here {_percent(found.usual + found.amount)}"
     if found.rule == MISSING:
         return f"rule: a class that fails for long and is not taught: its error was {rose}"
-    words = [f"rule: its error against {BEFORE} validations before: {rose}"]
+    words = [f"rule: error against the {BEFORE} validations before: {rose}"]
     if found.concentration is not None:
-        words.append(f"{_percent(found.concentration)} of what all classes rose")
+        words.append(f"{_percent(found.concentration)} of the rise of all classes")
     if found.frequency is not None:
-        often = f"in {_percent(found.frequency)} of those before" if found.frequency else "in none before"
-        words.append(f"as large {often}")
+        often = f"as much at {_percent(found.frequency)} of the validations before"
+        words.append(often if found.frequency else "never as much before")
     stays = f"stayed as bad at {HELD} of {LATEST}" if any(one.rule == STAYS for one in drops) else ""
     return " · ".join([*words, *filter(None, [stays])])
 
