@@ -14,6 +14,7 @@ import threading
 import warnings
 from contextlib import suppress
 
+from dtui.errors import DtuiError
 from dtui.safe_text import safe
 
 LONGEST_REASON = 600
@@ -126,10 +127,10 @@ def forget_told() -> None:
 def reason_of(error: BaseException) -> str:
     """Return what names an exception within a line of ours: its first sentence, and those behind it that have room.
 
-    Libraries write whole paragraphs. `whole_reason_of` has more of them, for a run to keep.
+    Libraries write whole paragraphs; our own lines stay whole. `whole_reason_of` has more of them, for a run to keep.
     """
     whole = whole_reason_of(error)
-    if len(whole) <= LONGEST_TOLD:
+    if len(whole) <= LONGEST_TOLD or isinstance(error, DtuiError):
         return whole
     ends = [found.end() for found in _SENTENCE_END.finditer(whole) if found.end() <= LONGEST_TOLD]
     return whole[: ends[-1]].removesuffix(".") if ends else f"{whole[: LONGEST_TOLD - 2].rstrip()} …"

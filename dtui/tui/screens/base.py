@@ -122,5 +122,6 @@ class DataScreen(TextualScreen[None]):
 
     def _say_late(self) -> None:
         self._timer = None
-        self._late |= self._timed
-        self.show(*self._shown)
+        if self._timed:  # else all have been answered meanwhile
+            self._late |= self._timed
+            self.show(*self._shown)
