@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
+from textual.pilot import Pilot
 
 from dtui.errors import RunDamagedError
 from dtui.model import RunStatus
 from dtui.query import RunQuery
+from dtui.tui.app import DtuiApp
 from dtui.tui.opening import view_of
 from dtui.tui.panes.images import ImagesQuestion
 from dtui.tui.renderables.panes.message import MessagePicture, ReadingPicture, reading, wrap
@@ -35,36 +39,36 @@ async def test_a_pane_says_after_a_moment_that_it_is_reading() -> None:
         assert READING not in screen_text(app)
 
 
-async def test_a_fast_answer_is_not_preceded_by_words(monkeypatch: pytest.MonkeyPatch) -> None:
+@asynccontextmanager
+async def filters_that_wait(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[DtuiApp, Pilot[None]]]:
+    """Lend the Layers screen while it waits for its filters; no clock says that this takes long."""
     monkeypatch.setattr(base, "READING_SECONDS", 3_600)
     async with running(screen="1") as (app, pilot, query):
         began, go = hold(query, "heatmap")
         try:
             await pilot.press("2")
             await until(pilot, began.is_set)
-            assert "Filters" in screen_text(app)
-            assert READING not in screen_text(app)
-            app.data_screen._say_late()
-            await until(pilot, lambda: READING in screen_text(app))
+            yield app, pilot
         finally:
             go.set()
+
+
+async def test_a_fast_answer_is_not_preceded_by_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with filters_that_wait(monkeypatch) as (app, pilot):
+        assert "Filters" in screen_text(app)
+        assert READING not in screen_text(app)
+        app.data_screen._say_late()
+        await until(pilot, lambda: READING in screen_text(app))
 
 
 async def test_what_is_shown_late_starts_anew_the_next_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(base, "READING_SECONDS", 3_600)
-    async with running(screen="1") as (app, pilot, query):
-        began, go = hold(query, "heatmap")
-        try:
-            await pilot.press("2")
-            await until(pilot, began.is_set)
-            app.data_screen._say_late()
-            await pilot.press("1")
-            await until(pilot, lambda: "Filters" not in screen_text(app))
-            await pilot.press("2")
-            await until(pilot, lambda: "Filters" in screen_text(app))
-            assert READING not in screen_text(app)
-        finally:
-            go.set()
+    async with filters_that_wait(monkeypatch) as (app, pilot):
+        app.data_screen._say_late()
+        await pilot.press("1")
+        await until(pilot, lambda: "Filters" not in screen_text(app))
+        await pilot.press("2")
+        await until(pilot, lambda: "Filters" in screen_text(app))
+        assert READING not in screen_text(app)
 
 
 def test_a_pane_says_why_there_will_be_no_answer() -> None:
