@@ -55,6 +55,9 @@ def have(arrays: Arrays, *wanted: tuple[str, Sequence[int | None]]) -> bool:
 class Pictures(Protocol):
     """What pictures show that is kept in the run's cache."""
 
+    def has(self, question: Hashable) -> bool:
+        """Whether an answer is there; it may prove to be none that can be so."""
+
     def arrays(self, question: Hashable, find: Callable[[], Arrays], is_possible: Callable[[Arrays], bool]) -> Arrays:
         """Return the arrays that answer a question, as `RunData.pictured` says."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dtui.query import open_run
+from dtui.query import class_table, open_run
+from dtui.query.incidents import walk
 from dtui.query.kept import pictures
 from dtui.query.labels import kept_learning
 from dtui.store import RunReader
@@ -23,7 +25,10 @@ READS = ("read_class_errors", "read_thumbnail")
 def run(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A run of which what the first screen shows is kept."""
     monkeypatch.setattr(kept_learning, "WORTH_KEEPING", 1)
-    return shutil.copytree(repository / "sample_runs" / "mnist-faults.dtui", tmp_path / "run.dtui")
+    for by_the_clock in (class_table, walk):
+        monkeypatch.setattr(by_the_clock, "WORTH_KEEPING_SECONDS", math.inf)
+    left_out = shutil.ignore_patterns("findings.h5")
+    return shutil.copytree(repository / "sample_runs" / "mnist-faults.dtui", tmp_path / "run.dtui", ignore=left_out)
 
 
 @pytest.fixture
@@ -63,12 +68,17 @@ def test_the_next_first_screen_reads_no_error_and_no_picture(
     assert shown_of(run) == first
     assert len(reads) == of_incidents
     monkeypatch.setattr(kept_learning, "WORTH_KEEPING", 10**9)
-    assert shown_of(run) == first, "of a small run it is found again"
-    assert {*reads[2 * of_incidents :]} == {*READS}
+    assert shown_of(run) == first, "what has a cache keeps it"
+    assert len(reads) == 2 * of_incidents
+    (run / "findings.h5").unlink()
+    for _ in range(2):
+        reads.clear()
+        assert shown_of(run) == first, "of a small run it is found again"
+        assert {*reads[of_incidents:]} == {*READS}
+    assert not (run / "findings.h5").exists()
 
 
 LIES = {
-    "an error above one": ("f", lambda error: error.fill(2.0)),
     "more often right than judged": ("i", lambda times: times.put([0, 1], [3, 4])),
     "judged more often than there were validations": ("i", lambda times: times.put([0, 1], [10**6, 4])),
     "a picture without colours": ("u", lambda pixels: pixels.resize((28, 28, 1), refcheck=False)),

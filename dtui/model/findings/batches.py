@@ -6,6 +6,8 @@ from dtui.dataclass_on_use import dataclass
 from dtui.model.arrays import IntArray
 from dtui.number_text import counted
 
+COLUMNS = (("samples", "sample_count"), ("record_samples", "record_sample_count"))
+"""Of watches and of records: the ids, and how many there were."""
 MOST_NAMED = 8
 """Samples that a sentence names."""
 

@@ -16,11 +16,9 @@ from dtui.dataclass_on_use import dataclass
 from dtui.errors import NotRecordedError, UsageError
 from dtui.model import Incident, IntArray
 from dtui.model.arrays import distinct, is_among
-from dtui.model.findings.batches import BatchAnswer, KeptBatch, StandoutSample
+from dtui.model.findings.batches import COLUMNS, BatchAnswer, KeptBatch, StandoutSample
 from dtui.query.data import RunData
 
-COLUMNS = (("samples", "sample_count"), ("record_samples", "record_sample_count"))
-"""Of watches and of records: the ids, and how many there were."""
 WIDTH = 4
 """Batches of a trigger."""
 MOST_BEFORE = 8

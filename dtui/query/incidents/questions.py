@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from dtui.model import Missing
+from dtui.model.findings.batches import COLUMNS
 from dtui.on_use import on_use
 from dtui.query.relations.questions import RelationQuestions
 
@@ -21,11 +22,13 @@ if TYPE_CHECKING:
     from dtui.query.incidents import origin
     from dtui.query.incidents.batches import Batches
     from dtui.query.incidents.sliced import SlicedIncidents
+    from dtui.query.kept import incidents as kept
     from dtui.query.relations import cube
 else:
     (relations,) = on_use("dtui.model", "relations")
     (anomalies,) = on_use("dtui.query", "anomalies")
     (origin,) = on_use("dtui.query.incidents", "origin")
+    (kept,) = on_use("dtui.query.kept", "incidents")
     (cube,) = on_use("dtui.query.relations", "cube")
 
 MOST_JUDGED = 1_000_000
@@ -54,20 +57,29 @@ class IncidentQuestions(RelationQuestions):
 
     def _found(self) -> tuple[Incident, ...]:
         """Return the incidents without decisions: they are grouped once until the run changes, or ends."""
-        return self._data.remembered(("incidents", self._data.reader.status()), self._with_origins)
+        return self._data.remembered(self._asked, self._with_origins)
+
+    @property
+    def _asked(self) -> Hashable:
+        return "incidents", self._data.reader.status()
 
     def _with_origins(self) -> tuple[Incident, ...]:
-        return origin.with_origins(self._incidents.incidents(), self._data)
+        found = kept.incidents(self._data, lambda: self._incidents.incidents())
+        return origin.with_origins(found, self._data)
 
     def prepare_incidents(self, seconds: float) -> bool:
         """Look for incidents for about so long; return whether `incidents` would now answer at once."""
-        return self._is_too_long or self._incidents.go_on(seconds)
+        is_known = self._data.knows(self._asked) or kept.are_incidents_kept(self._data)
+        return self._is_too_long or is_known or self._incidents.go_on(seconds)
 
     def incidents_not_judged(self) -> tuple[Missing, ...]:
         """Return which missing data may hide incidents, one sentence each; empty if everything was recorded."""
         if self._is_too_long:
             many = f"{len(self._data.records):,} records and {len(self._data.validations):,} validations"
             return (Missing(f"{many} are too many: incidents are looked for in at most {MOST_JUDGED:,}"),)
+        return kept.not_judged(self._data, self._lacking)
+
+    def _lacking(self) -> tuple[Missing, ...]:
         from dtui.query.incidents.checks import in_plain_words
 
         return tuple(in_plain_words(self._data, one) for one in self._incidents.lacking())
@@ -87,10 +99,8 @@ class IncidentQuestions(RelationQuestions):
 
         What was not recorded is left out.
         """
-        from dtui.query.incidents.evidence import evidence_of
-
         batches = self.incident_batches(incidents)
-        found = (evidence_of(one, self._data) for one in incidents)
+        found = (kept.evidence_of(self._data, one) for one in incidents)
         return tuple(replace(one, batch=batch) for one, batch in zip(found, batches, strict=True))
 
     def turned_wrong(self, incident: Incident) -> TurnedWrong | None:
@@ -122,8 +132,6 @@ class IncidentQuestions(RelationQuestions):
 
     @property
     def _has_batches(self) -> bool:
-        from dtui.query.incidents.batches import COLUMNS
-
         return bool({column.name for column in self._data.reader.columns} & {ids for ids, _ in COLUMNS})
 
     def _batches(self) -> Batches:

@@ -21,7 +21,7 @@ from dtui.query.kept.tables import find_kept, keep, key_of_run
 from dtui.query.labels import kept_learning
 from dtui.query.labels.error_columns import WHOLE_BYTES
 
-VERSION = 1
+VERSION = 2
 """Raised when an answer or the layout changes: what an earlier one kept is not believed."""
 WORTH_KEEPING = 10_000_000
 """Values of one statistic of the filters of a long run from which on pictures are kept."""
@@ -48,12 +48,8 @@ class KeptPictures:
 
     def arrays(self, question: Hashable, find: Callable[[], Arrays], is_possible: Callable[[Arrays], bool]) -> Arrays:
         """Return the arrays that answer a question, as `RunData.pictured` says."""
-        if self._known is None:
-            rows = MOST_BYTES // (_WORD * _COLUMNS)
-            self._known = find_kept(self._data, [self._key], _COLUMNS, lambda table, _: _parts(table), rows) or {}
-        digest = blake2b(repr(question).encode("utf-8", "surrogatepass"), digest_size=_WORD)
-        number = int.from_bytes(digest.digest(), "little", signed=True)
-        words = self._asked.get(number, self._known.pop(number, None))
+        number, known = _number(question), self._read()
+        words = self._asked.get(number, known.pop(number, None))
         found = None if words is None else _decoded(words)
         if words is None or found is None or not is_possible(found):
             found = find()
@@ -61,26 +57,43 @@ class KeptPictures:
         self._asked[number] = words
         return found
 
+    def has(self, question: Hashable) -> bool:
+        """Whether an answer is there, as `Pictures` says."""
+        number = _number(question)
+        return number in self._asked or number in self._read()
+
+    def _read(self) -> dict[int, IntArray]:
+        if self._known is None:
+            rows = MOST_BYTES // (_WORD * _COLUMNS)
+            self._known = find_kept(self._data, [self._key], _COLUMNS, lambda table, _: _parts(table), rows) or {}
+        return self._known
+
     def keep(self) -> None:
         """Write what was asked for, and what earlier ones asked for while it fits, if there is anything new."""
         if self._has_new:
             keep(self._data, [(self._key, _table({**self._asked, **(self._known or {})}))], self._data.reader.faults)
 
 
+def _number(question: Hashable) -> int:
+    digest = blake2b(repr(question).encode("utf-8", "surrogatepass"), digest_size=_WORD)
+    return int.from_bytes(digest.digest(), "little", signed=True)
+
+
 def keeping_pictures(data: RunData) -> contextlib.AbstractContextManager[None]:
     """Answer `RunQuery.keeping_pictures`."""
-    return _keeping(data, "pictures", _is_worth_keeping)
+    is_worth = _is_worth_keeping(data)
+    return _keeping(data, "pictures", lambda: is_worth) if is_worth else contextlib.nullcontext()
 
 
 def keeping_first_screen(data: RunData) -> contextlib.AbstractContextManager[None]:
     """Answer `RunQuery.keeping_first_screen`."""
-    return _keeping(data, "first screen", kept_learning.is_worth_keeping)
+    return _keeping(data, "first screen", lambda: kept_learning.is_worth_keeping(data) or data.reader.has_findings())
 
 
 @contextlib.contextmanager
-def _keeping(data: RunData, of: str, is_worth_keeping: Callable[[RunData], bool]) -> Iterator[None]:
+def _keeping(data: RunData, of: str, is_worth_keeping: Callable[[], bool]) -> Iterator[None]:
     is_whole = data.reader.status() is not RunStatus.LIVE and not data.reader.faults
-    if data.pictures is not None or not is_whole or not is_worth_keeping(data):
+    if data.pictures is not None or not is_whole:
         yield
         return
     pictures = data.pictures = KeptPictures(data, of)
@@ -88,7 +101,8 @@ def _keeping(data: RunData, of: str, is_worth_keeping: Callable[[RunData], bool]
         yield
     finally:
         data.pictures = None
-    pictures.keep()
+    if is_worth_keeping() and not data.detector_faults:
+        pictures.keep()
 
 
 def _is_worth_keeping(data: RunData) -> bool:

@@ -296,6 +296,10 @@ class RunReader(FollowedRun):
         if self._around.findings is not None:
             self._around.findings.write_all(tables)
 
+    def has_findings(self) -> bool:
+        """Whether the run has a cache: to find what it holds took somebody long."""
+        return self._around.findings is not None and self._around.findings.is_there()
+
     def files_stamp(self) -> int:
         """Return what changes whenever a file of frames, images or the network is touched; of a packed run, a 0."""
         return 0 if self._around.findings is None else files_stamp(self.path)

@@ -34,6 +34,7 @@ from dtui.store.format.schema import (
     JOURNAL_FOLDER,
     PARTS_FOLDER,
     STRUCTURE_FILE,
+    TRIAGE_FILE,
 )
 
 MOST_TABLES = 12
@@ -47,6 +48,8 @@ MOST_COLUMNS = 256
 OLDER_COLUMNS = 5
 """Columns of a table whose entry does not say: it is one of anomalies, of a dtui that kept no others."""
 _ROWS_IN_CHUNK = 1024
+_HOLDING = (".h5", ".dtj", ".jsonl")
+_LEFT_OUT = (FINDINGS_FILE, TRIAGE_FILE)
 _NUMBER = np.dtype("<i8")
 _NOTHING = object()
 
@@ -67,6 +70,10 @@ class FindingsFile:
         self._path = path
         self._run = run
         self._seen: int | None = None
+
+    def is_there(self) -> bool:
+        """Whether the file exists, intact or not."""
+        return self._path.exists()
 
     def read(self, key: Key, columns: int, rows: int | None = None) -> IntArray | None:
         """Return a table, shape (rows, columns), or its first rows; None if there is no intact one.
@@ -174,7 +181,7 @@ class FindingsFile:
 
 
 def files_stamp(folder: Path) -> int:
-    """Return a number that changes whenever a file that holds frames, images or the network of a run is touched.
+    """Return a number that changes whenever a file of a run is touched that holds anything but what people decide.
 
     The time of the change of its state counts, which nobody can set back as that of its content. A copied run has other
     times, so what was found in it is looked for once more.
@@ -183,7 +190,7 @@ def files_stamp(folder: Path) -> int:
     for place in (folder, folder / JOURNAL_FOLDER, folder / PARTS_FOLDER):
         with contextlib.suppress(OSError):
             names = [entry.name for entry in os.scandir(place)]
-            paths += [place / name for name in names if name.endswith((".h5", ".dtj")) and name != FINDINGS_FILE]
+            paths += [place / name for name in names if name.endswith(_HOLDING) and name not in _LEFT_OUT]
     return _stamp(sorted(told for path in paths if (told := touched(path)) is not None))
 
 
