@@ -60,7 +60,7 @@ Charted = NodeSeries | NodeBoxes | NodeHistograms
 def draw_series(cells: Cells, frame: Frame, y: int, values: FloatArray, tall: int, kind: ChartKind) -> None:
     """Draw series of shape (rows, columns) from row `y` on; 1 is the full height of a horizon graph."""
     if kind is ChartKind.LINE:
-        low, high = line_spans(values)
+        low, high = line_spans(values, tall)
         for index in range(len(values)):
             ch = braille_spans(low[index], high[index], tall)
             cells.paste(frame.gutter, y + index * tall, ch, np.full_like(ch, frame.theme.positive[1]))
