@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from dtui.tui.state.review.reviewing import Decision
     from dtui.tui.state.run_view import RunView
     from dtui.tui.state.session import Session
-    from dtui.tui.widgets.board import Board
+    from dtui.tui.widgets.board import Used
 
 LOG = logging.getLogger(__name__)
 POLL_SECONDS = 0.7
@@ -210,7 +210,7 @@ class DtuiApp(AskingApp):
         self._output, self.session, table = output_for(*self._wishes), session, session.table
         session.resized(*self.size)
         self.take_pressed(session)
-        self.data_screen = DataScreen(table, self.perform)
+        self.data_screen = DataScreen(table, self.perform, self.use)
         self._paint()
         await self.push_screen(self.data_screen)
         self.call_next(is_painted, self.data_screen)  # behind Textual's own last words on it
@@ -325,9 +325,9 @@ class DtuiApp(AskingApp):
         for decision in decisions:
             self.loader.decide(decision.entry, decision.status, decision.note)
 
-    def on_board_used(self, message: Board.Used) -> None:
+    def use(self, used: Used) -> None:
         """Handle a press, a drag or the wheel in a pane."""
-        session, screen, pressed = self.session, self.data_screen, message.pressed
+        session, screen, pressed = self.session, self.data_screen, used.pressed
         if session is None or screen is None:
             return
         if screen.overlay.is_open:
@@ -336,9 +336,9 @@ class DtuiApp(AskingApp):
             return
         from dtui.tui.state.mouse import press, turn_wheel
 
-        pane = screen.pane_called(message.pane)
+        pane = screen.pane_called(used.pane)
         if pressed is None:
-            turn_wheel(session, pane, message.wheel, message.with_control)
+            turn_wheel(session, pane, used.wheel, used.with_control)
         else:
-            press(session, pane, message.frame, pressed.x, pressed.y, pressed.is_drag)
+            press(session, pane, used.frame, pressed.x, pressed.y, pressed.is_drag)
         self.paint()

@@ -19,7 +19,7 @@ from dtui.tui.terminal.background import BackgroundTold
 from dtui.tui.terminal.capabilities import is_served, log_path
 from dtui.tui.terminal.themes import textual_theme, theme_for
 from dtui.tui.widgets.opening import Opening
-from dtui.tui.widgets.takes_keys import TakesKeys
+from dtui.tui.widgets.takes_keys import TakesKeys, take_mouse
 
 if TYPE_CHECKING:
     from textual.timer import Timer
@@ -103,7 +103,10 @@ class AskingApp(App[None]):
             self.paint()
 
     async def on_event(self, event: events.Event) -> None:
-        """Have what lies over the panes take a key or a paste, whole, before the next one is looked at."""
+        """Have the mouse, and a key or a paste over the panes, taken whole before the next one is looked at."""
+        if isinstance(event, events.MouseEvent) and not event.is_forwarded:
+            await take_mouse(self, event)
+            return
         over = self.focused if isinstance(event, events.Key | events.Paste) else None
         if not isinstance(event, events.Key | events.Paste) or not isinstance(over, TakesKeys):
             await super().on_event(event)

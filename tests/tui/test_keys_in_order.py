@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from textual.events import Key, Paste
+from textual.events import Event, Key, MouseDown, MouseScrollDown, MouseUp, Paste
 
 from dtui.tui.app import DtuiApp
 from dtui.tui.panes.layers.tree import TreeOptions
-from tests.tui.driving import press, running, until
+from tests.tui.driving import at, is_complete, press, running, screen_text, until
 
 NAMES = {"\r": "enter", "\x1b": "escape", "\t": "tab", " ": "space", "\x7f": "backspace"}
 NAMES |= {":": "colon", "/": "slash", "?": "question_mark"}
@@ -49,3 +49,56 @@ async def test_each_key_of_a_burst_does_its_own() -> None:
         assert selection.cursor == 410
         assert selection.get(TreeOptions).statistic == "min"
         assert [note for _, _, note in query.decided] == ["noted"]
+
+
+@pytest.mark.parametrize(
+    "burst",
+    [
+        ("press filters", "right"),
+        ("press filters", "up"),
+        ("press tree", "enter"),
+        ("press tree", "press tree", "down", "right"),
+        ("press tree", "s", "down", "enter"),
+        ("wheel tree", "down", "enter"),
+        ("wheel filters", "right", "press tree", "left"),
+        ("s", "…", "wheel list", "enter"),
+        ("s", "…", "press list", "right"),
+        ("slash", "press filters", "b", "enter", "right"),
+        ("press Validation", "j"),
+    ],
+)
+async def test_the_mouse_and_keys_are_taken_in_their_order(burst: tuple[str, ...]) -> None:
+    """All at once comes to the same as one after the other."""
+    async with running() as (app, pilot, _):
+        await press(app, pilot, "3", "2", "down", "right")
+        before, after = app.session.selection, []
+        for is_burst in (False, True):
+            app.session.choose(before)
+            app.paint()
+            await pilot.pause()
+            for what in burst:
+                for event in happening(app, what):
+                    app.post_message(event)
+                if not is_burst or what == "…":
+                    await pilot.pause()
+            await until(pilot, lambda: is_complete(app) and not app.data_screen.is_covered)
+            after.append(app.session.selection)
+        assert after[0] == after[1]
+        assert after[0] != before
+
+
+def happening(app: DtuiApp, what: str) -> list[Event]:
+    """What the terminal tells of a key, or of a press or a turn of the wheel somewhere."""
+    how, _, where = what.partition(" ")
+    if what == "…":
+        return []
+    if not where:
+        return [Key(how, how if len(how) == 1 else None)]
+    if where == "list":
+        x, y = app.size.width // 2, app.size.height // 2
+    elif where == "Validation":
+        x, y = screen_text(app).index(where), 0
+    else:
+        x, y = at(app, where, 100, 4)
+    kinds = [MouseScrollDown] if how == "wheel" else [MouseDown, MouseUp]
+    return [kind(None, x, y, 0, 0, 1, False, False, False, x, y) for kind in kinds]

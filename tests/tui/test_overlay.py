@@ -217,7 +217,7 @@ def test_a_python_without_ctypes_shows_runs_all_the_same(monkeypatch):
 
 
 def test_the_board_keeps_no_drawing_of_another_size_and_few_of_this_one():
-    board = Board()
+    board = Board(lambda _: None)
     for width in (80, 100, 120):
         for gutter in range(60):
             where = Frame(width, 3, gutter, None, DARK, Output())

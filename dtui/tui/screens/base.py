@@ -19,7 +19,7 @@ from dtui.tui.renderables.panes.message import ReadingPicture
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.pane import Pane, Table
 from dtui.tui.terminal.textual_patch import paint_at_once
-from dtui.tui.widgets.board import Board
+from dtui.tui.widgets.board import Board, Used
 from dtui.tui.widgets.command_line import CommandLine
 from dtui.tui.widgets.overlay import Overlay
 
@@ -48,12 +48,12 @@ class DataScreen(TextualScreen[None]):
     """With priority: Textual takes these keys before it looks where the next ones go. Otherwise what is typed at once
     behind `:` would be taken for keys of the panes, and `:fix` flag and dismiss an incident."""
 
-    def __init__(self, table: Table, perform: Callable[[str], None]) -> None:
-        """Show the screens of a table; `perform` is called with the action of a key."""
+    def __init__(self, table: Table, perform: Callable[[str], None], used: Callable[[Used], None]) -> None:
+        """Show the screens of a table; `perform` is called with the action of a key, `used` when the mouse is."""
         super().__init__()
         self._perform = perform
         self._panes = {pane.name: pane for pane in table.panes}
-        self.board, self.overlay, self.command_line = Board(), Overlay(), CommandLine()
+        self.board, self.overlay, self.command_line = Board(used), Overlay(), CommandLine()
         self._shown: tuple[Mapping[Pane, tuple[Picture, Frame]], tuple[int, int], int | None] = ({}, (0, 0), None)
         self._timer: Timer | None = None
         self._timed: set[str] = set()

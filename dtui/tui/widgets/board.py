@@ -11,7 +11,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 
 from textual import events
-from textual.message import Message
 
 from dtui.dataclass_on_use import dataclass
 from dtui.tui.renderables.canvas.cells import Cells
@@ -33,6 +32,25 @@ class Pressed:
     x: int
     y: int
     is_drag: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """The mouse was pressed or dragged in a pane, or its wheel turned.
+
+    Attributes:
+        pane: Its name.
+        frame: Its size and surroundings.
+        pressed: Where; None for the wheel.
+        wheel: Steps down; negative: up.
+        with_control: Whether Ctrl was held.
+    """
+
+    pane: str
+    frame: Frame
+    pressed: Pressed | None
+    wheel: int
+    with_control: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +78,10 @@ class Board(Drawn, can_focus=False):
     Board { width: 100%; height: 100%; }
     """
 
-    class Used(Message):
-        """The mouse was pressed or dragged in a pane, or its wheel turned."""
-
-        def __init__(self, pane: str, frame: Frame, pressed: Pressed | None, wheel: int, with_control: bool) -> None:
-            """Store what happened: `pressed`, or `wheel` steps down (negative: up)."""
-            super().__init__()
-            self.pane, self.frame = pane, frame
-            self.pressed, self.wheel, self.with_control = pressed, wheel, with_control
-
-    def __init__(self) -> None:
-        """Begin empty."""
+    def __init__(self, told: Callable[[Used], None]) -> None:
+        """Begin empty; `told` is called when the mouse is used, at once: a message would come after the keys behind."""
         super().__init__()
+        self._told = told
         self._drawings: OrderedDict[tuple[str, int, int], _Drawing] = OrderedDict()
         self.places: dict[str, Place] = {}
         """Where each pane that is shown stands, by its name."""
@@ -144,7 +154,7 @@ class Board(Drawn, can_focus=False):
 
     def _tell(self, name: str | None, pressed: Pressed | None, wheel: int, with_control: bool) -> None:
         if name in self.places:
-            self.post_message(self.Used(name, self.places[name].frame, pressed, wheel, with_control))
+            self._told(Used(name, self.places[name].frame, pressed, wheel, with_control))
 
     def on_mouse_down(self, event: events.MouseDown) -> None:
         """Begin a press; the pane keeps the mouse while it is dragged."""

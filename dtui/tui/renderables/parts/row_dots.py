@@ -1,4 +1,4 @@
-"""Turns series into dots: lines, on each row's own scale.
+"""Turns series into dots: lines, on a given scale or on each row's own.
 
 Owns how a row's own range is found.
 """
@@ -9,27 +9,41 @@ import numpy as np
 
 from dtui.model import FloatArray
 
+Spans = tuple[FloatArray, FloatArray]
+"""Lower and upper end of a line in each dot column, two dot columns a cell."""
 
-def line_spans(values: FloatArray) -> tuple[FloatArray, FloatArray]:
+
+def line_spans(values: FloatArray, tall: int) -> Spans:
     """Return lower and upper end of each dot column of lines that join each value to the next.
 
     Args:
         values: Shape (rows, columns); what is not finite interrupts the line.
+        tall: Terminal rows of a line, >= 1.
 
     Returns:
         Two of shape (rows, 2 * columns), in [0, 1] of the row's own range.
     """
-    return dot_spans(_scaled(values))
+    return dot_spans(_scaled(values), tall)
 
 
-def dot_spans(points: FloatArray) -> tuple[FloatArray, FloatArray]:
+def dot_spans(points: FloatArray, tall: int) -> Spans:
     """Return the same for heights that are in [0, 1] already, shape (…, columns); NaN interrupts the line."""
     after = np.concatenate((points[..., 1:], points[..., -1:]), -1)
-    dots = _interleave(points, np.where(np.isfinite(after), (points + after) / 2, points))
-    between = (dots[..., 1:] + dots[..., :-1]) / 2
-    before = np.concatenate((dots[..., :1], between), -1)
-    behind = np.concatenate((between, dots[..., -1:]), -1)
-    return np.fmin(dots, np.fmin(before, behind)), np.fmax(dots, np.fmax(before, behind))
+    return joined_spans(_interleave(points, np.where(np.isfinite(after), (points + after) / 2, points)), tall)
+
+
+def joined_spans(heights: FloatArray, tall: int) -> Spans:
+    """Return the same for the height of each dot column, shape (…, 2 * columns).
+
+    Of the dots between two neighbours each takes the half that is nearer to it, and neither takes one of the other's.
+    """
+    steps = 4 * tall - 1
+    levels = np.rint(np.clip(heights, 0, 1) * steps)
+    by = np.diff(levels)
+    last = levels[..., :-1] + np.trunc(by / 2)
+    before = np.concatenate((levels[..., :1], last + np.sign(by)), -1)
+    behind = np.concatenate((last, levels[..., -1:]), -1)
+    return np.fmin(levels, np.fmin(before, behind)) / steps, np.fmax(levels, np.fmax(before, behind)) / steps
 
 
 def _scaled(values: FloatArray) -> FloatArray:

@@ -152,7 +152,7 @@ def _draw_course(cells: Cells, frame: Frame, y: int, tall: int, course: FilterCo
     bottom, top, is_log = _range(np.concatenate([values, low, high]))
     heights = [_heights(part, bottom, top, is_log) for part in (values, median, low, high)]
     _draw_band(cells, frame, y, tall, heights[2], heights[3])
-    drawn = [braille_spans(*dot_spans(part), tall) for part in heights[:2]]
+    drawn = [braille_spans(*dot_spans(part, tall), tall) for part in heights[:2]]
     own, middle = (part != 32 for part in drawn)
     ch = np.where(own & middle, drawn[0] | drawn[1], np.where(own, drawn[0], drawn[1]))
     fg = np.where(own, np.uint32(theme.flag), np.uint32(theme.muted))

@@ -32,7 +32,7 @@ BANDS = 3
 """Of a horizon graph, on either side of zero."""
 RATIO_DECADES = (-7.0, 0.0)
 """Bottom and top of a row of update ratios, as powers of ten."""
-ZONE_COSTS = np.array([[0, 1, 2], [1, 0, 1.3], [4, 4, 0]])
+ZONE_COSTS = np.array([[0, 10, 20], [10, 0, 13], [40, 40, 0]], np.int16)
 """What an eighth of a row costs that lies in one zone of a box plot (outside, min to max, q1 to q3) and is drawn as
 another: q1 to q3 is seen even where it is thin, and not drawn wider than it is."""
 NEVER_NEGATIVE = (*(name for name, one in LAYERS.items() if one.drawn is not Drawn.SIGNED), UPDATE_RATIO)
@@ -60,7 +60,7 @@ Charted = NodeSeries | NodeBoxes | NodeHistograms
 def draw_series(cells: Cells, frame: Frame, y: int, values: FloatArray, tall: int, kind: ChartKind) -> None:
     """Draw series of shape (rows, columns) from row `y` on; 1 is the full height of a horizon graph."""
     if kind is ChartKind.LINE:
-        low, high = line_spans(values)
+        low, high = line_spans(values, tall)
         for index in range(len(values)):
             ch = braille_spans(low[index], high[index], tall)
             cells.paste(frame.gutter, y + index * tall, ch, np.full_like(ch, frame.theme.positive[1]))
@@ -171,32 +171,23 @@ def zones(
     inner = (middle >= first - half) & (middle <= third + half)
     kind = np.where(inner & np.isfinite(first) & np.isfinite(third), 2, kind)  # (levels, rows, columns)
     cut = kind.reshape(tall, 8, *kind.shape[1:])
-    # (zone, tall, 8, rows, columns)
-    counts = np.stack([(cut == zone).cumsum(1) for zone in range(len(ZONE_COSTS))])
-    total = counts[:, :, -1]
-    best, ch = np.full(total.shape[1:], np.inf), np.zeros(total.shape[1:], np.uint32)
-    fg, bg = np.zeros(ch.shape, np.int64), np.zeros(ch.shape, np.int64)
-
-    def offer(glyph: int, below: IntArray, above: IntArray) -> None:
-        """Take a glyph where it is wrong in fewer eighths: those of `below` in its colour, the others in another."""
-        costs = [np.tensordot(ZONE_COSTS.T, part, 1) for part in (below, above)]
-        wrong = costs[0].min(0) + costs[1].min(0)
-        better = wrong < best
-        lower, upper = costs[0].argmin(0), costs[1].argmin(0)
-        best[better], ch[better], fg[better], bg[better] = wrong[better], glyph, lower[better], upper[better]
-
-    offer(32, np.zeros_like(total), total)
-    for eighths in (7, 1, 6, 2, 5, 3, 4):
-        offer(int(EIGHTHS[eighths]), counts[:, :, eighths - 1], total - counts[:, :, eighths - 1])
-    line = counts[:, :, 4] - counts[:, :, 2]
-    offer(ord("━"), line, total - line)
+    # What each colour costs up to each eighth, (zone, tall, 8, rows, columns); then for each glyph what it costs where
+    # that is drawn in its colour, and where it is not, (zone, glyph, tall, rows, columns).
+    costs = np.stack([costs_of[cut] for costs_of in ZONE_COSTS.T]).cumsum(2, np.int16)
+    whole, filled = costs[:, :, -1], (7, 1, 6, 2, 5, 3, 4)
+    glyphs = np.array([32, *(EIGHTHS[eighths] for eighths in filled), ord("━")], np.uint32)
+    line = costs[:, :, 4] - costs[:, :, 2]
+    parts = np.stack([np.zeros_like(whole), *(costs[:, :, eighths - 1] for eighths in filled), line], 1)
+    rests = whole[:, None] - parts
+    best = (parts.min(0) + rests.min(0)).argmin(0)
+    fg, bg = (np.take_along_axis(one, best[None, None], 1)[:, 0].argmin(0) for one in (parts, rests))
     palette = np.array(colours, np.uint32)
 
     def arranged(cells: UintArray | IntArray) -> UintArray:
         rows = np.moveaxis(cells[::-1], 0, 1)  # the top row of each comes first
         return rows.reshape(-1, cells.shape[-1]).astype(np.uint32)
 
-    return arranged(ch), palette[arranged(fg)], palette[arranged(bg)]
+    return arranged(glyphs[best]), palette[arranged(fg)], palette[arranged(bg)]
 
 
 def draw_histograms(cells: Cells, frame: Frame, y: int, shares: FloatArray, tall: int) -> None:
