@@ -166,6 +166,11 @@ class Session:
         return living
 
     def _look(self) -> None:
+        """Look for the next training; the optimizers of the one before train none of it."""
+        if self._trainings >= MOST_TRAININGS:
+            self._end(f"{MOST_TRAININGS} trainings are recorded; those after them are not")
+            return
+        self._optimizers = [weakref.ref(one) for one in self._living() if not trained([one]) & self._recorded]
         self._state, self._foreign = _State.LOOKING, 0
         self._recorder = self._evaluations = None
         self._called, self._below = [], set()
@@ -272,10 +277,7 @@ class Session:
         if recorder is None or not (recorder.closed or self._foreign >= FOREIGN) or is_ours:
             return
         recorder.close()
-        if self._trainings >= MOST_TRAININGS:
-            self._end(f"{MOST_TRAININGS} trainings are recorded; those after them are not")
-        else:
-            self._look()
+        self._look()
 
     # --- the end
 
