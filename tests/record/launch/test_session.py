@@ -128,16 +128,16 @@ def test_the_loss_of_an_update_that_a_scaler_skipped_is_not_that_of_the_next(pro
 
 
 def test_the_outermost_module_is_recorded_where_the_optimizer_trains_more_than_it(process: Process) -> None:
-    """As with a loss that has weights of its own: the wrapper, and not the part of it that has all of its weights."""
+    """As with a loss that has weights of its own: the whole, and not the part of it that is trained."""
     inner, loss = small_net(), nn.Linear(3, 3)
-    outer = nn.Sequential(inner, nn.Flatten())
-    optimizer = process.sgd(outer, loss)
+    outer = nn.Sequential(inner, nn.Linear(3, 3).requires_grad_(False))
+    optimizer = process.sgd(inner, loss)
     cross_entropy(loss(outer(IMAGES)), LABELS).backward()  # type: ignore[no-untyped-call]
     optimizer.step()
     process.end()
     (problem,) = process.problems
     assert problem.startswith("the SGD trains more than the model: 2 of its parameters")
-    assert [layer.name for layer in process.recorders[0].store.structure.layers] == ["0.0", "0.2", "0.4"]
+    assert [layer.name for layer in process.recorders[0].store.structure.layers] == ["0.0", "0.2", "0.4", "1"]
 
 
 def test_a_model_that_was_only_tried_is_not_recorded(process: Process) -> None:
@@ -150,6 +150,42 @@ def test_a_model_that_was_only_tried_is_not_recorded(process: Process) -> None:
     assert not process.problems
 
 
+def test_the_first_loss_is_kept_of_a_model_at_the_place_of_one_that_was_tried(process: Process) -> None:
+    process.sgd(small_net())
+    tried = small_net()
+    tried(IMAGES)
+    places = {id(one) for one in tried.modules()}
+    del tried
+    others = []
+    while id(net := small_net()) not in places:  # Python gives freed memory out again soon
+        others.append(net)
+    optimizer = process.sgd(net)
+    expected = loss_of(net).item()
+    net.zero_grad()
+    train(net, optimizer)
+    assert process.losses() == pytest.approx([expected])
+
+
+@pytest.mark.parametrize("has_batches", [True, False])
+def test_an_evaluation_before_the_first_update_is_no_training(process: Process, has_batches: bool) -> None:
+    """The data of the training are those that were iterated for it, if any; also where that began before."""
+    net = small_net()
+    optimizer = process.sgd(net)
+    batches = iter(DataLoader(TensorDataset(IMAGES, LABELS), 12)) if has_batches else None
+    loader = DataLoader(TensorDataset(IMAGES + 1, LABELS), 4)
+    for _ in range(2):
+        net.eval()
+        with torch.no_grad():
+            for images, _ in loader:
+                net(images)
+        net.train()
+        if batches is not None:
+            next(batches, None)
+        train(net, optimizer)
+    process.end()
+    assert len(process.recorders[0].store.validations) == 1
+
+
 # --- from one training to the next
 
 
@@ -158,9 +194,10 @@ def test_another_model_that_is_trained_for_long_is_the_next_training(
 ) -> None:
     monkeypatch.setattr(session_module, "FOREIGN", 3)
     first, second = small_net(), small_net(4)
-    train(first, process.sgd(first), updates=2)
-    optimizer = process.sgd(second)
-    train(second, optimizer, updates=5)
+    of_first = process.sgd(first)
+    train(first, of_first, updates=2)
+    of_second = process.sgd(second)
+    train(second, of_second, updates=5)
     assert process.records() == [2, 2]
 
 
