@@ -22,6 +22,8 @@ from dtui.errors import OutputError
 
 STANDARD_OUTPUT = "-"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+CANNOT_SYNC = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EROFS)
+"""How a filesystem says that it synchronises nothing to a disk, as some of FUSE do: what was written is written."""
 TEMPORARY = ".dtui-"
 """How the name of a file begins that is being written; a killed process leaves it."""
 
@@ -150,6 +152,14 @@ def _is_standard_output(found: os.stat_result) -> bool:
         return False
 
 
+def _synchronise(descriptor: int) -> None:
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in CANNOT_SYNC:
+            raise
+
+
 def _is_at(path: Path, found: os.stat_result) -> bool:
     try:
         return os.path.samestat(path.stat(), found)
@@ -181,10 +191,11 @@ def _replaced(path: Path) -> Iterator[BinaryIO]:
                 before = path.stat()
                 with contextlib.suppress(OSError):  # the owner is root's to keep
                     os.fchown(output.fileno(), before.st_uid, before.st_gid)
-                os.fchmod(output.fileno(), stat.S_IMODE(before.st_mode))
+                with contextlib.suppress(OSError):  # a filesystem that has no modes, as of Windows
+                    os.fchmod(output.fileno(), stat.S_IMODE(before.st_mode))
             yield output
             output.flush()
-            os.fsync(output.fileno())
+            _synchronise(output.fileno())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from dtui.errors import OutputError
-from dtui.output import find_target
+from dtui.output import CANNOT_SYNC, find_target
 
 LONG = b"0123456789" * 100_000
 """More than a pipe holds."""
@@ -80,6 +80,20 @@ def test_a_disk_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pyte
         find_target(out).write(b"new")
     assert out.read_bytes() == b"old"
     assert [path.name for path in tmp_path.iterdir()] == ["old.html"]
+
+
+@pytest.mark.parametrize("number", CANNOT_SYNC)
+def test_a_filesystem_without_synchronising_and_modes_takes_an_output(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refuse(*_: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    for name in ("fsync", "fchown", "fchmod"):
+        monkeypatch.setattr(os, name, refuse)
+    for text in (b"first", b"second"):
+        find_target(tmp_path / "out.html").write(text)
+        assert (tmp_path / "out.html").read_bytes() == text
 
 
 @pytest.mark.parametrize("is_there", [True, False])

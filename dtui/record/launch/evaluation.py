@@ -19,7 +19,7 @@ from dtui.record.launch.finding import parameters_of
 from dtui.record.launch.loaders import DataOf
 from dtui.record.network.layers import unwrap
 from dtui.record.recorder import Recorder
-from dtui.record.validation.validation_watch import NotOneError, ValidationWatch
+from dtui.record.validation.validation_watch import NotOneError, ValidationWatch, is_of_training
 
 
 class Evaluations:
@@ -73,7 +73,7 @@ class Evaluations:
         current = self._pass
         if current is None or not current.given:
             return
-        if getattr(module, "training", False) and torch.is_grad_enabled():  # a frozen script does not tell its mode
+        if is_of_training(module):
             return
         is_own = self._trained <= parameters_of(module)
         if not is_own and _shapes(module) != self._shapes:

@@ -14,8 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.amp.grad_scaler import GradScaler
 from torch.optim import Optimizer
-from torch.optim.optimizer import register_optimizer_step_pre_hook
 from torch.utils.data import DataLoader
+
+from dtui.record.network.step_hooks import BEFORE_STEP
 
 
 class Watcher(Protocol):
@@ -37,7 +38,7 @@ class Watcher(Protocol):
         """Note what a GradScaler multiplies."""
 
     def cleared(self) -> None:
-        """Note that an optimizer clears the gradients."""
+        """Note that gradients are cleared, by an optimizer or a module."""
 
     def failed(self, error: Exception) -> None:
         """Note that one of these functions has failed."""
@@ -51,15 +52,17 @@ class Hooks:
         self._process = os.getpid()
         self._call: Callable[..., Any] | None = None
         self._has_losses = False
+        self._leave: Callable[[], None] = lambda: None
 
     def install(self) -> None:
         """Watch loaders and updates."""
         self._patch_loader()
-        register_optimizer_step_pre_hook(self._updating)
+        self._leave = BEFORE_STEP.add(self._updating)
 
     def stop(self) -> None:
         """Tell nobody any more. The patches stay: a function that torch is just calling cannot be taken away."""
         self._watcher = None
+        self._leave()
         self.watch_calls(False)
 
     def watch_calls(self, wanted: bool) -> None:
@@ -88,7 +91,8 @@ class Hooks:
         self._has_losses = True
         _before(Tensor, "backward", lambda tensor, *_: self._tell("differentiated", tensor))
         _before(GradScaler, "scale", lambda _, outputs=None, *__: self._tell("scaled", outputs))
-        _before(Optimizer, "zero_grad", lambda *_: self._tell("cleared"))
+        for kind in (Optimizer, nn.Module):
+            _before(kind, "zero_grad", lambda *_: self._tell("cleared"))
 
     def _patch_loader(self) -> None:
         original = DataLoader.__iter__

@@ -87,7 +87,7 @@ class Session:
         self._state = _State.LOOKING
         self._optimizers: list[weakref.ref[Optimizer]] = []
         self._called: list[weakref.ref[nn.Module]] = []
-        self._below: set[int] = set()
+        self._below: weakref.WeakValueDictionary[int, nn.Module] = weakref.WeakValueDictionary()
         self._loader: Any = None
         self._recorder: Recorder | None = None
         self._evaluations: Evaluations | None = None
@@ -141,9 +141,9 @@ class Session:
             return
         if self._state is not _State.LOOKING or not module.training or not torch.is_grad_enabled():
             return
-        if id(module) in self._below:
+        if self._below.get(id(module)) is module:
             return
-        self._below |= {id(below) for below in module.modules()}
+        self._below.update({id(below): below for below in module.modules()})
         self._called.append(weakref.ref(module))
         optimizers = apart(self._living())
         if has_all(module, optimizers):
@@ -166,9 +166,15 @@ class Session:
         return living
 
     def _look(self) -> None:
+        """Look for the next training; the optimizers of the one before train none of it."""
+        if self._trainings >= MOST_TRAININGS:
+            self._end(f"{MOST_TRAININGS} trainings are recorded; those after them are not")
+            return
+        self._optimizers = [weakref.ref(one) for one in self._living() if not trained([one]) & self._recorded]
         self._state, self._foreign = _State.LOOKING, 0
         self._recorder = self._evaluations = None
-        self._called, self._below = [], set()
+        self._called = []
+        self._below.clear()
         if self._hooks is not None:
             self._hooks.watch_calls(True)
 
@@ -240,7 +246,7 @@ class Session:
         """Note that a loader is about to be iterated."""
         if self._state is _State.RECORDING and self._evaluations is not None:
             return self._evaluations.iterated(loader)
-        if self._state is _State.LOOKING:
+        if self._state is _State.LOOKING and torch.is_grad_enabled():
             self._loader = loader  # kept until the training begins: a loader may be made for one epoch
         return None
 
@@ -272,10 +278,7 @@ class Session:
         if recorder is None or not (recorder.closed or self._foreign >= FOREIGN) or is_ours:
             return
         recorder.close()
-        if self._trainings >= MOST_TRAININGS:
-            self._end(f"{MOST_TRAININGS} trainings are recorded; those after them are not")
-        else:
-            self._look()
+        self._look()
 
     # --- the end
 

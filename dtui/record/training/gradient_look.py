@@ -20,11 +20,11 @@ import torch
 from torch import Tensor
 from torch.nn.utils import clip_grad
 from torch.optim import Optimizer
-from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from dtui.model.findings.nonfinite import LookPlan
 from dtui.record.network.layers import LayerProbe
 from dtui.record.network.norm_layers import NormProbe
+from dtui.record.network.step_hooks import BEFORE_STEP, StepHook
 from dtui.record.training.distributed import is_sharded
 from dtui.record.training.look_cost import MOST_SHARE, DeviceStopwatch, HostStopwatch, Stopwatch
 from dtui.record.training.look_device import DeviceLook
@@ -59,7 +59,7 @@ class GradientLook:
         self._records = 0
         self._is_resting = self._is_late = False
         self._is_on = self._is_bound = False
-        self._handle: Any = None
+        self._leave: Callable[[], None] | None = None
         self._next: Callable[[Optimizer | None], int | None] = _nobody
         self._loss: float | Tensor | None = None
         self._is_loss_next = False
@@ -75,8 +75,8 @@ class GradientLook:
                 count.
         """
         self._next = next_of
-        self._handle = register_optimizer_step_pre_hook(_weakly(self))
-        weakref.finalize(self, self._handle.remove).atexit = False
+        self._leave = BEFORE_STEP.add(_weakly(self))
+        weakref.finalize(self, self._leave).atexit = False
         _looks.add(self)
         _watch_clipping()
 
@@ -101,8 +101,8 @@ class GradientLook:
 
     def forget(self) -> None:
         """Drop all references to the network, and look no more."""
-        if self._handle is not None:
-            self._handle.remove()
+        if self._leave is not None:
+            self._leave()
         _looks.discard(self)
         _leave_clipping()
         self._probes, self._norms, self._owned, self._statistics = [], [], [], []
@@ -302,8 +302,8 @@ def _is_captured() -> bool:
     return torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing()  # type: ignore[no-untyped-call]
 
 
-def _weakly(look: GradientLook) -> Callable[..., None]:
-    """Return a hook that keeps nothing alive. A compiler that compiles an update leaves it out of its graphs."""
+def _weakly(look: GradientLook) -> StepHook:
+    """Return a hook that keeps nothing alive."""
     reference = weakref.ref(look)
 
     def before_step(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
@@ -311,8 +311,7 @@ def _weakly(look: GradientLook) -> Callable[..., None]:
         if found is not None:
             found.before_step(optimizer, is_closed=args[1:2] not in ((), (None,)) or bool(kwargs.get("closure")))
 
-    hook: Callable[..., None] = torch.compiler.disable(before_step)  # type: ignore[no-untyped-call]
-    return hook
+    return before_step
 
 
 def _watch_clipping() -> None:

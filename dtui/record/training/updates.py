@@ -20,14 +20,14 @@ import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
-from types import CodeType, FrameType
+from types import FrameType
 from typing import Any
 
 import torch
 from torch import nn
 from torch.optim import Optimizer
-from torch.optim.optimizer import register_optimizer_step_post_hook
 
+from dtui.record.network.step_hooks import AFTER_STEP, STEP, StepHook
 from dtui.record.writing.warn import reason_of, warn_once
 
 GIVEN_WAITS = 100
@@ -109,8 +109,8 @@ class Updates:
             self._lead(optimizers[0])
         for optimizer in optimizers[1:]:
             self._known[optimizer] = _Known(_Rank.APART, is_given=True)
-        self._handle = register_optimizer_step_post_hook(_weakly(self))
-        weakref.finalize(self, self._handle.remove).atexit = False
+        self._leave = AFTER_STEP.add(_weakly(self))
+        weakref.finalize(self, self._leave).atexit = False
 
     @property
     def leader(self) -> Optimizer | None:
@@ -119,7 +119,7 @@ class Updates:
 
     def remove(self) -> None:
         """Watch no longer."""
-        self._handle.remove()
+        self._leave()
 
     def state(self) -> bool:
         """Note that the training reports an update itself; True if that update must still be counted."""
@@ -215,7 +215,7 @@ class Updates:
         for _ in range(CALLS):
             if frame is None:
                 break
-            if frame.f_code is _STEP:
+            if frame.f_code is STEP:
                 outer = frame.f_locals.get("self")
                 if is_own and outer is optimizer:
                     is_own = False
@@ -225,8 +225,8 @@ class Updates:
         return False
 
 
-def _weakly(updates: Updates) -> Callable[..., None]:
-    """Return a hook that keeps nothing alive. A compiler that compiles an update leaves it out of its graphs."""
+def _weakly(updates: Updates) -> StepHook:
+    """Return a hook that keeps nothing alive."""
     reference = weakref.ref(updates)
 
     def after_step(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
@@ -234,8 +234,7 @@ def _weakly(updates: Updates) -> Callable[..., None]:
         if found is not None:
             found.after_step(optimizer)
 
-    hook: Callable[..., None] = torch.compiler.disable(after_step)  # type: ignore[no-untyped-call]
-    return hook
+    return after_step
 
 
 def _is_captured() -> bool:
@@ -245,13 +244,3 @@ def _is_captured() -> bool:
 
 def _updated(optimizer: Optimizer) -> set[int]:
     return {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
-
-
-def _step_code() -> CodeType | None:
-    """Return the code object of torch's wrapper around every optimizer's step, which calls the hooks."""
-    surrounded: Any = Optimizer.profile_hook_step(_updated)
-    code = getattr(surrounded, "__code__", None)
-    return code if isinstance(code, CodeType) else None
-
-
-_STEP = _step_code()

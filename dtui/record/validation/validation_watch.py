@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
@@ -265,7 +266,7 @@ class ValidationWatch:
 
     def _see(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         """Note one forward pass; a hook that never raises."""
-        if is_exported():
+        if is_exported() or (self._is_found and is_of_training(module)):
             return
         try:
             batches = len(self._tap.batches) if self._tap is not None else 0
@@ -292,6 +293,11 @@ class ValidationWatch:
         if is_like_given and isinstance(output, Tensor):
             self._doubt = f"as many numbers as it is given, {scores.shape[1]:,} an image"
         return scores
+
+
+def is_of_training(module: nn.Module) -> bool:
+    """Whether a call of a module now is one of the training, and of no evaluation."""
+    return getattr(module, "training", False) and torch.is_grad_enabled()  # a frozen script does not tell its mode
 
 
 def _stated(logits: Tensor, count: int, top: int) -> Predicted:

@@ -15,11 +15,11 @@ from typing import BinaryIO, cast
 
 from dtui.errors import DtuiError
 from dtui.fork_gate import resting
+from dtui.output import CANNOT_SYNC
 from dtui.store.format.schema import TEMPORARY_MARK
 
 _STALE_PAUSES = (0.0, 0.05, 0.2, 0.5)
 """Seconds before each further try to open what a server has just replaced."""
-_NO_SYNC = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EROFS)
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EACCES, errno.EXDEV)
 
 
@@ -91,7 +91,7 @@ def _sync(call: Callable[[int], None], descriptor: int) -> None:
         with resting():
             call(descriptor)
     except OSError as error:
-        if error.errno not in _NO_SYNC:
+        if error.errno not in CANNOT_SYNC:
             raise
 
 

@@ -142,8 +142,8 @@ def test_a_loader_that_runs_ahead_ends_after_its_last_batch_is_judged(script: Sc
     """As those that bring the next batch to a GPU: they take all batches before the last one is given out."""
     script.model.eval()
     with torch.no_grad():
-        ahead = list(script.batches(script.held_out))
-        script.judge(iter(ahead))
+        batches = script.batches(script.held_out)
+        script.judge(iter(list(batches)))
     script.update()
     assert script.judged() == [HELD_OUT]
 

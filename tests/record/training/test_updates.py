@@ -13,7 +13,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import SGD, AdamW, Optimizer
-from torch.optim.optimizer import _global_optimizer_post_hooks
+from torch.optim.optimizer import (
+    _global_optimizer_post_hooks,
+    _global_optimizer_pre_hooks,
+    register_optimizer_step_post_hook,
+    register_optimizer_step_pre_hook,
+)
 
 from dtui.model import RunStatus
 from tests.record.conftest import RecorderUnderTest, small_net
@@ -379,6 +384,22 @@ def test_nothing_is_hooked_any_more_once_recording_has_ended(record: Make) -> No
     assert len(_global_optimizer_post_hooks) == len(before) + 1
     recorder.close()
     assert _global_optimizer_post_hooks == before
+
+
+@pytest.mark.parametrize("register", [register_optimizer_step_pre_hook, register_optimizer_step_post_hook])
+def test_a_run_may_end_within_an_update(record: Make, register: Callable[..., Any]) -> None:
+    """torch raises where a hook goes while it calls them; ours go with the next run that ends."""
+    before = dict(_global_optimizer_pre_hooks), dict(_global_optimizer_post_hooks)
+    model = small_net()
+    optimizer = SGD(model.parameters(), 0.1)
+    recorder = record(model, optimizer, every=1)
+    handles = [register(lambda *_: recorder.close()), register(lambda *_: None)]
+    for _ in range(2):
+        update(model, optimizer)
+    for handle in handles:
+        handle.remove()
+    record(model, optimizer, every=1).close()
+    assert (_global_optimizer_pre_hooks, _global_optimizer_post_hooks) == before
 
 
 def test_neither_network_nor_optimizer_is_kept_alive_by_the_watch() -> None:

@@ -12,10 +12,10 @@ import pytest
 
 from dtui.errors import DtuiError
 from dtui.model import Gap
+from dtui.output import CANNOT_SYNC
 from dtui.record.recording import WAITING_BYTES
 from dtui.store import RunReader, RunWriter, check_run, find_past
 from dtui.store.compact.worker import RunCompactor
-from dtui.store.disk import atomic_files
 from dtui.store.run.run_file import RunFile
 from dtui.store.write import syncing
 from tests.store.builders import IMAGES, METADATA, STRUCTURE, make_record, make_validation
@@ -161,7 +161,7 @@ def _fail(*_: Any) -> None:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-@pytest.mark.parametrize("number", atomic_files._NO_SYNC)
+@pytest.mark.parametrize("number", CANNOT_SYNC)
 def test_a_filesystem_that_cannot_synchronise_is_no_fault(clock: Clock, recording: Recording, number: int) -> None:
     asked: list[int] = []
 

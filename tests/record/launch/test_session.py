@@ -1,0 +1,267 @@
+"""What a process of `dtui run` takes for a training, from its beginning to its end; a few lines at a time."""
+
+from __future__ import annotations
+
+import atexit
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.amp.grad_scaler import GradScaler
+from torch.nn.functional import cross_entropy
+from torch.optim import Optimizer
+from torch.utils.data import DataLoader, TensorDataset
+
+from dtui.launch_notes import LEFT_ALONE, Notes, Settings
+from dtui.record.launch import session as session_module
+from dtui.record.launch.session import Session
+from dtui.record.writing import warn
+from tests.record.conftest import RecorderUnderTest, small_net
+
+IMAGES, LABELS = torch.randn(12, 1, 8, 8, generator=torch.Generator().manual_seed(0)), torch.arange(12) % 3
+
+
+class Process:
+    """A process of `dtui run`; its patches of torch are taken back when the test ends."""
+
+    def __init__(self, folder: Path) -> None:
+        self.notes = Notes(folder)
+        self.recorders: list[RecorderUnderTest] = []
+        self.at_exit: list[Callable[[], None]] = []
+        self.session = Session(Settings(str(folder / "run.dtui"), "run", 1, str(folder), {"fused": False}))
+
+    def record(self, *arguments: Any, **options: Any) -> RecorderUnderTest:
+        self.recorders.append(RecorderUnderTest(*arguments, **options))
+        return self.recorders[-1]
+
+    def sgd(self, *modules: nn.Module) -> torch.optim.SGD:
+        optimizer = torch.optim.SGD([one for module in modules for one in module.parameters()], 0.1)
+        self.session.made(optimizer)
+        return optimizer
+
+    @property
+    def problems(self) -> list[str]:
+        return [note.problem for note in self.notes.read() if note.problem]
+
+    def end(self) -> None:
+        """Do what is done at Python's exit, where what was registered last is called first."""
+        for function in reversed(self.at_exit):
+            function()
+        for recorder in self.recorders:
+            recorder.close()
+
+    def records(self) -> list[int]:
+        """Return how many updates each run has."""
+        self.end()
+        return [recorder.iteration + 1 for recorder in self.recorders]
+
+    def losses(self) -> list[float]:
+        self.end()
+        (one,) = self.recorders
+        return [record.scalars["loss"] for record in one.store.records[: one.iteration + 1]]
+
+
+@pytest.fixture
+def process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Process]:
+    for kind, name in (
+        *((nn.Module, "__call__"), (DataLoader, "__iter__"), (Tensor, "backward"), (GradScaler, "scale")),
+        *((Optimizer, "zero_grad"), (nn.Module, "zero_grad")),
+    ):
+        monkeypatch.setattr(kind, name, getattr(kind, name))
+    for name in ("_in_one_line", "_said_otherwise"):
+        monkeypatch.setattr(warn, name, set())
+    made = Process(tmp_path)
+    monkeypatch.setattr(session_module, "Recorder", made.record)
+    monkeypatch.setattr(atexit, "register", made.at_exit.append)
+    yield made
+    made.end()
+    if made.session._hooks is not None:
+        made.session._hooks.stop()
+
+
+def loss_of(net: nn.Module) -> Tensor:
+    return cross_entropy(net(IMAGES), LABELS)
+
+
+def train(net: nn.Module, *optimizers: Optimizer, updates: int = 1) -> None:
+    for _ in range(updates):
+        loss_of(net).backward()  # type: ignore[no-untyped-call]
+        for optimizer in optimizers:
+            optimizer.step()
+
+
+# --- the loss of an update
+
+
+def test_the_loss_of_an_update_is_its_own_where_the_script_clears_gradients_by_hand(process: Process) -> None:
+    net = small_net()
+    optimizer = process.sgd(net)
+    expected = []
+    for _ in range(3):
+        expected.append(loss_of(net).item())
+        train(net, optimizer)
+        for parameter in net.parameters():
+            parameter.grad = None
+    assert process.losses() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("clears", ["optimizer", "model"])
+def test_the_loss_of_an_update_that_a_scaler_skipped_is_not_that_of_the_next(process: Process, clears: str) -> None:
+    """Where gradients are Inf, a GradScaler makes no update, and the script clears them all the same."""
+    net = small_net()
+    optimizer = process.sgd(net)
+    expected = []
+    for is_skipped in (False, True, False):
+        loss = loss_of(net)
+        loss.backward()  # type: ignore[no-untyped-call]
+        if not is_skipped:
+            expected.append(loss.item())
+            optimizer.step()
+        (optimizer if clears == "optimizer" else net).zero_grad()
+    assert process.losses() == pytest.approx(expected)
+
+
+# --- which module is the model
+
+
+def test_the_outermost_module_is_recorded_where_the_optimizer_trains_more_than_it(process: Process) -> None:
+    """As with a loss that has weights of its own: the whole, and not the part of it that is trained."""
+    inner, loss = small_net(), nn.Linear(3, 3)
+    outer = nn.Sequential(inner, nn.Linear(3, 3).requires_grad_(False))
+    optimizer = process.sgd(inner, loss)
+    cross_entropy(loss(outer(IMAGES)), LABELS).backward()  # type: ignore[no-untyped-call]
+    optimizer.step()
+    process.end()
+    (problem,) = process.problems
+    assert problem.startswith("the SGD trains more than the model: 2 of its parameters")
+    assert [layer.name for layer in process.recorders[0].store.structure.layers] == ["0.0", "0.2", "0.4", "1"]
+
+
+def test_a_model_that_was_only_tried_is_not_recorded(process: Process) -> None:
+    """As by a tool that prints the shapes of a network, before the training."""
+    tried = small_net()
+    optimizer = process.sgd(net := small_net())
+    tried(IMAGES)
+    train(net, optimizer, updates=2)
+    assert process.records() == [2]
+    assert not process.problems
+
+
+def test_the_first_loss_is_kept_of_a_model_at_the_place_of_one_that_was_tried(process: Process) -> None:
+    process.sgd(small_net())
+    tried = small_net()
+    tried(IMAGES)
+    places = {id(one) for one in tried.modules()}
+    del tried
+    others = []
+    while id(net := small_net()) not in places:  # Python gives freed memory out again soon
+        others.append(net)
+    optimizer = process.sgd(net)
+    expected = loss_of(net).item()
+    net.zero_grad()
+    train(net, optimizer)
+    assert process.losses() == pytest.approx([expected])
+
+
+@pytest.mark.parametrize("has_batches", [True, False])
+def test_an_evaluation_before_the_first_update_is_no_training(process: Process, has_batches: bool) -> None:
+    """The data of the training are those that were iterated for it, if any; also where that began before."""
+    net = small_net()
+    optimizer = process.sgd(net)
+    batches = iter(DataLoader(TensorDataset(IMAGES, LABELS), 12)) if has_batches else None
+    loader = DataLoader(TensorDataset(IMAGES + 1, LABELS), 4)
+    for _ in range(2):
+        net.eval()
+        with torch.no_grad():
+            for images, _ in loader:
+                net(images)
+        net.train()
+        if batches is not None:
+            next(batches, None)
+        train(net, optimizer)
+    process.end()
+    assert len(process.recorders[0].store.validations) == 1
+
+
+# --- from one training to the next
+
+
+def test_another_model_that_is_trained_for_long_is_the_next_training(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_module, "FOREIGN", 3)
+    first, second = small_net(), small_net(4)
+    of_first = process.sgd(first)
+    train(first, of_first, updates=2)
+    of_second = process.sgd(second)
+    train(second, of_second, updates=5)
+    assert process.records() == [2, 2]
+
+
+def test_another_model_that_is_trained_now_and_then_ends_nothing(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_module, "FOREIGN", 3)
+    first, second = small_net(), small_net(4)
+    of_first = process.sgd(first)
+    train(first, of_first)
+    of_second = process.sgd(second)
+    for _ in range(3):
+        train(second, of_second, updates=2)
+        train(first, of_first)
+    assert process.records() == [4]
+
+
+def test_the_trainings_of_one_process_are_recorded_up_to_a_number(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_module, "MOST_TRAININGS", 2)
+    for _ in range(4):
+        net = small_net()
+        train(net, process.sgd(net), updates=2)
+        process.recorders[-1].close()  # as when the model goes
+    assert process.records() == [2, 2]
+    assert process.problems == ["2 trainings are recorded; those after them are not"]
+
+
+def test_a_recorder_of_the_script_is_left_alone(process: Process, tmp_path: Path) -> None:
+    net = small_net()
+    optimizer = process.sgd(net)
+    own = RecorderUnderTest(tmp_path / "own", net, optimizer)
+    train(net, optimizer, updates=2)
+    own.close()
+    assert process.recorders == []
+    assert process.problems == [f"the script has a recorder of its own; {LEFT_ALONE}"]
+
+
+def test_of_two_processes_the_first_that_trains_is_recorded(process: Process, tmp_path: Path) -> None:
+    other = Notes(tmp_path)
+    assert other.claim()
+    net = small_net()
+    train(net, process.sgd(net), updates=2)
+    assert process.recorders == []
+    assert not process.problems
+
+
+# --- the end
+
+
+def test_an_evaluation_that_is_open_at_the_exit_counts(process: Process) -> None:
+    """One that is broken off at the same batch each time ends when something else begins, or the script."""
+    net = small_net()
+    optimizer = process.sgd(net)
+    loader = DataLoader(TensorDataset(IMAGES + 1, LABELS), 4)
+    for _ in range(3):
+        net.train()
+        train(net, optimizer)
+        net.eval()
+        with torch.no_grad():
+            for number, (images, _) in enumerate(loader):
+                net(images)
+                if number == 1:
+                    break
+    process.end()
+    assert len(process.recorders[0].store.validations) == 2
