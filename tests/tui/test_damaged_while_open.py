@@ -70,7 +70,7 @@ DAMAGES = {
     "no records": (lose("records"), ("missing", "damaged")),
     "no validations": (lose("validations"), ("missing", "damaged")),
     "removed": (shutil.rmtree, ("removed", "gone")),
-    "replaced": (replace_run, ("another run has taken its place", "gone")),
+    "replaced": (replace_run, ("another run has taken its place; this is the new one", "done 14")),
 }
 
 
@@ -92,7 +92,7 @@ async def test_it_is_said_in_one_line_and_every_key_still_works(tmp_path: Path, 
             app.loader.poll()
             await pilot.pause()
             assert app.session._failed == {}
-        assert (status if size[0] > 100 or status == "gone" else "dam") in screen_text(app).splitlines()[0]
+        assert (status if size[0] > 100 or status != "damaged" else "dam") in screen_text(app).splitlines()[0]
         assert app.session.selection.cursor <= app.session.view.last_iteration
 
 
@@ -125,3 +125,24 @@ async def test_lost_validations_are_said_although_a_question_missed_them_first(t
         await until(pilot, lambda: "was lost while it was read" in screen_text(app))
         app.loader.poll()
         await until(pilot, lambda: "No validation can be read" in screen_text(app))
+
+
+async def test_the_run_that_takes_the_place_of_another_is_shown_as_soon_as_it_can_be_read(tmp_path: Path) -> None:
+    app = DtuiApp(write(tmp_path / "run"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: is_complete(app))
+        await press(app, pilot, "2", "G", "f")
+        replace_run(app.path)
+        (app.path / "run.json").rename(run_file := tmp_path / "run.json")
+        structure = (app.path / "structure.h5").read_bytes()
+        (app.path / "structure.h5").write_bytes(b"")
+        run_file.rename(app.path / "run.json")
+        app.loader.poll()
+        await until(pilot, lambda: "it opens here when it can be read" in screen_text(app).splitlines()[-1])
+        assert "gone" in screen_text(app).splitlines()[0]
+        (app.path / "structure.h5").write_bytes(structure)
+        app.loader.poll()
+        await until(pilot, lambda: "this is the new one" in screen_text(app).splitlines()[-1])
+        assert app.session.scene.screen.name == "Layers"
+        assert app.session.view.last_iteration == 130
+        assert "done 14" in screen_text(app).splitlines()[0]

@@ -9,7 +9,7 @@ import pytest
 
 from dtui.model import Cause, Evidence, ImageVerdict, Incident, TimeAxis
 from dtui.model.findings.incident_evidence import IncidentEvidence, LayerMove
-from dtui.model.findings.review import of_anomaly, of_incident
+from dtui.model.findings.review import of_anomalies, of_incident
 from dtui.model.findings.telling import Telling
 from dtui.model.learning import Confused
 from dtui.query.incidents.evidence import rule_words
@@ -46,7 +46,7 @@ def test_a_row_says_status_time_and_what_happened():
     entries = (
         of_incident(incident(430, sentence="the error of cat rose")),
         of_incident(incident(750, Cause.NETWORK, 760, status="flagged", note="look at \x1b[31mthis", classes=())),
-        of_anomaly(class_anomaly(900, "lost", 0.4, 1)),
+        *of_anomalies([class_anomaly(900, "lost", 0.4, 1)]),
     )
     shown = lines(TriagePicture(entries, 0, 0, frozenset({"i750"}), CLASSES, title="3"), frame(100, 8))
     assert shown[0].startswith("▌Triage  3")

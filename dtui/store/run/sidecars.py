@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from dtui.errors import RunDamagedError
+from dtui.errors import RunDamagedError, RunReplacedError
 from dtui.model import Gap, ImageSet, RunStatus, Trigger
 from dtui.model.findings.kept_weights import WeightsAt
 from dtui.model.findings.nonfinite import BrokenGradients, LookPlan
@@ -274,7 +274,7 @@ class FolderSurroundings(Surroundings):
         except OSError:
             return
         if found != self._run:
-            raise RunDamagedError(f"{self._path}: another run has taken its place; open it again")
+            raise RunReplacedError(f"{self._path}: another run has taken its place; open it again")
 
     def _read_images(self) -> None:
         try:

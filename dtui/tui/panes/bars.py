@@ -84,7 +84,9 @@ class Ribbon(Pane):
             return IncidentRibbonPicture(
                 scene.entries, selection.entry, view.classes, view.stages, nothing, view.info.judging, reading
             )
-        return RibbonPicture(view.anomalies, selection.entry, view.classes, view.stages, nothing, reading)
+        return RibbonPicture(
+            view.anomalies, scene.entries, selection.entry, view.classes, view.stages, nothing, reading
+        )
 
     def press(self, scene: Scene, frame: Frame, x: int, y: int) -> Selection | None:
         """Go to an entry."""
