@@ -42,6 +42,7 @@ from dtui.store.run.decisions import Triage
 from dtui.store.run.life import Life
 from dtui.store.run.logged_values import LoggedValues
 from dtui.store.run.opening import OpenedRun, OpenImages
+from dtui.store.run.read_once import ReadOnce
 from dtui.store.run.run_file import RunFile, stamp_of
 
 T = TypeVar("T")
@@ -164,6 +165,7 @@ class FolderSurroundings(Surroundings):
         self._structure = stamp_of(path / STRUCTURE_FILE)
         self._image_fault = ""
         self._line_faults: tuple[str, ...] = ()
+        self._once, self._cut = ReadOnce(path, (STRUCTURE_FILE, IMAGES_FILE), RUN_FILE), tuple[str, ...]()
         self._life = Life(path)
         self._unread: tuple[tuple[int, int, int] | None, ...] = ()
         self._logged_tail, self._logged = LineTail(path / LOGGED_FILE), LoggedValues()
@@ -171,12 +173,12 @@ class FolderSurroundings(Surroundings):
     @property
     def faults(self) -> tuple[str, ...]:
         """One line per damaged or missing file."""
-        image_fault = (self._image_fault,) if self._image_fault else ()
-        return (*self._run_file_faults, *image_fault, *self._line_faults, *self._triage.faults)
+        small = (*filter(None, [self._image_fault]), *self._cut, *self._line_faults)
+        return (*self._run_file_faults, *small, *self._triage.faults)
 
     def read(self) -> bool:
         """Read the files that may have changed. Return True if anything changed."""
-        before = self._told()
+        before, self._cut = self._told(), self._once.faults()
         if self._open_images is None:
             self._read_images()
         self._read_run_file()
