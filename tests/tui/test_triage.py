@@ -136,6 +136,14 @@ def test_an_entry_says_which_rule_found_it_and_what_is_usual():
     assert rule_words(incident(430)) == ""
 
 
+def test_what_the_sentence_says_and_how_bad_it_became_are_both_told():
+    sure = Evidence("class", 430, classes=(0,), amount=0.59, usual=0.27)
+    course = Telling("class", "error", "share", np.arange(2), np.array([0.96, 0.86]), then=0.965, then_at=440)
+    told = rule_words(incident(430, evidence=(sure,)), course)
+    assert told.endswith("usually 27 %, here at least 86 %, at worst 96.5 % at 440")
+    assert rule_words(incident(430, evidence=(sure,)), replace(course, then=0.86)).endswith("usually 27 %, here 86 %")
+
+
 def test_the_chart_marks_where_the_entry_begins():
     shown = lines(EntryDetailPicture(of_incident(incident(430)), CLASSES, evidence()), frame(150, 24))
     (row,) = [line for line in shown if "▲ 430" in line]
