@@ -18,6 +18,7 @@ from dtui.model.findings.nonfinite import BrokenGradients, LookPlan
 from dtui.model.scalars import Points
 from dtui.store.disk.atomic_files import list_folder
 from dtui.store.disk.json_lines import LineTail, read_lines
+from dtui.store.disk.read_once import ReadOnce
 from dtui.store.format.flight_lines import parse_trigger, weights_in
 from dtui.store.format.joins import Join, gaps_that_count, triggers_that_count
 from dtui.store.format.nonfinite_lines import nonfinite_in
@@ -42,7 +43,6 @@ from dtui.store.run.decisions import Triage
 from dtui.store.run.life import Life
 from dtui.store.run.logged_values import LoggedValues
 from dtui.store.run.opening import OpenedRun, OpenImages
-from dtui.store.run.read_once import ReadOnce
 from dtui.store.run.run_file import RunFile, stamp_of
 
 T = TypeVar("T")
@@ -164,8 +164,8 @@ class FolderSurroundings(Surroundings):
         self._run_file_faults = opened.faults
         self._structure = stamp_of(path / STRUCTURE_FILE)
         self._image_fault = ""
-        self._line_faults: tuple[str, ...] = ()
-        self._once, self._cut = ReadOnce(path, (STRUCTURE_FILE, IMAGES_FILE), RUN_FILE), tuple[str, ...]()
+        self._line_faults = self._cut = tuple[str, ...]()
+        self._once = ReadOnce(path, (STRUCTURE_FILE, IMAGES_FILE), {RUN_FILE: RunFile.read})
         self._life = Life(path)
         self._unread: tuple[tuple[int, int, int] | None, ...] = ()
         self._logged_tail, self._logged = LineTail(path / LOGGED_FILE), LoggedValues()
