@@ -47,6 +47,10 @@ class RunDamagedError(DtuiError, OSError):
     """Files of the run are missing or fail their checksum, or the run cannot be read or written."""
 
 
+class RunReplacedError(RunDamagedError):
+    """Another run is now where the open one was."""
+
+
 class RecorderError(DtuiError, ValueError):
     """A recorder was set up with arguments that cannot work together."""
 

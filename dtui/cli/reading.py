@@ -13,7 +13,7 @@ from dtui.errors import DtuiError, RunNotBegunError
 from dtui.number_text import counted
 
 if TYPE_CHECKING:
-    from dtui.model import Anomaly, AnomalySettings, Missing, RunInfo
+    from dtui.model import Anomaly, AnomalySettings, ImageSet, Missing, RunInfo
     from dtui.model.findings.nonfinite import LookPlan
 
 _STATUS_STYLES = {"live": "good", "done": "", "incomplete": "warn", "crashed": "bad"}
@@ -58,7 +58,7 @@ def run_info(options: argparse.Namespace) -> Outcome:
 
     with open_run(options.run) as query:
         query.settle()
-        path, info, metadata = query.path, query.info(), query.metadata()
+        path, info, metadata, images = query.path, query.info(), query.metadata(), query.image_set()
     if options.json:
         return Outcome(to_json(info_fields(info)))
     rows = [
@@ -71,7 +71,7 @@ def run_info(options: argparse.Namespace) -> Outcome:
             "records",
             f"{info.records:,}" + (f" and {counted(info.watches, 'watch', 'watches')}" if info.watches else ""),
         ),
-        ("validations", f"{info.validations:,} of {info.images:,} {_judged(info)}"),
+        ("validations", f"{info.validations:,} of {info.images:,} {_judged(info, images)}"),
         ("network", f"{counted(info.layers, 'layer')}, {counted(info.filters, 'filter')}{_norms(info)}"),
     ]
     if info.judging is not None:
@@ -108,10 +108,10 @@ def _looks(plan: LookPlan) -> str:
     )
 
 
-def _judged(info: RunInfo) -> str:
+def _judged(info: RunInfo, images: ImageSet | None) -> str:
     """Return what the validations judge: images in classes, or items in groups."""
-    item, group = ("image", ("class", "classes")) if info.judging is None else ("item", ("group", "groups"))
-    return f"{item}{'s' * (info.images != 1)} in {counted(info.classes, *group)}"
+    item = "image" if info.judging is None else "item"
+    return f"{item}{'s' * (info.images != 1)} in {info.classes_of(images)}"
 
 
 def run_anomalies(options: argparse.Namespace) -> Outcome:

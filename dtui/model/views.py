@@ -10,13 +10,14 @@ from collections.abc import Mapping
 from dataclasses import field
 
 from dtui.dataclass_on_use import dataclass
-from dtui.model.arrays import BoolArray, ByteArray, FloatArray, IntArray
+from dtui.model.arrays import BoolArray, ByteArray, FloatArray, IntArray, distinct
 from dtui.model.axis import TimeAxis
 from dtui.model.findings.adapters import AdapterState
 from dtui.model.findings.nonfinite import LookPlan
 from dtui.model.judging import Judging
 from dtui.model.records import Gap, RunStatus
-from dtui.model.structure import Coverage
+from dtui.model.structure import Coverage, ImageSet
+from dtui.number_text import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,12 @@ class RunInfo:
     heads: int = 0
     adapters: tuple[AdapterState, ...] = ()
     looks: LookPlan | None = None
+
+    def classes_of(self, images: ImageSet | None) -> str:
+        """Return how many classes or groups are judged, such as "10 classes"; where some have no images, "5 of 6"."""
+        told = counted(self.classes, *(("class", "classes") if self.judging is None else ("group", "groups")))
+        filled = self.classes if images is None else len(distinct(images.targets))
+        return told if filled == self.classes else f"{filled:,} of {told}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,7 +162,7 @@ class DtuiApp(AskingApp):
                 await self._begin(event.session or self._first_session(event.view))
                 return
             elif event.is_other:
-                self.path, self.session = Path(event.view.path), self.session.with_run(event.view)
+                self.path, self.session = Path(event.view.path), self.session.with_run(event.view, event.said)
             else:
                 self.session.opened(event.view)
         elif isinstance(event, Failed) and event.about == "open":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from dtui.dataclass_on_use import dataclass
@@ -26,11 +27,13 @@ class Opened:
         view: The run.
         is_other: Whether it is another one.
         session: What shows it first, where the loader was to make that.
+        said: What is to be said of it; safe to show, "" for nothing.
     """
 
     view: RunView
     is_other: bool = False
     session: Session | None = None
+    said: str = ""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -84,6 +87,21 @@ class Failed:
 
 
 Event = Opened | Answered | Several | Decided | Quiet | Failed
+
+
+class ToldOnce:
+    """What was told already: each fault of a run is told once."""
+
+    def __init__(self) -> None:
+        """Nothing yet."""
+        self._told: set[str] = set()
+
+    def line(self, faults: Sequence[str], what: str = "", hint: str = "") -> str:
+        """Return a line about the new ones: words before the first, a hint on the others; "" for none."""
+        new = [fault for fault in faults if fault not in self._told]
+        self._told.update(new)
+        more = f" (and {len(new) - 1} more{hint})" if len(new) > 1 else ""
+        return f"{what}{new[0]}{more}" if new else ""
 
 
 class Held:

@@ -16,9 +16,9 @@ from queue import SimpleQueue
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any
 
-from dtui.errors import DtuiError
+from dtui.errors import DtuiError, RunReplacedError
 from dtui.safe_text import safe
-from dtui.tui.events import Answered, Decided, Event, Failed, Held, Opened, Quiet
+from dtui.tui.events import Answered, Decided, Event, Failed, Held, Opened, Quiet, ToldOnce
 from dtui.tui.first_look import first_look
 from dtui.tui.opening import Open, open_first, open_query, view_of
 
@@ -35,6 +35,7 @@ SLICE_SECONDS = 0.05
 """How long a slow question is worked on before the others are looked at again."""
 PATIENCE_SECONDS = 1.0
 """How long a person who leaves waits for the question at hand, at most."""
+REPLACED = "another run has taken its place"
 
 
 Post = Callable[[Event], None]
@@ -77,7 +78,7 @@ class Loader:
         self._revision = self._oldest = 0
         """Of the run's files; and the first one of this run: questions of an earlier one are about another run."""
         self._status: RunStatus | None = None
-        self._told: set[str] = set()
+        self._told = ToldOnce()
         self._held = Held()
         self._quiet_minutes = 0
 
@@ -195,13 +196,7 @@ class Loader:
         return line.removeprefix(f"{path}: ").removeprefix(f"{path}/")
 
     def _open_run(self) -> None:
-        try:
-            self._query = self._open(self._path)
-        except DtuiError:
-            first = open_first(self._open, self._places)
-            if first is None:
-                raise
-            self._path, self._query = first
+        self._path, self._query = open_first(self._open, self._path, self._places)
         with self._query.keeping_first_screen():
             view = self._view()
             self._post(Opened(view, session=self._first_session(view)))
@@ -218,7 +213,14 @@ class Loader:
         self._opened().tidy()
         return session
 
-    def _switch(self, path: Path) -> None:
+    def _follow(self, error: RunReplacedError) -> None:
+        """Open the run that has taken this one's place; where it cannot be read yet, that is said and tried again."""
+        try:
+            self._switch(self._path, f"{REPLACED}; this is the new one")
+        except DtuiError:
+            raise RunReplacedError(f"{self._path}: {REPLACED}; it opens here when it can be read") from error
+
+    def _switch(self, path: Path, said: str = "") -> None:
         """Open another run. What was asked of the old one is forgotten, so that answers never mix."""
         try:
             query = self._open(path)
@@ -236,9 +238,9 @@ class Loader:
             self._asked.clear()
             self._revision += 1
             self._oldest = self._revision
-        self._status = view.info.status
-        self._told.clear()
-        self._post(Opened(view, is_other=True))
+        self._status, self._is_gone = view.info.status, False
+        self._told = ToldOnce()
+        self._post(Opened(view, is_other=True, said=said))
         self._tell_damage()
 
     def _refresh(self) -> None:
@@ -248,7 +250,11 @@ class Loader:
             self._polling = False
             asks_others = any(issubclass(kind, OthersQuestion) for kind in self._asked)
         query, was_gone, self._is_gone = self._opened(), self._is_gone, True
-        changed = query.refresh() or query.info().status != self._status or was_gone
+        try:
+            changed = query.refresh() or query.info().status != self._status or was_gone
+        except RunReplacedError as error:
+            self._follow(error)
+            return
         self._is_gone = False
         if self._others is not None and changed:
             self._others.forget()
@@ -271,15 +277,9 @@ class Loader:
     def _tell_damage(self) -> None:
         """Report damage once, when it is found: in an answer, lost data look like data that were never recorded."""
         query = self._opened()
-        self._tell_new(query.faults(), "damaged: ", "; dtui check lists them")
-        self._tell_new(query.detector_faults(), "", "")
-
-    def _tell_new(self, faults: Sequence[str], what: str, hint: str) -> None:
-        if new := [fault for fault in faults if fault not in self._told]:
-            self._told.update(new)
-            more = f" (and {len(new) - 1} more{hint})" if len(new) > 1 else ""
+        damage = self._told.line([*map(self._brief, query.faults())], "damaged: ", "; dtui check lists them")
+        for line in filter(None, map(safe, (damage, self._told.line(query.detector_faults())))):
             self._post(Opened(self._view()))
-            line = safe(f"{what}{self._brief(new[0])}{more}")
             self._post(Failed("damage", line, DtuiError(line)))
 
     def _decide(self, entry: str, status: str, note: str | None) -> None:

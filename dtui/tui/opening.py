@@ -28,16 +28,19 @@ def open_query(path: Path) -> RunQuery:
     return open_run(path)
 
 
-def open_first(open_: Open, places: Sequence[Path]) -> tuple[Path, RunQuery] | None:
-    """Open the first run of some runs and folders that can be opened; None if none can."""
-    if not places:
-        return None
-    from dtui.query.compare.listing import runs_at
+def open_first(open_: Open, path: Path, places: Sequence[Path]) -> tuple[Path, RunQuery]:
+    """Open a run, or else the first one of some runs and folders that can be opened; return its path, too."""
+    try:
+        return path, open_(path)
+    except DtuiError:
+        if not places:
+            raise
+        from dtui.query.compare.listing import runs_at
 
-    for path in runs_at(places):
-        with suppress(DtuiError, OSError):
-            return path, open_(path)
-    return None
+        for other in runs_at(places):
+            with suppress(DtuiError, OSError):
+                return other, open_(other)
+        raise
 
 
 def view_of(query: RunQuery, revision: int, places: Sequence[Path] = ()) -> RunView:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from dtui.model.arrays import distinct
 from dtui.number_text import counted, number_text
 from dtui.reports.charts.pictures.scale import percent
 from dtui.reports.charts.pictures.structure import structure_picture
@@ -78,11 +77,10 @@ def _size(view: View) -> tuple[Fact, ...]:
 
 
 def _judged(view: View) -> Fact:
-    """Return what the validations judge, and by what; where some classes have no images, how many have."""
-    info, images, (many, groups) = view.info, view.query.image_set(), view.nouns
-    filled = info.classes if images is None else len(distinct(images.targets))
-    told = counted(info.classes, view.group, groups)
-    told = told if filled == info.classes else f"of {filled:,} of {told}"
+    """Return what the validations judge, and by what."""
+    info, (many, _) = view.info, view.nouns
+    told = info.classes_of(view.query.image_set())
+    told = f"of {told}" if " of " in told else told
     return Fact(
         many, f"{info.images:,}", told if info.judging is None else f"{told}; {safe(info.judging.sentence, 300)}"
     )

@@ -17,6 +17,7 @@ import numpy as np
 
 from dtui.errors import UsageError
 from dtui.model import Anomaly, Incident, RunInfo, Stage, TimeAxis, Verdict
+from dtui.model.findings.evidence import by_event
 from dtui.model.judging import as_groups
 from dtui.query import RunQuery
 from dtui.reports.charts.theme import MAX_COLUMNS
@@ -173,13 +174,8 @@ class View:
 
     @cached_property
     def flips(self) -> dict[str, tuple[Anomaly, ...]]:
-        """The anomalies by the id of their row. Anomalies of both rules about the same images share a row."""
-        groups: dict[tuple[object, ...], list[Anomaly]] = {}
-        for anomaly in self.anomalies:
-            said = anomaly.evidence
-            key = (said.detector, said.iteration, anomaly.class_index, said.layer, said.direction)
-            groups.setdefault(key, []).append(anomaly)
-        return {f"{self.prefix}-anomaly{k}": tuple(group) for k, group in enumerate(groups.values())}
+        """The anomalies of each event, the strongest first, by the id of its row."""
+        return {f"{self.prefix}-anomaly{k}": event for k, event in enumerate(by_event(self.anomalies))}
 
     @cached_property
     def anchors(self) -> dict[str, str]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
+from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from dtui.cli.parser import open_parser
+from dtui.cli.reading import run_info
 from dtui.model import Cause, Evidence, Gap, Incident
 from dtui.query import open_run
 from dtui.reports import build_report, write_report
@@ -231,6 +233,8 @@ def test_groups_without_items_are_told_from_those_that_have_some() -> None:
     facts = [fact for item in made.items if isinstance(item, Facts) for fact in item.facts]
     (judged,) = (fact for fact in facts if fact.name == "items")
     assert judged.detail.startswith("of 5 of 6 groups; an item is right")
+    told = run_info(Namespace(run=SAMPLES / "digits-segmentation.dtui", json=False)).text
+    assert "120 of 300 items in 5 of 6 groups" in told
 
 
 def test_each_section_with_a_screen_says_how_to_open_it(sections: dict[str, Section]) -> None:

@@ -58,7 +58,7 @@ def test_the_error_at_the_crosshair_stands_on_small_screens_too(faults: RunQuery
 
 def test_the_key_bar_tells_the_main_key_of_every_screen_in_80_columns(faults: RunQuery) -> None:
     desk = Desk(faults, (80, 24))
-    for key, words in (("1", "Enter go there"), ("2", "s statistic"), ("3", "Enter its images"), ("6", "Enter open")):
+    for key, words in (("1", "Enter go there"), ("2", "s statistic"), ("3", "Enter its images"), ("6", "= compare")):
         bar = desk.press(key).panes()["bar"]
         assert words in bar
         assert "n/N incident" in bar
@@ -292,7 +292,6 @@ def test_a_low_list_shows_incidents_before_quiet_lines(faults: RunQuery) -> None
 def test_a_key_that_does_nothing_here_says_where_it_does_something(faults: RunQuery) -> None:
     desk = Desk(faults).press("1")
     for key, said in (
-        ("A", "always wrong: not here, but on 3 Validation"),
         ("o", "sort: not here, but on 2 Layers, 3 Validation, 4 Correlation, 5 Cube"),
         ("d", "align by: not here, but on Compare"),
     ):

@@ -385,7 +385,7 @@ def test_searching_is_not_none_found_and_what_detectors_lack_is_neither():
     for lacking, words in (
         ([], ("none found",)),
         (["a: no b"], ("a: no b",)),
-        (["a: no b", "c: no d", "e: no f"], ("a: no b; c: no d; e: no f", "a: no b, and 2 more", "a: no b")),
+        (["a: no b", "c: no d", "e: no f"], ("a: no b; c: no d; e: no f", "a: no b (and 2 more)", "a: no b")),
     ):
         answers = Answers().having(NotJudgedQuestion(settings), tuple(map(Missing, lacking)))
         assert without_entries(replace(searched, answers=answers)) == words

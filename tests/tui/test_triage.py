@@ -9,7 +9,7 @@ import pytest
 
 from dtui.model import Cause, Evidence, ImageVerdict, Incident, TimeAxis
 from dtui.model.findings.incident_evidence import IncidentEvidence, LayerMove
-from dtui.model.findings.review import of_anomaly, of_incident
+from dtui.model.findings.review import of_anomalies, of_incident
 from dtui.model.findings.telling import Telling
 from dtui.model.learning import Confused
 from dtui.query.incidents.evidence import rule_words
@@ -46,7 +46,7 @@ def test_a_row_says_status_time_and_what_happened():
     entries = (
         of_incident(incident(430, sentence="the error of cat rose")),
         of_incident(incident(750, Cause.NETWORK, 760, status="flagged", note="look at \x1b[31mthis", classes=())),
-        of_anomaly(class_anomaly(900, "lost", 0.4, 1)),
+        *of_anomalies([class_anomaly(900, "lost", 0.4, 1)]),
     )
     shown = lines(TriagePicture(entries, 0, 0, frozenset({"i750"}), CLASSES, title="3"), frame(100, 8))
     assert shown[0].startswith("▌Triage  3")
@@ -134,6 +134,14 @@ def test_an_entry_says_which_rule_found_it_and_what_is_usual():
     missing = rule_words(replace(found, evidence=(replace(drop, rule="missing"),)))
     assert missing == "rule: a class that fails for long and is not taught: its error was usually 1.5 %, here 99.5 %"
     assert rule_words(incident(430)) == ""
+
+
+def test_what_the_sentence_says_and_how_bad_it_became_are_both_told():
+    sure = Evidence("class", 430, classes=(0,), amount=0.59, usual=0.27)
+    course = Telling("class", "error", "share", np.arange(2), np.array([0.96, 0.86]), then=0.965, then_at=440)
+    told = rule_words(incident(430, evidence=(sure,)), course)
+    assert told.endswith("usually 27 %, here at least 86 %, at worst 96.5 % at 440")
+    assert rule_words(incident(430, evidence=(sure,)), replace(course, then=0.86)).endswith("usually 27 %, here 86 %")
 
 
 def test_the_chart_marks_where_the_entry_begins():

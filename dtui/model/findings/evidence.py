@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from dtui.dataclass_on_use import dataclass
 
 DEFAULT_WINDOW = 5
@@ -178,3 +180,22 @@ class Anomaly:
     def size(self) -> float:
         """Size of its mark, [0, 1]: the share; 1 where there is no share."""
         return 1.0 if self.evidence.share is None else self.evidence.share
+
+
+def by_event(anomalies: Iterable[Anomaly]) -> tuple[tuple[Anomaly, ...], ...]:
+    """Return the anomalies of each event together, the strongest first, in the order of the first of each.
+
+    What several rules say of one class at one iteration and in one direction is one event.
+    """
+    events: dict[tuple[object, ...], list[Anomaly]] = {}
+    for anomaly in anomalies:
+        said = anomaly.evidence
+        key = (said.detector, said.iteration, said.classes, said.direction) if said.classes else (anomaly.id,)
+        events.setdefault(key, []).append(anomaly)
+    return tuple(tuple(sorted(event, key=lambda one: -one.score)) for event in events.values())
+
+
+def rules_of(event: Sequence[Anomaly]) -> str:
+    """Return which rules found an event, such as "left rule" or "left and right rule"; "" where none is named."""
+    said = sorted(one.shown.by for one in event if one.shown.by)
+    return " and ".join([*(by.removesuffix(" rule") for by in said[:-1]), *said[-1:]])

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Literal
 
 from dtui.dataclass_on_use import dataclass
-from dtui.model.findings.evidence import Anomaly
+from dtui.model.findings.evidence import Anomaly, by_event
 from dtui.model.findings.incidents import Cause, Incident
 from dtui.model.judging import Judging, as_groups, class_called
 
@@ -27,7 +28,7 @@ class Entry:
     """One entry of the review.
 
     Attributes:
-        id: Of the incident or anomaly; what a decision is about.
+        id: Of the incident or of the strongest anomaly.
         iteration: Where it begins, and where the crosshair goes.
         last: Iteration of its last evidence.
         sign: One symbol: ▼ classes lost, ▲ gained, ◆ layers or filters, ✱ NaN or Inf, ≋ whole network.
@@ -39,7 +40,7 @@ class Entry:
         status: "new", "flagged" or "dismissed".
         note: A person's words; data from outside.
         incident: What it was made of; None for an anomaly.
-        anomaly: The same; None for an incident.
+        anomalies: The same, of one event, the strongest first; none for an incident.
         judging: What decides what is right; None where class scores do. In such a run classes are groups.
     """
 
@@ -55,8 +56,13 @@ class Entry:
     status: str = "new"
     note: str = ""
     incident: Incident | None = None
-    anomaly: Anomaly | None = None
+    anomalies: tuple[Anomaly, ...] = ()
     judging: Judging | None = None
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """What a decision on it is about: the incident, or each of its anomalies."""
+        return tuple(one.id for one in self.anomalies) or (self.id,)
 
     @property
     def layer(self) -> str | None:
@@ -90,7 +96,7 @@ class Entry:
             name = class_names[label] if label < len(class_names) else str(label)
             more = f" and {len(self.classes) - 1} more" if len(self.classes) > 1 else ""
             return class_called(name, self.judging) + more
-        return "whole network" if self.anomaly is None else self.anomaly.shown.subject
+        return self.anomalies[0].shown.subject if self.anomalies else "whole network"
 
 
 def of_incident(incident: Incident, judging: Judging | None = None) -> Entry:
@@ -112,24 +118,41 @@ def of_incident(incident: Incident, judging: Judging | None = None) -> Entry:
     )
 
 
-def of_anomaly(anomaly: Anomaly, judging: Judging | None = None) -> Entry:
-    """Return an anomaly as an entry."""
-    found, label = anomaly.evidence, anomaly.class_index
+def of_anomalies(anomalies: Iterable[Anomaly], judging: Judging | None = None) -> tuple[Entry, ...]:
+    """Return anomalies as entries, one for each event."""
+    return tuple(_of_event(event, judging) for event in by_event(anomalies))
+
+
+def _of_event(event: tuple[Anomaly, ...], judging: Judging | None) -> Entry:
+    """Return the entry of an event: flagged if one of its anomalies is, dismissed if all are."""
+    strongest = event[0]
+    found, label, statuses = strongest.evidence, strongest.class_index, {one.status for one in event}
     return Entry(
-        id=anomaly.id,
-        iteration=anomaly.iteration,
-        last=anomaly.iteration,
-        sign=anomaly.shown.sign,
-        kind=anomaly.shown.title,
+        id=strongest.id,
+        iteration=strongest.iteration,
+        last=strongest.iteration,
+        sign=strongest.shown.sign,
+        kind=strongest.shown.title,
         layers=(found.layer,) if found.layer is not None else (),
         filters=found.filters,
         classes=(label,) if label is not None else (),
-        score=anomaly.score,
-        status=anomaly.status,
-        note=anomaly.note,
-        anomaly=anomaly,
+        score=strongest.score,
+        status="flagged" if "flagged" in statuses else "new" if "new" in statuses else strongest.status,
+        note="; ".join(dict.fromkeys(one.note for one in event if one.note)),
+        anomalies=event,
         judging=judging,
     )
+
+
+def with_decision(entry: Entry, id_: str, status: str, note: str | None) -> Entry:
+    """Return an entry after a decision on its incident, or on one of its anomalies; a note of None stays as it is."""
+    if entry.incident is not None:
+        return replace(entry, status=status, note=entry.note if note is None else note)
+    event = (
+        replace(one, status=status, note=one.note if note is None else note) if one.id == id_ else one
+        for one in entry.anomalies
+    )
+    return _of_event(tuple(event), entry.judging)
 
 
 def reviewable(entries: Iterable[Entry]) -> tuple[Entry, ...]:

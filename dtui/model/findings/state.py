@@ -66,5 +66,5 @@ class RunState:
     adapters: tuple[AdapterState, ...] = ()
 
     def tells(self, what: str) -> bool:
-        """Return whether it could be judged which "dead filters" there are, or which "moving filters"."""
-        return not any(line.startswith(what) for line in self.missing)
+        """Return whether it could be judged which "dead filters", "moving filters" or "late starters" there are."""
+        return self.records > 0 and not any(what in line.partition(" could not be told")[0] for line in self.missing)

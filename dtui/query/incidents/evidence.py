@@ -11,6 +11,7 @@ from dtui.analysis.detectors.online.class_error import BEFORE, HELD, LATEST, MIS
 from dtui.analysis.quantiles import column_medians
 from dtui.model import Incident
 from dtui.model.findings.incident_evidence import MOST_IMAGES, IncidentEvidence, LayerMove
+from dtui.model.findings.telling import Telling
 from dtui.model.judging import as_groups
 from dtui.model.learning import Confused
 from dtui.number_text import number_text
@@ -41,23 +42,38 @@ def evidence_of(incident: Incident, data: RunData) -> IncidentEvidence:
 def _find(data: RunData, incident: Incident) -> IncidentEvidence:
     label = incident.classes[0] if incident.classes else None
     series, moved = telling(data, incident), _moved(incident, data)
+    course = next((one for one in series if one.kind == "class"), None)
     if label is None or label >= len(data.class_sizes):
         return IncidentEvidence(incident.id, series, label, moved=moved, judging=data.judging)
     became = _became(label, incident, data)
     return IncidentEvidence(
-        incident.id, series, label, *became, moved, data.judging, rule=as_groups(rule_words(incident), data.judging)
+        incident.id,
+        series,
+        label,
+        *became,
+        moved,
+        data.judging,
+        rule=as_groups(rule_words(incident, course), data.judging),
     )
 
 
-def rule_words(incident: Incident) -> str:
-    """Return which rule found that the worst class of an incident broke, with its window, and what is usual; or ""."""
+def rule_words(incident: Incident, course: Telling | None = None) -> str:
+    """Return which rule found that the worst class of an incident broke, with its window, and what is usual; or "".
+
+    The rule knows how bad it was when it was sure, and so does the sentence of the incident; the course of the class
+    shows how bad it became. Where these are two numbers, both are told.
+    """
     drops = [
         one for one in incident.evidence if one.detector == ClassError.name and one.classes[:1] == incident.classes[:1]
     ]
     found = max(drops, key=lambda one: one.strength, default=None)
     if found is None or found.usual is None or found.amount is None:
         return ""
-    rose = f"usually {_percent(found.usual)}, here {_percent(found.usual + found.amount)}"
+    sure = next((one.usual + one.amount for one in drops if one.usual is not None and one.amount is not None), 0.0)
+    here = _percent(sure)
+    if course is not None and course.then is not None and round(100 * course.then) > round(100 * sure):
+        here = f"at least {here}, at worst {_percent(course.then)} at {course.then_at:,}"
+    rose = f"usually {_percent(found.usual)}, here {here}"
     if found.rule == MISSING:
         return f"rule: a class that fails for long and is not taught: its error was {rose}"
     words = [f"rule: error against the {BEFORE} validations before: {rose}"]

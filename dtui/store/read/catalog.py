@@ -160,7 +160,7 @@ class Catalog:
         self._token = token
         self._fixed = fixed
         self._read_head = read_head
-        self._heads: dict[Path, PartHead | str] = {}
+        self._heads: dict[Path, tuple[object, PartHead | str]] = {}
         self._scanners: dict[Path, JournalScanner] = {}
         self._is_strict = True
 
@@ -255,17 +255,20 @@ class Catalog:
         return []
 
     def _head(self, path: Path, first: int, stop: int) -> PartHead | str | None:
-        head = self._heads.get(path)
-        if head is None:
-            try:
-                head = self._read_head(path, first, stop)
-            except FileNotFoundError:
-                if self._is_strict:
-                    raise
-                return None
-            except OSError as error:
-                head = str(error)
-            self._heads[path] = head
+        """Return the head of a part, or what is wrong with it: read again if the file was cut or put back meanwhile."""
+        stamp: object = None
+        try:
+            stat = path.stat()
+            stamp = stat.st_ino, stat.st_size, stat.st_mtime_ns
+            known = self._heads.get(path)
+            head = known[1] if known is not None and known[0] == stamp else self._read_head(path, first, stop)
+        except FileNotFoundError:
+            if self._is_strict:
+                raise
+            return None
+        except OSError as error:
+            head = str(error)
+        self._heads[path] = stamp, head
         return head
 
     def _forget(self, journals: set[Path], parts: set[Path]) -> None:

@@ -53,12 +53,14 @@ class OpenParts:
         return file
 
     def read_head(self, stream: Stream, path: Path, first: int, stop: int, group: str = "") -> PartHead:
-        """Read and return the head of a part.
+        """Open a part anew, for it may have been cut or put back, and return its head.
 
         Raises:
             FileNotFoundError: The part was replaced by a larger one.
             RunDamagedError: It is damaged, belongs to another run, or does not match its name.
         """
+        if (path, group) in self._files:
+            self._close(self._files.pop((path, group)))
         file = self.file(path, group)
         count = stop - first
         if count > path.stat().st_size:

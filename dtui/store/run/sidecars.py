@@ -11,13 +11,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from dtui.errors import RunDamagedError
+from dtui.errors import RunDamagedError, RunReplacedError
 from dtui.model import Gap, ImageSet, RunStatus, Trigger
 from dtui.model.findings.kept_weights import WeightsAt
 from dtui.model.findings.nonfinite import BrokenGradients, LookPlan
 from dtui.model.scalars import Points
 from dtui.store.disk.atomic_files import list_folder
 from dtui.store.disk.json_lines import LineTail, read_lines
+from dtui.store.disk.read_once import ReadOnce
 from dtui.store.format.flight_lines import parse_trigger, weights_in
 from dtui.store.format.joins import Join, gaps_that_count, triggers_that_count
 from dtui.store.format.nonfinite_lines import nonfinite_in
@@ -163,7 +164,8 @@ class FolderSurroundings(Surroundings):
         self._run_file_faults = opened.faults
         self._structure = stamp_of(path / STRUCTURE_FILE)
         self._image_fault = ""
-        self._line_faults: tuple[str, ...] = ()
+        self._line_faults = self._cut = tuple[str, ...]()
+        self._once = ReadOnce(path, (STRUCTURE_FILE, IMAGES_FILE), {RUN_FILE: RunFile.read})
         self._life = Life(path)
         self._unread: tuple[tuple[int, int, int] | None, ...] = ()
         self._logged_tail, self._logged = LineTail(path / LOGGED_FILE), LoggedValues()
@@ -171,12 +173,12 @@ class FolderSurroundings(Surroundings):
     @property
     def faults(self) -> tuple[str, ...]:
         """One line per damaged or missing file."""
-        image_fault = (self._image_fault,) if self._image_fault else ()
-        return (*self._run_file_faults, *image_fault, *self._line_faults, *self._triage.faults)
+        small = (*filter(None, [self._image_fault]), *self._cut, *self._line_faults)
+        return (*self._run_file_faults, *small, *self._triage.faults)
 
     def read(self) -> bool:
         """Read the files that may have changed. Return True if anything changed."""
-        before = self._told()
+        before, self._cut = self._told(), self._once.faults()
         if self._open_images is None:
             self._read_images()
         self._read_run_file()
@@ -274,7 +276,7 @@ class FolderSurroundings(Surroundings):
         except OSError:
             return
         if found != self._run:
-            raise RunDamagedError(f"{self._path}: another run has taken its place; open it again")
+            raise RunReplacedError(f"{self._path}: another run has taken its place; open it again")
 
     def _read_images(self) -> None:
         try:

@@ -10,6 +10,8 @@ from dtui.model.judging import as_groups
 from dtui.safe_text import safe
 from dtui.tui.panes.batch import OPENING, OPENING_STEPS
 from dtui.tui.panes.curves import reading_without_curves
+from dtui.tui.panes.layers.structure import SCREEN as STRUCTURE
+from dtui.tui.panes.validation.inside import FROM_EVERYWHERE
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.panes.axis import AxisPicture
 from dtui.tui.renderables.panes.incident_ribbon import IncidentRibbonPicture, entry_at
@@ -66,8 +68,8 @@ class Ribbon(Pane):
 
     @property
     def steps(self) -> Mapping[str, Step]:
-        """Open the batch behind an incident, from every screen."""
-        return OPENING_STEPS
+        """Open what is one key away from every screen: the batch behind an incident, lists of images, the network."""
+        return {**OPENING_STEPS, **FROM_EVERYWHERE, STRUCTURE: lambda scene: scene.opened(STRUCTURE)}
 
     def wanted(self, scene: Scene) -> Iterator[Question[Any]]:
         """Ask for incidents and anomalies, and for what detectors cannot judge."""
@@ -84,7 +86,9 @@ class Ribbon(Pane):
             return IncidentRibbonPicture(
                 scene.entries, selection.entry, view.classes, view.stages, nothing, view.info.judging, reading
             )
-        return RibbonPicture(view.anomalies, selection.entry, view.classes, view.stages, nothing, reading)
+        return RibbonPicture(
+            view.anomalies, scene.entries, selection.entry, view.classes, view.stages, nothing, reading
+        )
 
     def press(self, scene: Scene, frame: Frame, x: int, y: int) -> Selection | None:
         """Go to an entry."""
@@ -120,7 +124,8 @@ class KeyBar(Pane):
         after = [item for item in BAR_AFTER if scene.pane.is_searchable or item[0] != ("search",)]
         own = scene.asked(scene.pane, lambda pane, scene: pane.keys(scene)) or ()
         told = {id_ for ids, _ in own for id_ in ids}
-        first, between = ([item for item in part if told.isdisjoint(item[0])] for part in (BAR, BAR_BETWEEN))
+        about_incidents = BAR_BETWEEN if scene.pane.needs_records else ()
+        first, between = ([item for item in part if told.isdisjoint(item[0])] for part in (BAR, about_incidents))
         items = (*first, *own[:1], *between, *own[1:], *after)
         judging = scene.view.info.judging
         keys, last = (

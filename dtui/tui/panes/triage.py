@@ -90,13 +90,17 @@ class Triage(ListPane):
 
     def _counts(self, scene: Scene) -> str:
         entries, listing = scene.entries, scene.selection.listing
+        if not entries:
+            return ""
         said = [
             f"{sum(entry.status == status for entry in entries):,} {status}"
             for status in ("new", "flagged", "dismissed")
             if any(entry.status == status for entry in entries)
         ]
-        noun = entries[0].noun if len(entries) == 1 else listing
-        return f"{len(entries):,} {noun}: {', '.join(said)}" if said else ""
+        found = sum(len(entry.ids) for entry in entries)
+        words = f"{found:,} {entries[0].noun if found == 1 else listing}"
+        rows = f" in {counted(len(entries), 'row')}" if len(entries) < found else ""
+        return f"{words}{rows}: {', '.join(said)}"
 
     def _footer(self, scene: Scene) -> tuple[str, ...]:
         """Return quiet lines: what else is there, and what could not be judged."""

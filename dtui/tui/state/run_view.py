@@ -29,7 +29,7 @@ from dtui.model import (
     TreeNode,
 )
 from dtui.model.arrays import distinct
-from dtui.model.findings.review import ANOMALIES, INCIDENTS, Entry, Listing, of_anomaly, of_incident
+from dtui.model.findings.review import ANOMALIES, INCIDENTS, Entry, Listing, of_anomalies, of_incident, with_decision
 from dtui.model.layers import ACTIVATION_COLUMNS, AttentionHead
 from dtui.model.statistics import Rows
 from dtui.query.compare.listing import located, pace_of
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 Beside = NormLayer | OtherParameter | Adapter | AttentionHead
 """What can have a row behind a layer."""
 
-FoundT = TypeVar("FoundT", Anomaly, Incident, Entry)
+FoundT = TypeVar("FoundT", Anomaly, Incident)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -163,11 +163,13 @@ class RunView:
 
     def find_entry(self, entry: str | None) -> Entry | None:
         """Return the entry with an id, of any listing; None if there is none (any more)."""
-        return next((found for of in self.entries.values() for found in of if found.id == entry), None)
+        entries = [found for of in self.entries.values() for found in of]
+        first = (found for found in entries if found.id == entry)
+        return next(first, None) or next((found for found in entries if entry in found.ids), None)
 
     def with_anomalies(self, anomalies: tuple[Anomaly, ...], settings: AnomalySettings) -> RunView:
         """Return the view with the anomalies under some settings."""
-        entries = {**self.entries, ANOMALIES: tuple(of_anomaly(one, self.info.judging) for one in anomalies)}
+        entries = {**self.entries, ANOMALIES: of_anomalies(anomalies, self.info.judging)}
         return replace(self, anomalies=anomalies, searched=settings, entries=entries)
 
     def with_incidents(self, incidents: tuple[Incident, ...]) -> RunView:
@@ -195,13 +197,16 @@ class RunView:
                 return found
             return replace(found, status=status, note=found.note if note is None else note)
 
-        view = replace(
+        entries = {
+            listing: tuple(with_decision(one, entry, status, note) if entry in one.ids else one for one in of)
+            for listing, of in self.entries.items()
+        }
+        return replace(
             self,
             anomalies=tuple(decide(anomaly) for anomaly in self.anomalies),
             incidents=tuple(decide(incident) for incident in self.incidents),
+            entries=entries,
         )
-        entries = {listing: tuple(decide(one) for one in of) for listing, of in self.entries.items()}
-        return replace(view, entries=entries)
 
 
 def seen_in(query: RunQuery, revision: int, now: float) -> RunView:

@@ -246,9 +246,9 @@ class Session(Going, Waiting):
         return self._decide(noted(targets(self.scene), text))
 
     def _decide(self, decisions: tuple[Decision, ...]) -> tuple[Decision, ...]:
-        entries = (self.view.find_entry(decision.entry) for decision in decisions)
+        found = (self.view.find_entry(decision.entry) for decision in decisions)
         if decisions:
-            self._undo.append(undoing([entry for entry in entries if entry is not None]))
+            self._undo.append(undoing({entry.id: entry for entry in found if entry is not None}.values()))
             self._apply(decisions)
         return decisions
 
@@ -259,9 +259,11 @@ class Session(Going, Waiting):
 
     # --- what comes from outside
 
-    def with_run(self, view: RunView) -> Session:
+    def with_run(self, view: RunView, said: str = "") -> Session:
         """Return the session with another run, on the same screen; what was asked, decided and marked here is gone."""
-        return Session(self.table, view, *self._size, start=self.selection.for_other_run())
+        other = Session(self.table, view, *self._size, start=self.selection.for_other_run())
+        other.message = said
+        return other
 
     def resized(self, width: int, height: int) -> None:
         """Fit to another size."""

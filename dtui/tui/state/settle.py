@@ -22,8 +22,9 @@ def settle(scene: Scene) -> Selection:
 
 def _settle_time(scene: Scene) -> Selection:
     selection, view = scene.selection, scene.view
-    if selection.entry is not None and view.find_entry(selection.entry) is None:
-        selection = selection.changed(entry=None)
+    if selection.entry is not None:
+        found = view.find_entry(selection.entry)
+        selection = selection.changed(entry=None if found is None else found.id)
     if view.is_empty:
         return selection.changed(window=None)
     low, high = axis_limits(view)

@@ -16,6 +16,7 @@ from dtui.model import (
     RunState,
     Stage,
 )
+from dtui.model.findings.review import of_anomalies
 from dtui.tui.renderables.canvas.cells import Cells
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.panes.axis import AxisPicture
@@ -98,7 +99,7 @@ def draw_ribbon(
     stages: tuple[Stage, ...] = (),
     nothing: tuple[str, ...] = ("none found",),
 ) -> Cells:
-    return RibbonPicture(anomalies, selected, classes, stages, nothing).draw(where)
+    return RibbonPicture(anomalies, of_anomalies(anomalies), selected, classes, stages, nothing).draw(where)
 
 
 def draw_top_bar(

@@ -169,6 +169,7 @@ class Filters(FilterLinks, PixelPane):
             moving=standing.moving,
             standing=standing.lines,
             stands_out=standing.stands_out,
+            untold=standing.untold,
             moment="validation" if is_activation else "record",
             heads=tuple(head for head in view.heads if head.index == node.layer),
             starts=self._starts(scene, node, heatmap.request.statistic),

@@ -23,6 +23,8 @@ OFFERED = {
 """What a person may go to, in words that begin as they are looked for."""
 LISTED = (Standing.DEAD, Standing.SILENT, Standing.MOVING, Standing.LATE_STARTER)
 """What the list at the foot of the filters tells."""
+COUNTED = {"dead": "dead filters", "moving": "moving filters", "late start": "late starters"}
+"""What is counted beside the filters, and what that is called where it could not be judged."""
 NONE_BELOW = {"dead filters": "no filter is dead", "moving filters": "none is still moving alone"}
 """What is said where none of a kind is found, if the kind could be judged."""
 SameT = TypeVar("SameT")
@@ -55,11 +57,13 @@ class StandingBelow:
         moving: Filters of the node that still move.
         lines: The list at the foot, ever shorter: filters that are dead, still moving, or started late.
         stands_out: Whether the list tells of any.
+        untold: What of COUNTED is not known: not judged, or not yet.
     """
 
     moving: frozenset[int]
     lines: tuple[str, ...]
     stands_out: bool
+    untold: frozenset[str] = frozenset()
 
 
 def standing_below(scene: Scene, node: TreeNode) -> StandingBelow:
@@ -86,7 +90,8 @@ def _standing_below(
 ) -> StandingBelow:
     found, node = state.value, of.value
     if found is None:
-        return StandingBelow(frozenset(), ("looking for dead filters …",), False)
+        return StandingBelow(frozenset(), ("looking for dead filters …",), False, frozenset(COUNTED))
+    untold = frozenset(word for word, what in COUNTED.items() if not found.tells(what))
     below = {one.name: one for one in tree.value if one.layer is not None and one.layer in node.layers}
     entries = [
         (entry, below[entry.layer].first_filter - node.first_filter)
@@ -99,7 +104,9 @@ def _standing_below(
     )
     if not entries:
         told = [words for what, words in NONE_BELOW.items() if found.tells(what)]
-        return StandingBelow(moving, (", and ".join(told) or "; ".join(found.missing), *found.missing[:1]), False)
+        return StandingBelow(
+            moving, (", and ".join(told) or "; ".join(found.missing), *found.missing[:1]), False, untold
+        )
     lines = []
     for most in (40, 12, 6, 0):
         parts = []
@@ -109,4 +116,4 @@ def _standing_below(
             since = since_words(entry) if most else ""
             parts.append(f"{STANDING_WORDS[entry.standing]} {place}{numbers} {since}".strip())
         lines.append(" · ".join(parts))
-    return StandingBelow(moving, tuple(lines), True)
+    return StandingBelow(moving, tuple(lines), True, untold)

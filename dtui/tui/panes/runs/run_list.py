@@ -73,7 +73,7 @@ class Runs(ListPane):
     has_time = False
     needs_records = False
     is_searchable = True
-    bar = ((("fold_toggle",), "open"), (("mark",), "mark"), (("compare",), "compare"))
+    bar = ((("fold_toggle",), "open"), (("compare",), "compare"), (("mark",), "mark"))
 
     @property
     def steps(self) -> Mapping[str, Step]:

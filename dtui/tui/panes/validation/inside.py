@@ -126,9 +126,10 @@ def incident_begin(scene: Scene) -> int | None:
     return entry.iteration if entry is not None and entry.is_at(scene.selection.cursor) else None
 
 
-INSIDE: Mapping[str, Step] = {
-    "inside": look_inside,
+FROM_EVERYWHERE: Mapping[str, Step] = {
     "always_wrong": lambda scene: open_list(scene, "always-wrong"),
     "confusion": lambda scene: scene.opened(CONFUSION),
 }
+"""Steps that are one key away on every screen."""
+INSIDE: Mapping[str, Step] = {"inside": look_inside, **FROM_EVERYWHERE}
 """Steps that every pane of Validation has."""

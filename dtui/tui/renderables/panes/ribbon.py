@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from dtui.dataclass_on_use import dataclass
 from dtui.model import Anomaly, Stage
+from dtui.model.findings.evidence import rules_of
+from dtui.model.findings.review import Entry
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas import marks
 from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
@@ -25,7 +27,8 @@ class RibbonPicture(Picture):
 
     Attributes:
         anomalies: In any order.
-        selected: Id of the selected anomaly; its label is placed where it is not cut.
+        entries: The same by event, as they are reviewed.
+        selected: Id of the selected entry; its label is placed where it is not cut.
         classes: Names by label; data from outside.
         stages: Learning-rate stages, dashed verticals.
         nothing: Texts for a ribbon without anomalies, the longest first; the first that fits is shown.
@@ -33,6 +36,7 @@ class RibbonPicture(Picture):
     """
 
     anomalies: tuple[Anomaly, ...]
+    entries: tuple[Entry, ...]
     selected: str | None
     classes: tuple[str, ...]
     stages: tuple[Stage, ...] = ()
@@ -45,9 +49,9 @@ class RibbonPicture(Picture):
         theme, anomalies = frame.theme, self.anomalies
         cells = Cells(frame.width, frame.height, theme)
         draw_header(cells, frame, "Anomalies", max(0, frame.gutter - 1))
-        waiting = sum(anomaly.status == "new" for anomaly in anomalies)
+        waiting = sum(entry.status == "new" for entry in self.entries)
         room = max(0, frame.gutter - 3)
-        count = f"{waiting:,}/{len(anomalies):,}"
+        count = f"{waiting:,}/{len(self.entries):,}"
         if not anomalies:
             room = max(0, frame.width - 3)  # nothing else stands in this row
             count = next((words for words in self.nothing if text_width(words) <= room), self.nothing[-1])
@@ -63,9 +67,9 @@ class RibbonPicture(Picture):
         for mark in strongest_marks(frame, anomalies, self.selected):
             draw_mark(cells, frame, mark, 1 if mark.down else 2, self.selected)
         draw_stages(cells, frame, self.stages, 0, frame.height)
-        chosen = next((anomaly for anomaly in anomalies if anomaly.id == self.selected), None)
+        chosen = next((entry for entry in self.entries if entry.id == self.selected), None)
         if chosen is not None:
-            _draw_label(cells, frame, chosen, self.classes)
+            _draw_label(cells, frame, chosen.anomalies, self.classes)
         return cells
 
 
@@ -89,26 +93,27 @@ def anomaly_at(frame: Frame, anomalies: Sequence[Anomaly], x: int, y: int) -> st
     return None if best is None else best[2]
 
 
-def label_of(anomaly: Anomaly, classes: Sequence[str], room: int) -> str:
-    """Return an anomaly in words of at most `room` columns, such as "▼ cat lost 38% · left rule @1,204".
+def label_of(event: Sequence[Anomaly], classes: Sequence[str], room: int) -> str:
+    """Return an event in words of at most `room` columns, such as "▼ cat lost 38% · left rule @1,204".
 
     A trigger of the flight recorder looks like "◆ layer3.conv1 filter 17 jumped @1,351". If room is short, the rule is
     left out first, then the end of the name.
     """
-    index, shown = anomaly.class_index, anomaly.shown
+    anomaly = event[0]
+    index, shown, rules = anomaly.class_index, anomaly.shown, rules_of(event)
     name = safe(anomaly.evidence.place or shown.subject) if index is None else class_name(classes, index)
     flag = f"{marks.FLAGGED} " if anomaly.status == "flagged" else ""
     head, at = f"{flag}{shown.sign} ", f" @{anomaly.iteration:,}"
-    by = f" · {shown.by}" if shown.by else ""
+    by = f" · {rules}" if rules else ""
     for tail in (f" {shown.verb}{by}{at}", f" {shown.verb}{at}"):
         if text_width(head + name + tail) <= room:
             return head + name + tail
     return shorten(head + shorten(name, max(3, room - text_width(head + tail))) + tail, room)
 
 
-def _draw_label(cells: Cells, frame: Frame, anomaly: Anomaly, classes: Sequence[str]) -> None:
-    """Write the label right of the anomaly's column, or left of it, wherever it fits whole."""
-    x = frame.column_of(anomaly.iteration)
+def _draw_label(cells: Cells, frame: Frame, event: Sequence[Anomaly], classes: Sequence[str]) -> None:
+    """Write the label right of the event's column, or left of it, wherever it fits whole."""
+    x = frame.column_of(event[0].iteration)
     if x is None:
         return
     theme = frame.theme
@@ -116,7 +121,7 @@ def _draw_label(cells: Cells, frame: Frame, anomaly: Anomaly, classes: Sequence[
     room = max(right, left)
     if room < 4:
         return
-    label = label_of(anomaly, classes, room)
+    label = label_of(event, classes, room)
     width = text_width(label)
     cells.text(x, 0, "╷", theme.flag)
     cells.text(x + 2 if width <= right else x - 1 - width, 0, label, theme.flag, bold=True)

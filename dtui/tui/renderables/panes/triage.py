@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import field
 
 from dtui.dataclass_on_use import dataclass
+from dtui.model.findings.evidence import rules_of
 from dtui.model.findings.review import Entry
 from dtui.model.findings.telling import Telling
 from dtui.safe_text import safe
@@ -106,10 +107,11 @@ def words_of(entry: Entry, classes: Sequence[str]) -> str:
     """Return what happened in one line: an incident's sentence, or where and what."""
     if entry.incident is not None:
         return safe(entry.incident.sentence, 400)
-    place, shown = safe(entry.place(classes)), entry.anomaly.shown if entry.anomaly is not None else None
-    if shown is None:
+    place = safe(entry.place(classes))
+    if not entry.anomalies:
         return f"{place}: {entry.kind}"
-    return " ".join(filter(None, (place, shown.verb, shown.detail, f"· {shown.by}" if shown.by else "")))
+    shown, by = entry.anomalies[0].shown, rules_of(entry.anomalies)
+    return " ".join(filter(None, (place, shown.verb, shown.detail, f"· {by}" if by else "")))
 
 
 def _at(entry: Entry) -> str:

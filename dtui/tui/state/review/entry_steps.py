@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dtui.model import Missing
 from dtui.model.findings.review import INCIDENTS, Entry, reviewable
 from dtui.tui.state.navigate import move_rows, shown
 from dtui.tui.state.pane import Pane, Scene
@@ -24,10 +25,11 @@ def without_entries(scene: Scene) -> tuple[str, ...]:
     if is_searching(scene):
         return ("searching …",)
     kind = IncidentsNotJudgedQuestion if scene.selection.listing == INCIDENTS else NotJudgedQuestion
-    said = [lacks.sentence for lacks in scene.answers.get(kind) or ()]
+    lacking: tuple[Missing, ...] = scene.answers.get(kind) or ()
+    said = [lacks.sentence for lacks in sorted(lacking, key=lambda lacks: not lacks.is_early)]
     if not said:
         return (NONE_FOUND,)
-    return ("; ".join(said), f"{said[0]}, and {len(said) - 1} more", said[0]) if len(said) > 1 else (said[0],)
+    return ("; ".join(said), f"{said[0]} (and {len(said) - 1} more)", said[0]) if len(said) > 1 else (said[0],)
 
 
 def said_on_ribbon(scene: Scene) -> tuple[str, ...]:

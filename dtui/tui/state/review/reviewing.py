@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from dtui.dataclass_on_use import dataclass
 from dtui.model import Incident
@@ -49,17 +49,18 @@ def decided(entries: Sequence[Entry], action: str) -> tuple[Decision, ...]:
         status = "dismissed"
     else:
         status = "new" if all(entry.status == "flagged" for entry in entries) else "flagged"
-    return tuple(Decision(entry.id, status, None) for entry in entries)
+    return tuple(Decision(one, status, None) for entry in entries for one in entry.ids)
 
 
 def noted(entries: Sequence[Entry], text: str) -> tuple[Decision, ...]:
     """Return the decisions that put a note on entries."""
-    return tuple(Decision(entry.id, entry.status, text) for entry in entries)
+    return tuple(Decision(one, entry.status, text) for entry in entries for one in entry.ids)
 
 
-def undoing(entries: Sequence[Entry]) -> tuple[Decision, ...]:
+def undoing(entries: Iterable[Entry]) -> tuple[Decision, ...]:
     """Return the decisions that make entries again what they are now."""
-    return tuple(Decision(entry.id, entry.status, entry.note) for entry in entries)
+    one_by_one = (entry.anomalies or (entry,) for entry in entries)
+    return tuple(Decision(one.id, one.status, one.note) for event in one_by_one for one in event)
 
 
 def told(decisions: Sequence[Decision], scene: Scene) -> str:
@@ -73,8 +74,9 @@ def about(decisions: Sequence[Decision], view: RunView) -> str:
     entry = view.find_entry(decisions[0].entry)
     if entry is None:
         return "an entry that is no longer listed"
-    if len(decisions) > 1:
-        return f"{len(decisions)} marked"
+    many = len({found.id for one in decisions if (found := view.find_entry(one.entry)) is not None})
+    if many > 1:
+        return f"{many:,} marked"
     return f"{safe(entry.place(view.classes), 40)} at {entry.iteration:,}"
 
 

@@ -42,6 +42,7 @@ class FiltersLook:
         moving: Filters of the node that are still moving.
         standing: What stands out among its filters, for the line at the foot, ever shorter ones; data from outside.
         stands_out: Whether anything does.
+        untold: What of "dead", "moving" and "late start" is not known.
         moment: What a value is of, such as "record".
         heads: The attention heads that filters of the layer make.
         starts: Where its weights would start; None where that is not shown.
@@ -56,6 +57,7 @@ class FiltersLook:
     moving: frozenset[int] = frozenset()
     standing: tuple[str, ...] = ()
     stands_out: bool = False
+    untold: frozenset[str] = frozenset()
     moment: str = "record"
     heads: tuple[AttentionHead, ...] = ()
     starts: InitialStd | None = None
@@ -175,11 +177,11 @@ def write_words(cells: Cells, frame: Frame, heatmap: Heatmap, selected: int, loo
     lines = [
         ("", look.one, "" if index is None else f"{index:,}", theme.flag, True),
         ("", "value", shown, theme.bright, True),
-        (marks.DEAD.glyph, "dead", f"{dead:,}", marks.DEAD.of(theme) if dead else theme.text, False),
-        (marks.MOVING.glyph, "moving", f"{moving:,}", marks.MOVING.of(theme) if moving else theme.text, False),
-        (marks.LATE.glyph, "late start", f"{late:,}", marks.LATE.of(theme) if late else theme.text, False),
     ]
-    lines = lines if look.one == "filter" else lines[:2]
+    counts = ((marks.DEAD, "dead", dead), (marks.MOVING, "moving", moving), (marks.LATE, "late start", late))
+    for mark, label, count in counts if look.one == "filter" else ():
+        told = f"{count:,}" if count or label not in look.untold else "·"
+        lines.append((mark.glyph, label, told, mark.of(theme) if count else theme.text, False))
     top = 2 if frame.height >= 7 else 1
     names = look.layer_names
     if index is not None and names and len(np.unique(heatmap.labels)) > 1:
@@ -192,11 +194,11 @@ def write_words(cells: Cells, frame: Frame, heatmap: Heatmap, selected: int, loo
     if look.starts is not None:
         lines[2:2] = [("", f"{who} starts", number(value), theme.muted, False) for who, value in look.starts.told()[:2]]
     room = max(0, frame.height - foot_rows(frame.height) - top)
-    for offset, (mark, label, value, colour, bold) in enumerate(lines[:room]):
+    for offset, (glyph, label, value, colour, bold) in enumerate(lines[:room]):
         y = top + offset
         x = 2
-        if mark:
-            x = cells.text(x, y, mark, colour, bold=True) + 1
+        if glyph:
+            x = cells.text(x, y, glyph, colour, bold=True) + 1
         cells.text(x, y, label, theme.muted if value else colour, limit=READOUT_CELLS - x)
         cells.text(READOUT_CELLS - text_width(value), y, value, colour, bold=bold)
     if state and room > len(lines):

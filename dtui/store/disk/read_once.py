@@ -1,0 +1,47 @@
+"""Watches the files of a run that are read once: what was read of them counts, but whoever opens it next lacks them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from dtui.store.disk.seal import verify_seal
+
+
+class ReadOnce:
+    """Files of a folder, as they were when the run was opened."""
+
+    def __init__(self, folder: Path, sealed: tuple[str, ...], others: Mapping[str, Callable[[Path], object]]) -> None:
+        """Begin with what is there now: damage of that was told when it was read.
+
+        Args:
+            folder: Of the run.
+            sealed: Names of sealed files.
+            others: Names of other files, each with what reads it in the folder, and raises an OSError if it is damaged.
+        """
+        self._folder, self._others = folder, others
+        self._stamps = {name: _stamp(folder / name) for name in (*sealed, *others)}
+        self._faults: dict[str, str] = {}
+
+    def faults(self) -> tuple[str, ...]:
+        """Return a line for each file that was cut, damaged or removed since."""
+        for name, before in self._stamps.items():
+            path = self._folder / name
+            now = _stamp(path)
+            if now == before:
+                continue
+            self._stamps[name] = now
+            self._faults.pop(name, None)
+            try:
+                self._others[name](self._folder) if name in self._others else verify_seal(path)
+            except OSError:
+                self._faults[name] = f"{path}: was damaged while it was open; restore it from a copy"
+        return tuple(self._faults.values())
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_ino, stat.st_mtime_ns, stat.st_size

@@ -1,0 +1,51 @@
+"""The list of anomalies: one row for an event, however many rules found it."""
+
+from __future__ import annotations
+
+import pytest
+
+from dtui.model.findings.review import of_anomalies
+from dtui.query import RunQuery
+from dtui.tui.renderables.panes.ribbon import label_of
+from dtui.tui.renderables.panes.triage import TriagePicture
+from dtui.tui.state.review.entry_steps import select_entry
+from tests.anomalies import class_anomaly
+from tests.tui.conftest import SAMPLES
+from tests.tui.desk import Desk
+from tests.tui.test_triage import CLASSES, frame, lines
+
+
+@pytest.fixture(scope="module")
+def faults() -> RunQuery:
+    return RunQuery(SAMPLES / "mnist-faults.dtui")
+
+
+def test_what_two_rules_say_of_one_class_at_one_iteration_is_one_row_that_names_both():
+    found = (
+        class_anomaly(70, "gained", 0.25, 2, rule="right", score=1.0),
+        class_anomaly(70, "gained", 0.32, 2, score=2.0),
+        class_anomaly(70, "lost", 0.3, 1),
+        class_anomaly(80, "gained", 0.3, 2),
+    )
+    entries = of_anomalies(found)
+    assert [entry.iteration for entry in entries] == [70, 70, 80]
+    shown = lines(TriagePicture(entries, 0, 0, frozenset(), CLASSES), frame(100, 8))
+    assert "class 8 gained 32% · left and right rule" in shown[1]
+    assert "class dog lost 30% · left rule" in shown[2]
+    assert label_of(entries[0].anomalies, CLASSES, 60) == "▲ class 8 gained 32% · left and right rule @70"
+
+
+def test_a_decision_about_a_row_is_about_all_that_it_holds(faults: RunQuery) -> None:
+    desk = Desk(faults).press("L")
+    assert "60 anomalies in 56 rows: 56 new" in desk.panes()["triage"]
+    assert "56/56 to review" in desk.panes()["ribbon"]
+    both = next(entry for entry in desk.session.scene.entries if len(entry.ids) == 2)
+    desk.session.choose(select_entry(desk.session.scene, both.ids[1]))
+    assert desk.session.selection.entry == both.id
+    decisions = desk.session.perform("flag")
+    assert {decision.entry for decision in decisions} == set(both.ids)
+    assert "flagged: class" in desk.session.message
+    assert "60 anomalies in 56 rows: 55 new, 1 flagged" in desk.panes()["triage"]
+    assert {one.status for one in desk.session.view.anomalies if one.id in both.ids} == {"flagged"}
+    assert {decision.entry for decision in desk.session.perform("undo")} == set(both.ids)
+    assert "60 anomalies in 56 rows: 56 new" in desk.panes()["triage"]
