@@ -26,7 +26,7 @@ from dtui.tui.opening import Open, open_query
 from dtui.tui.terminal.capabilities import log_path, needs_ascii
 from dtui.tui.terminal.driver import MustLeave, driver_class
 from dtui.tui.terminal.memory import collect_from_now_on, share_one_heap
-from dtui.tui.terminal.textual_patch import is_painted, leave_out_toasts
+from dtui.tui.terminal.textual_patch import forget_shown, is_painted, leave_out_toasts
 from dtui.tui.terminal.themes import output_for, theme_for
 from dtui.tui.widgets.opening import Opening
 
@@ -271,7 +271,8 @@ class DtuiApp(AskingApp):
             self.loader.switch(Path(str(session.selection.run)))
 
     def on_resize(self, event: events.Resize) -> None:
-        """Adapt to a new size."""
+        """Adapt to a new size, or to a terminal that something else has written on meanwhile."""
+        forget_shown(self)
         if self.session is not None:
             self.session.resized(*event.size)
             self.paint()

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cache
-from itertools import chain, groupby
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 from weakref import WeakKeyDictionary
 
 from rich.console import Console
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
     from dtui.tui.renderables.canvas.cells import CellRow
     from dtui.tui.renderables.canvas.output import Output
+    from dtui.tui.renderables.canvas.writing import Placed, Shown
 
 PATCHED_VERSIONS = frozenset({"8.2.8"})
 """Releases whose compositor was read and measured; any other is left as it is."""
@@ -65,7 +65,7 @@ def reflow(compositor: Compositor, parent: Widget, size: Size) -> ReflowResult:
 
 
 class CellsStrip(Protocol):
-    """A strip of cells, which can go on where another has left the terminal's colours."""
+    """A strip of cells, of which those are written that the terminal does not show yet."""
 
     @property
     def row(self) -> CellRow:
@@ -76,36 +76,55 @@ class CellsStrip(Protocol):
         """What the terminal can show."""
 
 
+def _has_cells(strip: object) -> TypeGuard[CellsStrip]:
+    return hasattr(strip, "row")
+
+
+_shown: WeakKeyDictionary[Console, Shown] = WeakKeyDictionary()
+"""What each app's terminal shows."""
+
+
+def forget_shown(app: App[Any]) -> None:
+    """Something else has written on an app's terminal, or it has another size: nothing that it shows is known."""
+    _shown.pop(app.console, None)
+
+
 class _Writing:
-    """Strips in their places, one after the other: a colour that is set already is not set again."""
+    """Strips in their places: cells that the terminal shows already are not written again."""
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._placed: list[tuple[str, Strip | CellsStrip]] = []
+    def __init__(self, console: Console, width: int, height: int) -> None:
+        from dtui.tui.renderables.canvas.writing import Shown  # NumPy takes long before the first paint
 
-    def put(self, x: int, y: int, strip: Strip | CellsStrip) -> None:
+        self._console, self._strips = console, list[tuple[int, int, Strip]]()
+        shown = _shown.get(console)
+        if shown is None or (shown.width, shown.height) != (width, height):
+            shown = _shown[console] = Shown(width, height)
+        self._shown = shown
+
+    def put(self, x: int, y: int, strip: Strip) -> None:
         """Write a strip at a place."""
-        self._placed.append((f"\x1b[{y + 1};{x + 1}H", strip))
+        self._strips.append((x, y, strip))
 
     def text(self) -> str:
-        """Return all escape sequences, ending in the terminal's own colours, in which a strip of Textual begins too."""
-        from dtui.tui.renderables.canvas.sgr import RESET, Pen, continue_rows  # NumPy takes long before the first paint
+        """Return all escape sequences; they begin and end in the terminal's own colours, as those of Textual do."""
+        from dtui.tui.renderables.canvas.writing import Placed, write_cells
 
+        placed: list[Placed] = []
         parts: list[str] = []
-        for has_cells, placed in groupby(self._placed, lambda one: hasattr(one[1], "row")):
-            moves, strips = zip(*placed, strict=True)
-            if has_cells:
-                shown = continue_rows([strip.row for strip in strips], strips[0].output, Pen())
+        output: Output | None = None
+        for x, y, strip in self._strips:
+            if _has_cells(strip):
+                placed.append(Placed(x, y, strip.row))
+                output = strip.output
             else:
-                shown = [strip.render(self._console) for strip in strips]
-            parts += chain.from_iterable(zip(moves, shown, strict=True))
-            parts += [RESET] * has_cells
-        return "".join(parts)
+                self._shown.forget(x, y, strip.cell_length)
+                parts.append(f"\x1b[{y + 1};{x + 1}H{strip.render(self._console)}")
+        return (write_cells(placed, output, self._shown) if output is not None else "") + "".join(parts)
 
 
 def render_segments(update: ChopsUpdate, console: Console) -> str:
     """Return the escape sequences that write only the changed spans of a screen, and nothing to their left."""
-    writing = _Writing(console)
+    writing = _Writing(console, max(ends[-1] for ends in update.chop_ends if ends), len(update.chops))
     for y, first, stop in update.spans:
         for end, (x, strip) in zip(update.chop_ends[y], update.chops[y].items(), strict=False):
             if strip is None or x >= stop or end <= first:
@@ -116,8 +135,8 @@ def render_segments(update: ChopsUpdate, console: Console) -> str:
 
 
 def render_whole(update: LayoutUpdate, console: Console) -> str:
-    """Return the escape sequences that write all of a screen."""
-    writing = _Writing(console)
+    """Return the escape sequences that have all of a screen shown."""
+    writing = _Writing(console, *update.region.size)
     for y, strips in enumerate(update.strips, update.region.y):
         x = update.region.x
         for strip in strips:
@@ -135,7 +154,7 @@ class RegionsUpdate(CompositorUpdate):
 
     def render_segments(self, console: Console) -> str:
         """Return the escape sequences that write them."""
-        writing = _Writing(console)
+        writing = _Writing(console, *self._widget.size)
         for region in sorted(self._regions, key=lambda region: (region.y, region.x)):
             for y, strip in enumerate(self._widget.render_lines(region), region.y):
                 writing.put(region.x, y, strip)

@@ -18,7 +18,8 @@ from textual.strip import Strip
 
 from dtui.tui.renderables.canvas.cells import CellRow, UintArray
 from dtui.tui.renderables.canvas.output import ColorMode, Output
-from dtui.tui.renderables.canvas.sgr import fold_ascii, row_text, row_to_sgr, style_runs
+from dtui.tui.renderables.canvas.sgr import fold_ascii, row_text, style_runs
+from dtui.tui.renderables.canvas.writing import row_to_sgr
 
 
 class CellStrip(Strip):

@@ -7,7 +7,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from dtui.tui.renderables.canvas.cells import Cells
+from dtui.tui.renderables.canvas.cells import WIDE_TAIL, Cells
 from dtui.tui.renderables.canvas.output import Output
 from dtui.tui.widgets.cell_strip import CellStrip
 
@@ -70,6 +70,9 @@ def changed_regions(old: Cells, new: Cells) -> list[Region]:
     """
     differs = (old.ch != new.ch) | (old.fg != new.fg) | (old.bg != new.bg)
     differs |= (old.bold != new.bold) | (old.mark != new.mark)
+    if (is_tail := new.ch[:, 1:] == WIDE_TAIL).any():  # half a wide glyph cannot be painted
+        differs[:, :-1] |= differs[:, 1:] & is_tail
+        differs[:, 1:] |= differs[:, :-1] & is_tail
     ys, xs = np.nonzero(differs)
     if not len(ys):
         return []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from unicodedata import east_asian_width
 
 import numpy as np
 
@@ -34,6 +35,7 @@ from dtui.tui.renderables.panes.layers.structure import StructurePicture, Struct
 from dtui.tui.renderables.panes.layers.tree_charts import Charted, ChartKind
 from dtui.tui.renderables.panes.layers.tree_gutter import TreeRow
 from tests.anomalies import class_anomaly
+from tests.unit.renderables.terminal_grid import Cell, Pen
 
 STAGES = (Stage(0, 0.1), Stage(300, 0.01), Stage(600, 0.001))
 HOSTILE = (
@@ -203,53 +205,22 @@ def make_info(run: str = "resnet50", status: RunStatus = RunStatus.DONE, invente
     return RunInfo(run, status, "", 1, invented, 1000, 1000, 0, 999, 54, 27_560, 1000, 50_000, (), ())
 
 
-def seen(ansi: str) -> list[list[tuple[str, object, object, bool, bool]]]:
+def seen(ansi: str) -> list[list[Cell]]:
     """Read escape sequences back, cell by cell: glyph, foreground, background, bold, reversed.
 
     An independent reader: it knows SGR and nothing of how dtui writes it. Colours are as written: an (r, g, b),
     a palette index, or None for the terminal's own.
     """
-    import unicodedata
-
     rows = []
     for line in ansi.split("\n"):
-        cells: list[tuple[str, object, object, bool, bool]] = []
-        fore: object = None
-        back: object = None
-        bold = reverse = False
+        cells: list[Cell] = []
+        pen = Pen()
         for match in re.finditer(r"\x1b\[([0-9;]*)m|(.)", line):
             if match.group(2):
-                glyph = match.group(2)
-                cells.append((glyph, fore, back, bold, reverse))
-                if unicodedata.east_asian_width(glyph) in "WF":
-                    cells.append(("", fore, back, bold, reverse))
-                continue
-            codes = [int(code or 0) for code in match.group(1).split(";")]
-            while codes:
-                code = codes.pop(0)
-                if code == 0:
-                    fore = back = None
-                    bold = reverse = False
-                elif code in (38, 48):
-                    kind = codes.pop(0)
-                    value: object = codes.pop(0) if kind == 5 else tuple(codes.pop(0) for _ in range(3))
-                    if code == 38:
-                        fore = value
-                    else:
-                        back = value
-                elif code in (1, 22):
-                    bold = code == 1
-                elif code in (7, 27):
-                    reverse = code == 7
-                elif code == 39:
-                    fore = None
-                elif code == 49:
-                    back = None
-                elif 30 <= code <= 37 or 90 <= code <= 97:
-                    fore = code - 30 if code < 40 else code - 82
-                elif 40 <= code <= 47 or 100 <= code <= 107:
-                    back = code - 40 if code < 50 else code - 92
-                else:
-                    raise AssertionError(f"unknown code {code}")
+                cells.append(pen.cell(match.group(2)))
+                if east_asian_width(match.group(2)) in "WF":
+                    cells.append(pen.cell(""))
+            else:
+                pen.take(match.group(1))
         rows.append(cells)
     return rows

@@ -13,8 +13,8 @@ from textual.strip import Strip
 
 from dtui.tui.renderables.canvas.cells import Cells
 from dtui.tui.renderables.canvas.output import ColorMode, Output
-from dtui.tui.renderables.canvas.sgr import row_to_sgr
 from dtui.tui.renderables.canvas.theme import DARK
+from dtui.tui.renderables.canvas.writing import row_to_sgr
 from dtui.tui.widgets.cell_strip import CellStrip
 from tests.unit.renderables.builders import frame, seen
 from tests.unit.renderables.panes import PANES

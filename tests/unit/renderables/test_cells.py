@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.cells import WIDE_TAIL, Cells, shorten, text_width
 from dtui.tui.renderables.canvas.output import Output
-from dtui.tui.renderables.canvas.sgr import row_text, row_to_sgr, to_text
+from dtui.tui.renderables.canvas.sgr import row_text, to_text
 from dtui.tui.renderables.canvas.theme import DARK
+from dtui.tui.renderables.canvas.writing import row_to_sgr
 
 
 def test_text_lands_where_it_is_put_and_says_where_it_ends() -> None:

@@ -5,21 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dtui.tui.renderables.canvas import sgr
 from dtui.tui.renderables.canvas.cells import CellRow, Cells
 from dtui.tui.renderables.canvas.output import ColorMode, Output
 from dtui.tui.renderables.canvas.palettes import PALETTE_256, is_panel_like, nearest_16, nearest_256
-from dtui.tui.renderables.canvas.sgr import (
-    Pen,
-    continue_row,
-    continue_rows,
-    fold_ascii,
-    row_to_sgr,
-    style_runs,
-    to_ansi,
-    to_text,
-)
+from dtui.tui.renderables.canvas.sgr import fold_ascii, style_runs, to_text
 from dtui.tui.renderables.canvas.theme import DARK
+from dtui.tui.renderables.canvas.writing import row_to_sgr, to_ansi
 from tests.unit.renderables.builders import seen
 
 COLOURS = [DARK.panel, DARK.text, DARK.accent, DARK.incorrect, DARK.selection, 0xFFFFFF, 0]
@@ -69,39 +60,6 @@ def test_what_is_written_reads_back_as_the_cells(mode: ColorMode, row: CellRow) 
             assert bold == bool(row.bold[index])
 
 
-def looks(shown: list[tuple[str, object, object, bool, bool]]) -> list[object]:
-    """What is seen of cells: one of nothing but pixels by its two colours, in which bold does not count."""
-    return [
-        ((halves(glyph, fore, back) if not reverse else None) or (glyph, fore, back, bold and glyph != " "), reverse)
-        for glyph, fore, back, bold, reverse in shown
-    ]
-
-
-@pytest.mark.parametrize("mode", ColorMode)
-@settings(max_examples=80, deadline=None)
-@given(first=rows(), second=rows())
-def test_a_row_that_goes_on_where_another_ended_looks_the_same(
-    mode: ColorMode, first: CellRow, second: CellRow
-) -> None:
-    output, pen = Output(mode), Pen()
-    both = continue_row(first, output, pen) + continue_row(second, output, pen)
-    alone = [row_to_sgr(row, output) for row in (first, second)]
-    assert looks(seen(both)[0]) == [look for row in alone for look in looks(seen(row)[0])]
-    assert "".join(continue_rows([first, second], output, Pen())) == both
-
-
-def test_many_short_rows_are_looked_at_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    cells, looked, find = Cells(9, 40, DARK), [], sgr._style_keys
-    for y in range(40):
-        cells.text(y % 5, y, f"{y}", DARK.accent)
-    monkeypatch.setattr(sgr, "_style_keys", lambda *about: (looked.append(about), find(*about))[1])
-    rows = [cells.row(y).crop(2, 2 + y % 7) for y in range(40)]
-    pen, together = Pen(), continue_rows(rows, Output(), Pen())
-    assert len(looked) == 1
-    assert together == [continue_row(row, Output(), pen) for row in rows]
-    assert [y for y in range(40) if not together[y]] == list(range(0, 40, 7)), "no cells"
-
-
 @settings(max_examples=100, deadline=None)
 @given(row=rows())
 def test_without_colours_only_bold_and_reverse_are_left(row: CellRow) -> None:
@@ -133,27 +91,6 @@ def test_sixteen_colours_keep_the_terminals_own_background_behind_panels(row: Ce
             assert back == nearest_16(background) or row.ch[index] in (0x2580, 0x2584)
 
 
-def test_a_colour_that_is_set_already_is_not_set_again() -> None:
-    cells, pen = Cells(3, 2, DARK), Pen()
-    for y in (0, 1):
-        cells.text(0, y, "abc", DARK.accent)
-    assert continue_row(cells.row(0), Output(), pen).startswith("\x1b[38;2;")
-    assert continue_row(cells.row(1), Output(), pen) == "abc"
-
-
-@pytest.mark.parametrize(
-    ("colours", "set_anew"), [([0, 1] * 20, 2), ([0, 1, 0, 1, 2, 0, 2, 0, 2], 3), ([0, 1, 2] * 3, 6)]
-)
-def test_full_cells_of_two_colours_in_turn_set_each_once(colours: list[int], set_anew: int) -> None:
-    """Of a third colour the one goes that is not needed next."""
-    cells, palette = Cells(len(colours), 1, DARK), np.array([0x101010, 0x202020, 0x303030], np.uint32)
-    pixels = palette[colours][None]
-    cells.paste(0, 0, np.full((1, len(colours)), sgr.UPPER_HALF, np.uint32), pixels, pixels)
-    written = continue_row(cells.row(0), Output(), Pen())
-    assert written.count("8;2;") == set_anew
-    assert [halves(*look[:3]) for look in seen(written)[0]] == [(triplet(int(one)),) * 2 for one in pixels[0]]
-
-
 def test_nothing_is_repeated() -> None:
     cells = Cells(40, 1, DARK)
     cells.text(0, 0, "one colour for all of this")
@@ -170,7 +107,7 @@ def test_half_blocks_reuse_the_colours_at_hand() -> None:
     cells.fg[0] = [1, 2, 1, 2]
     cells.bg[0] = [2, 1, 1, 2]
     written = row_to_sgr(cells.row(0), Output())
-    assert written == "\x1b[38;2;0;0;1;48;2;0;0;2m▀▄█ \x1b[0m"
+    assert written == "\x1b[38;2;0;0;1;48;2;0;0;2m▀▄\x1b[48;2;0;0;1m \x1b[48;2;0;0;2m \x1b[0m"
 
 
 def test_an_empty_row_is_nothing() -> None:

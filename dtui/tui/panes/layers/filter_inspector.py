@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from dtui.model import ActivationPlace, TimeAxis, TreeNode
 from dtui.model.findings.kept_weights import KeptWeights
 from dtui.model.judging import Judging, as_groups, class_called
-from dtui.model.layers import FilterHistory
+from dtui.model.layers import FilterHistory, InitialStd
 from dtui.model.relations import Event
 from dtui.model.statistics import title_of
 from dtui.number_text import counted
@@ -41,11 +42,9 @@ class FilterInspector(Pane):
     bar = ((("back",), "back"),)
 
     def picture(self, scene: Scene) -> Picture:
-        """Return the courses at hand, if they are of this filter."""
+        """Return the courses at hand, if they are of this filter or of another one of its layer."""
         chosen, node = scene.selection.get(InspectedFilter), self._node(scene)
-        history = scene.answers.get(FilterHistoryQuestion)
-        if history is not None and (history.layer, history.filter) != (chosen.layer, chosen.filter):
-            history = None
+        history = self._history(scene)
         name = (
             ""
             if node is None
@@ -67,6 +66,11 @@ class FilterInspector(Pane):
             yield StateQuestion()
             yield FilterEventsQuestion(chosen.layer, chosen.filter)
             yield FilterWeightsQuestion(chosen.layer, chosen.filter)
+
+    def _history(self, scene: Scene) -> FilterHistory | None:
+        """Return the courses at hand, of this filter or of another one of its layer."""
+        history = scene.answers.get(FilterHistoryQuestion)
+        return history if history is not None and history.layer == scene.selection.get(InspectedFilter).layer else None
 
     def _now(self, scene: Scene) -> FilterHistory | None:
         """Return its exact values at the crosshair; None until they are known."""
@@ -102,11 +106,12 @@ class FilterInspector(Pane):
         )
         if found is not None and (found.layer, found.filter) != (chosen.layer, chosen.filter):
             acts = ("looking where it acts …",)
-        history = scene.answers.get(FilterHistoryQuestion)
+        history, kept = self._history(scene), self._kept(scene)
         read = () if history is None or history.read is None else (read_words(history.read),)
-        kept = self._kept(scene)
-        if history is not None and (history.layer, history.filter) == (chosen.layer, chosen.filter):
-            read = (*read, *std_words(self._now(scene) or history, scene.selection.cursor))
+        if history is not None:
+            exact = self._now(scene) or (history if history.filter == chosen.filter else None)
+            starts = None if history.std is None else history.starts
+            read = (*read, *std_words(starts, exact, scene.selection.cursor))
         return (acts, (said, said) if kept is None else (f"{said} · {kept_words(kept)}", said), *read)
 
     def numbers(self, scene: Scene) -> Numbers | None:
@@ -179,14 +184,15 @@ def kept_words(kept: Sequence[KeptWeights]) -> str:
     return f"its weights are kept around {', '.join(f'{time:,}' for time in times[:MOST_TIMES])}{more}"
 
 
-def std_words(history: FilterHistory, cursor: int) -> tuple[tuple[str, ...], ...]:
-    """Return the standard deviation of a filter's weights at the crosshair, and where it would have started."""
-    column = history.axis.column_of(cursor)
-    if history.std is None or history.starts is None or not 0 <= column < len(history.std):
+def std_words(starts: InitialStd | None, history: FilterHistory | None, cursor: int) -> tuple[tuple[str, ...], ...]:
+    """Return the standard deviation of a filter's weights at the crosshair, and where those of its layer start."""
+    if starts is None:
         return ()
-    now = float(history.std[column])
+    column = -1 if history is None else history.axis.column_of(cursor)
+    std = None if history is None else history.std
+    now = float(std[column]) if std is not None and 0 <= column < len(std) else math.nan
     said = f"std {number(now)} here; " if now == now else ""
-    return (tuple(f"{said}{words}" for words in starts_words(history.starts)),)
+    return (tuple(f"{said}{words}" for words in starts_words(starts)),)
 
 
 def read_words(read: ActivationPlace) -> tuple[str, ...]:

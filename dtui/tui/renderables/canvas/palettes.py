@@ -6,6 +6,7 @@ Owns the step from a theme's colour to the terminal's colours.
 from __future__ import annotations
 
 import colorsys
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -102,10 +103,24 @@ def interpolate(anchors: tuple[int, ...], count: int) -> UintArray:
     return packed
 
 
+MOST_VALUES, MOST_SHARES = 20, 8
+"""Colours of maps that another row, or a step of the cursor, changes all of: where neighbours differ by one colour each
+place takes as many bytes as a jump of the cursor. With 32 they were half as many again."""
+
+
 def value_colours(theme: Theme, output: Output) -> UintArray:
     """Return the ramp of magnitudes without its darkest colours, which look as if there was no value."""
-    colours = ramp(theme, "magnitude", output)
+    colours = _few(theme, "magnitude", output, MOST_VALUES)
     return colours[len(colours) // 10 :] if output.has_pixels else colours
+
+
+def share_colours(theme: Theme, output: Output) -> UintArray:
+    """Return the colours of shares of a class."""
+    return _few(theme, "error", output, MOST_SHARES)
+
+
+def _few(theme: Theme, name: str, output: Output, most: int) -> UintArray:
+    return ramp(theme, name, replace(output, levels=min(most, output.levels)))
 
 
 _GOLDEN = 0.618_033_988_75

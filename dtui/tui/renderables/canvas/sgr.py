@@ -1,31 +1,33 @@
-"""Converts cells to text, with or without escape sequences.
+"""Converts cells to text, and looks to the parameters of escape sequences.
 
-Owns the only place where escape sequences for cells are written.
+Owns what a cell looks like: one number, equal for cells that are written with the same colours.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import accumulate, pairwise
-
 import numpy as np
 from numpy.typing import NDArray
 
+from dtui.model import BoolArray
 from dtui.tui.renderables.canvas.cells import WIDE_TAIL, CellRow, Cells, UintArray, spelled
 from dtui.tui.renderables.canvas.output import ColorMode, Output
 from dtui.tui.renderables.canvas.palettes import is_panel_like, nearest_16, nearest_256
 
+Looks = NDArray[np.uint64]
+"""A number a cell, from the highest bits down: background, reversed, whether there is a glyph, foreground and bold."""
+Pen = tuple[int, int, int, int]
+"""Foreground, background, bold and reversed, as a terminal counts them."""
+
 RESET = "\x1b[0m"
-UPPER_HALF = 0x2580
+UPPER_HALF, LOWER_HALF, FULL = 0x2580, 0x2584, 0x2588
 DEFAULT = -1
 """Stands for the terminal's own colour."""
+ANY = -2
+"""Stands for whatever a blank is written with."""
 
-MOST_FULL, LOOKED_AHEAD = 6, 8
-"""A full block has two bytes more than a blank: so many are written for a colour that is not set again; and how many
-stretches are looked at for that."""
-
-_BLANK = 1 << 50
-_HALF = 1 << 51
+_BOLD, _FORE, _GLYPH, _MARK, _BACK = (np.uint64(bit) for bit in (0, 1, 25, 26, 27))
+_ONE, _COLOUR = np.uint64(1), np.uint64(0xFFFFFF)
+_GROUND = ~((_ONE << _MARK) - _ONE)
 
 
 class _Codes(dict[int, str]):
@@ -53,88 +55,6 @@ class _Codes(dict[int, str]):
 _CODES = {mode: (_Codes(30, mode), _Codes(40, mode)) for mode in ColorMode}
 
 
-class Pen:
-    """How a terminal writes now: its colours, bold and reversed. As after a reset at first."""
-
-    __slots__ = ("back", "bold", "fore", "marked")
-
-    def __init__(self) -> None:
-        """Begin as after a reset."""
-        self.fore, self.back, self.bold, self.marked = DEFAULT, DEFAULT, 0, 0
-
-
-def row_to_sgr(row: CellRow, output: Output) -> str:
-    """Return a row with the fewest escape sequences that show it, ending in a reset; "" for no cells.
-
-    The terminal must be in its default state, as it is after a reset.
-    """
-    return continue_row(row, output, Pen()) + RESET if len(row.ch) else ""
-
-
-def continue_row(row: CellRow, output: Output, pen: Pen) -> str:
-    """Return a row with the fewest escape sequences that show it where the terminal writes as `pen` says.
-
-    The pen is left as the row leaves the terminal; who writes the last row resets it. "" for no cells.
-    """
-    return continue_rows([row], output, pen)[0]
-
-
-def continue_rows(rows: Sequence[CellRow], output: Output, pen: Pen) -> list[str]:
-    """Return rows as `continue_row` does, each going on where the one before it leaves the terminal.
-
-    All are looked at together: a step of the crosshair changes dozens of short stretches.
-    """
-    edges = list(accumulate((len(row.ch) for row in rows), initial=0))
-    if not edges[-1]:
-        return [""] * len(rows)
-    row = rows[0] if len(rows) == 1 else CellRow(*map(np.concatenate, zip(*rows, strict=True)))
-    ch = fold_ascii(row.ch) if output.ascii else row.ch
-    keys = _style_keys(ch, row, output.mode)
-    is_start = np.concatenate(([True], keys[1:] != keys[:-1]))
-    is_start[[edge for edge in edges if edge < edges[-1]]] = True
-    starts = np.flatnonzero(is_start)
-    runs = keys[starts]
-    fore_codes, back_codes = _CODES[output.mode]
-    fore, back, bold, marked = pen.fore, pen.back, pen.bold, pen.marked
-    text = _points_to_text(ch)
-    out: list[str] = []
-    begins = starts.tolist()
-    ends = [*begins[1:], len(ch)]
-    wanted = list(zip(runs.tolist(), *_wanted(runs, output.mode), strict=True))
-    for at, (begin, end, (key, want_fore, want_back, want_marked)) in enumerate(zip(begins, ends, wanted, strict=True)):
-        part, codes = text[begin:end], ""
-        if want_marked != marked:
-            marked = want_marked
-            codes = "7;" if marked else "27;"
-        if key & _BLANK:
-            if not marked:
-                want_fore = fore
-        elif key & _HALF and want_fore >= 0 and want_back >= 0:
-            is_new = want_fore == want_back not in (fore, back) and end - begin <= MOST_FULL
-            if is_new and _needs_back(wanted[at + 1 : at + 1 + LOOKED_AHEAD], fore, back):
-                part, want_back = "█" * (end - begin), back
-            else:
-                part, want_fore, want_back = _cheapest_blocks(end - begin, want_fore, want_back, fore, back)
-        elif key & 1 != bold:
-            bold = key & 1
-            codes += "1;" if bold else "22;"
-        if want_fore != fore:
-            fore = want_fore
-            codes += fore_codes[fore]
-        if want_back != back:
-            back = want_back
-            codes += back_codes[back]
-        out.append(f"\x1b[{codes[:-1]}m{part}" if codes else part)
-    pen.fore, pen.back, pen.bold, pen.marked = fore, back, bold, marked
-    places = np.searchsorted(starts, edges).tolist()
-    return [spelled("".join(out[first:stop])) for first, stop in pairwise(places)]
-
-
-def to_ansi(cells: Cells, output: Output) -> str:
-    """Return a whole frame, rows joined by newlines."""
-    return "\n".join(row_to_sgr(cells.row(y), output) for y in range(cells.height))
-
-
 def to_text(cells: Cells, output: Output | None = None) -> str:
     """Return the characters of a frame without colours, rows stripped on the right and joined by newlines."""
     ch = fold_ascii(cells.ch) if output is not None and output.ascii else cells.ch
@@ -143,7 +63,7 @@ def to_text(cells: Cells, output: Output | None = None) -> str:
 
 def row_text(ch: UintArray) -> str:
     """Return the visible text of one row of code points."""
-    return spelled(_points_to_text(ch))
+    return spelled(points_to_text(ch))
 
 
 def fold_ascii(ch: UintArray) -> UintArray:
@@ -153,7 +73,8 @@ def fold_ascii(ch: UintArray) -> UintArray:
     return folded
 
 
-def _points_to_text(ch: UintArray) -> str:
+def points_to_text(ch: UintArray) -> str:
+    """Return a letter for each code point, those of cells that stand for others too."""
     return ch.astype("<u4").tobytes().decode("utf-32-le")
 
 
@@ -170,68 +91,74 @@ def style_runs(row: CellRow) -> list[tuple[int, int, int, int, bool, bool]]:
     ]
 
 
-def _style_keys(ch: UintArray, row: CellRow, mode: ColorMode) -> NDArray[np.uint64]:
-    """Return one number per cell, equal for equal looks: fg, bg, mark, bold. The fg of a blank does not count.
-
-    Cells that are two pixels, and blanks, have a bit of their own.
-    """
-    marks = row.mark.astype(np.uint64) << np.uint64(1)
+def looks_of(ch: UintArray, row: CellRow, mode: ColorMode) -> Looks:
+    """Return how cells look on a terminal of some colours: of a blank the background, and whether it is reversed."""
+    grounds = row.bg.astype(np.uint64) << _BACK
+    marks = row.mark.astype(np.uint64) << _MARK
     if mode is ColorMode.NONE:
-        return np.where(ch == 32, np.uint64(_BLANK) | marks, marks | row.bold.astype(np.uint64))
-    back = row.bg.astype(np.uint64) << np.uint64(2)
-    if mode is ColorMode.PALETTE_16:
-        back |= marks
-    fore = row.fg.astype(np.uint64) << np.uint64(26) | row.bold.astype(np.uint64)
-    fore |= (ch == UPPER_HALF).astype(np.uint64) << np.uint64(51)
-    keys: NDArray[np.uint64] = np.where(ch == 32, np.uint64(_BLANK), fore) | back
-    return keys
+        grounds = marks
+    elif mode is ColorMode.PALETTE_16:
+        grounds |= marks
+    fores = _ONE << _GLYPH | row.bold.astype(np.uint64)
+    if mode is not ColorMode.NONE:
+        fores = fores | row.fg.astype(np.uint64) << _FORE
+    looks: Looks = np.where(ch == 32, grounds, grounds | fores)
+    return looks
 
 
-def _wanted(keys: NDArray[np.uint64], mode: ColorMode) -> tuple[list[int], list[int], list[int]]:
-    """Return foreground, background and mark of each style key, as the terminal counts colours."""
-    fores = (keys >> np.uint64(26) & np.uint64(0xFFFFFF)).tolist()
-    backs = (keys >> np.uint64(2) & np.uint64(0xFFFFFF)).tolist()
-    marks = (keys >> np.uint64(1) & np.uint64(1)).tolist()
-    if mode is ColorMode.NONE:
-        return [DEFAULT] * len(fores), [DEFAULT] * len(fores), marks
+def ground_of(looks: Looks) -> Looks:
+    """Return how blanks look on the same ground: background and reversed."""
+    return looks & _GROUND
+
+
+def is_ground(looks: Looks) -> BoolArray:
+    """Return which are looks of blanks."""
+    is_blank: BoolArray = looks & _ONE << _GLYPH == 0
+    return is_blank
+
+
+def swapped(looks: Looks) -> Looks:
+    """Return the looks with foreground and background changed for each other."""
+    fores, grounds = looks >> _FORE & _COLOUR, looks >> _BACK & _COLOUR
+    rest = looks & (_ONE << _MARK | _ONE << _GLYPH | _ONE << _BOLD)
+    swapped: Looks = fores << _BACK | grounds << _FORE | rest
+    return swapped
+
+
+def on_ground(grounds: Looks, others: Looks) -> Looks:
+    """Return the looks of glyphs in the background colours of some grounds, on other grounds."""
+    blocks: Looks = others | (grounds >> _BACK & _COLOUR) << _FORE | _ONE << _GLYPH
+    return blocks
+
+
+def codes_of(mode: ColorMode) -> tuple[_Codes, _Codes]:
+    """Return the parameters of each colour, as foreground and as background, each ending in a semicolon."""
+    return _CODES[mode]
+
+
+def pens_of(looks: Looks, mode: ColorMode) -> list[Pen]:
+    """Return what a terminal writes each of the looks with."""
+    blanks = is_ground(looks).tolist()
+    fores, backs = (looks >> _FORE & _COLOUR).tolist(), (looks >> _BACK & _COLOUR).tolist()
+    bolds, marks = (looks & _ONE).tolist(), (looks >> _MARK & _ONE).tolist()
+    pens = [_pen(*one, mode) for one in zip(fores, backs, bolds, marks, strict=True)]
+    return [
+        (pen[0] if pen[3] else ANY, pen[1], ANY, pen[3]) if blank else pen
+        for blank, pen in zip(blanks, pens, strict=True)
+    ]
+
+
+def _pen(fore: int, back: int, bold: int, mark: int, mode: ColorMode) -> Pen:
+    """Return a pen; in 16 colours what is marked on a panel is shown reversed."""
     if mode is ColorMode.TRUECOLOR:
-        return fores, backs, [0] * len(fores)
+        return fore, back, bold, 0
     if mode is ColorMode.PALETTE_256:
-        return [nearest_256(fore) for fore in fores], [nearest_256(back) for back in backs], [0] * len(fores)
-    looks = [_sixteen(*look) for look in zip(fores, backs, marks, strict=True)]
-    return [look[0] for look in looks], [look[1] for look in looks], [look[2] for look in looks]
-
-
-def _sixteen(fore: int, back: int, mark: int) -> tuple[int, int, int]:
-    """Return foreground, background and mark in 16 colours: what is marked on a panel is shown reversed."""
+        return nearest_256(fore), nearest_256(back), bold, 0
+    if mode is ColorMode.NONE:
+        return DEFAULT, DEFAULT, bold, mark
     if not is_panel_like(back):
-        return nearest_16(fore), nearest_16(back), 0
-    return (DEFAULT, DEFAULT, 1) if mark else (nearest_16(fore), DEFAULT, 0)
-
-
-def _needs_back(ahead: Sequence[tuple[int, int, int, int]], fore: int, back: int) -> bool:
-    """Whether the background is needed again before the foreground is: then a new colour takes the latter's place.
-
-    Full cells alternate between few colours; with both of them set none has to be set again.
-    """
-    for key, want_fore, want_back, _ in ahead:
-        if not key & _HALF:
-            return want_back == back and (bool(key & _BLANK) or want_fore != fore)
-        needs_fore, needs_back = fore in (want_fore, want_back), back in (want_fore, want_back)
-        if needs_fore or needs_back:
-            return not needs_fore
-    return False
-
-
-def _cheapest_blocks(count: int, top: int, bottom: int, fore: int, back: int) -> tuple[str, int, int]:
-    """Return glyphs, foreground and background that show two pixels a cell and change the fewest colours."""
-    if top == bottom:
-        if top == fore != back:
-            return "█" * count, fore, back
-        return " " * count, fore, top
-    if (bottom != fore) + (top != back) < (top != fore) + (bottom != back):
-        return "▄" * count, bottom, top
-    return "▀" * count, top, bottom
+        return nearest_16(fore), nearest_16(back), bold, 0
+    return (DEFAULT, DEFAULT, bold, 1) if mark else (nearest_16(fore), DEFAULT, bold, 0)
 
 
 def _ascii_table() -> UintArray:

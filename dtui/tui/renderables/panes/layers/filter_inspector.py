@@ -38,7 +38,8 @@ class InspectorPicture(Picture):
     Attributes:
         name: Its layer, with the size of its kernels; data from outside.
         filter: Its number.
-        history: Its courses, over any axis; None while they load.
+        history: Its courses, over any axis; None while they load. Of those of another filter of the layer what belongs
+            to the layer is shown.
         words: Lines at the foot, each with ever shorter forms; data from outside.
         kept: Its weights before and after a trigger, shown above the words; None where none are kept.
         place: Which of how many triggers with kept weights that is, from 1.
@@ -59,6 +60,11 @@ class InspectorPicture(Picture):
         """The exact values at the cursor."""
         return self.now
 
+    @property
+    def has_own(self) -> bool:
+        """Whether the courses at hand are those of the filter."""
+        return self.history is not None and self.history.filter == self.filter
+
     def draw(self, frame: Frame, iteration: int | None = None) -> Cells:
         """Draw it all."""
         cells, theme = Cells(frame.width, frame.height, frame.theme), frame.theme
@@ -78,7 +84,7 @@ class InspectorPicture(Picture):
             cells.text(1, y, fitting(lines, frame.width - 2), theme.text, limit=max(0, frame.width - 2))
         if self.history is not None and frame.axis is not None and frame.plot_width > 0:
             for course, (y, tall) in zip(self.history.courses, self._places(frame), strict=False):
-                _draw_course(cells, frame, y, tall, course, self.history.axis)
+                _draw_course(cells, frame, y, tall, course, self.history.axis, self.has_own)
         self.write_readout(cells, frame, iteration)
         return cells
 
@@ -99,7 +105,8 @@ class InspectorPicture(Picture):
             if rank > 0:
                 lines.insert(1, (f"{ordinal(int(rank))} of {history.of:,}", theme.text))
             for offset, (words, colour) in enumerate(lines[: max(0, tall - 1)]):
-                cells.text(2, y + 1 + offset, words, colour, limit=max(0, room - 1))
+                if self.has_own or colour == theme.muted:
+                    cells.text(2, y + 1 + offset, words, colour, limit=max(0, room - 1))
 
     def _values(self, course: FilterCourse, axis: TimeAxis, place: int, iteration: int | None) -> list[float]:
         """Return value, median and rank of a course at the cursor: those of its column until the exact ones arrive."""
@@ -142,8 +149,10 @@ def ordinal(place: int) -> str:
     return f"{place:,}{ending}"
 
 
-def _draw_course(cells: Cells, frame: Frame, y: int, tall: int, course: FilterCourse, axis: TimeAxis) -> None:
-    """Draw the band of the layer, its median and the filter, from row `y` on."""
+def _draw_course(
+    cells: Cells, frame: Frame, y: int, tall: int, course: FilterCourse, axis: TimeAxis, has_own: bool
+) -> None:
+    """Draw the band of the layer, its median, and the filter if the course is its own, from row `y` on."""
     assert frame.axis is not None
     theme, new = frame.theme, frame.axis.with_columns(frame.plot_width)
     values, median, low, high = (
@@ -153,7 +162,7 @@ def _draw_course(cells: Cells, frame: Frame, y: int, tall: int, course: FilterCo
     heights = [_heights(part, bottom, top, is_log) for part in (values, median, low, high)]
     _draw_band(cells, frame, y, tall, heights[2], heights[3])
     drawn = [braille_spans(*dot_spans(part, tall), tall) for part in heights[:2]]
-    own, middle = (part != 32 for part in drawn)
+    own, middle = (drawn[0] != 32) & has_own, drawn[1] != 32
     ch = np.where(own & middle, drawn[0] | drawn[1], np.where(own, drawn[0], drawn[1]))
     fg = np.where(own, np.uint32(theme.flag), np.uint32(theme.muted))
     cells.paste(frame.gutter, y, ch, fg)

@@ -14,7 +14,7 @@ from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.canvas.marks import CHOSEN
-from dtui.tui.renderables.canvas.palettes import label_colour, ramp, to_lab
+from dtui.tui.renderables.canvas.palettes import label_colour, share_colours, to_lab
 from dtui.tui.renderables.parts.chrome import draw_header
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.renderables.parts.words.class_names import bare_name
@@ -124,7 +124,7 @@ class MatrixPicture(Picture):
         name_colour = theme.bright if is_selected else theme.text
         name = bare_name(self.classes, label)
         cells.text(2, y, name, name_colour, bold=is_selected, limit=max(0, end - 3))
-        colours = ramp(theme, "error", frame.output)
+        colours = share_colours(theme, frame.output)
         for column, other in enumerate(columns):
             count = int(matrix.counts[place, column])
             x, text = table.gutter + column * table.cell, f"{count:,}" if count else "·"

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
 from dtui.dataclass_on_use import dataclass
 from dtui.model import FloatArray, Stage, TimeAxis
 from dtui.model.learning import ConfusionChange
-from dtui.tui.renderables.canvas.cells import Cells, UintArray, shorten, text_width
+from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame
-from dtui.tui.renderables.canvas.palettes import label_colour, ramp
+from dtui.tui.renderables.canvas.palettes import label_colour, share_colours
 from dtui.tui.renderables.canvas.primitives import paint_pixels, quantise, resample
 from dtui.tui.renderables.parts.chrome import draw_header, draw_legend, draw_stages, draw_thumb, select_gutter
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.renderables.parts.words.class_names import bare_name, telling_name
 
 TITLE = "Confusion"
-MOST_COLOURS = 16
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -64,7 +62,7 @@ class PairsPicture(Picture):
         """Draw header and rows."""
         cells, theme = Cells(frame.width, frame.height, frame.theme), frame.theme
         x = draw_header(cells, frame, TITLE, max(0, frame.width - 1))
-        colours = _colours(frame)
+        colours = share_colours(frame.theme, frame.output)
         stop = draw_legend(
             cells, frame, colours, "0", "100%", "share of the class", left=x + 3 + text_width(self.title)
         )
@@ -102,14 +100,9 @@ class PairsPicture(Picture):
         if pair in self.shares.pairs:
             values = self.shares.values[self.shares.pairs.index(pair)]
             axis = frame.axis.with_columns(frame.plot_width)
-            colours = _colours(frame)
+            colours = share_colours(frame.theme, frame.output)
             steps = quantise(resample(values, self.shares.axis, axis), len(colours))
             paint_pixels(cells, frame.gutter, y, np.stack([steps, steps]), colours, frame.output)
-
-
-def _colours(frame: Frame) -> UintArray:
-    """Return the colours of shares, weak to strong: few, for every row is another at each step of the crosshair."""
-    return ramp(frame.theme, "error", replace(frame.output, levels=min(MOST_COLOURS, frame.output.levels)))
 
 
 def pair_name(classes: Sequence[str], target: int, label: int, room: int) -> str:
