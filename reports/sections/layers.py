@@ -52,8 +52,8 @@ def layers_section(view: View) -> Section | None:
             if (statistic, source) in FIRST:
                 said = f"{_quantity(statistic, source)}: not recorded in this run."
                 items.append(Paragraph(said[0].upper() + said[1:]))
-    if _frozen(view):
-        many = counted(len(_frozen(view)), "layer")
+    if view.frozen:
+        many = counted(len(view.frozen), "layer")
         items.append(Paragraph(f"{many} of {view.info.layers:,} frozen from the start: not set to be trained."))
     items += [*_start_table(view, tree, planes), *_heads(view), *_adapters(view), *_channels(view)]
     anchor = f"{view.prefix}-layers"
@@ -114,7 +114,7 @@ def _start_table(view: View, tree: Sequence[TreeNode], planes: Sequence[Plane]) 
     if plane is None:
         return []
     named, structure = named_rows(view, tree), view.query.structure()
-    left_out = _frozen(view) | {layer.index for layer in structure.layers if layer.name in _of_adapters(structure)}
+    left_out = view.frozen | {layer.index for layer in structure.layers if layer.name in _of_adapters(structure)}
     found: list[tuple[int, float, Row]] = []
     for place, node in enumerate(tree):
         starts = None if node.layer is None or node.layer in left_out else view.query.initial_std(node.layer)
@@ -137,12 +137,6 @@ def _start_table(view: View, tree: Sequence[TreeNode], planes: Sequence[Plane]) 
         note += " Frozen layers and adapters are left out: they do not begin there."
     columns = ("layer", "He", "Xavier", "torch's default", "at first", "at the end")
     return [Table(columns, (False, *(True,) * 5), rows, note, "Where the weights began")]
-
-
-def _frozen(view: View) -> frozenset[int]:
-    """Return the layers that were not set to be trained."""
-    trained = view.query.structure().trained
-    return frozenset() if trained is None else frozenset(trained.frozen)
 
 
 def _of_adapters(structure: Structure) -> frozenset[str]:
@@ -263,7 +257,7 @@ def boxes_section(view: View) -> Section | None:
         for place, node in enumerate(nodes)
     ]
     incidents = sum(tree[node].name in named for node in nodes)
-    order = "from the first to the last of those that train" if _frozen(view) else "from the first to the last"
+    order = "from the first to the last of those that train" if view.frozen else "from the first to the last"
     which = "those of incidents first" if incidents else f"{order}, for no incident names one"
     caption = (
         f"The weights of {counted(len(nodes), 'layer')}, {which}. Each box is a stretch of iterations "
@@ -281,7 +275,7 @@ def _layers_that_matter(view: View, tree: Sequence[TreeNode]) -> list[int]:
 
     What is frozen is among these only where nothing trains: its weights stay as they are.
     """
-    chosen, frozen = list(named_rows(view, tree))[:MOST_BOXES], _frozen(view)
+    chosen, frozen = list(named_rows(view, tree))[:MOST_BOXES], view.frozen
     others = [place for place, node in enumerate(tree) if node.layer is not None and place not in chosen]
     others = [place for place in others if tree[place].layer not in frozen] or others
     missing = min(MOST_BOXES - len(chosen), len(others))

@@ -157,6 +157,12 @@ class View:
         return tuple(safe(name, 60) for name in images.classes) if images is not None else ()
 
     @cached_property
+    def frozen(self) -> frozenset[int]:
+        """The layers that were not set to be trained."""
+        trained = self.query.structure().trained
+        return frozenset() if trained is None else frozenset(trained.frozen)
+
+    @cached_property
     def judged_classes(self) -> int:
         """How many classes have images."""
         images = self.query.image_set()

@@ -18,6 +18,7 @@ from dtui.query import RunQuery, open_run
 from dtui.record import RecorderWarning
 from dtui.reports.build import build_report
 from dtui.reports.document import Gallery, Paragraph, Table
+from dtui.reports.rows import FilterMaps
 from tests.record.trainings import scripts
 from tests.record.trainings.scripts import SCRIPTS
 from tests.tui.desk import Desk
@@ -123,7 +124,7 @@ def test_the_report_opens(run: Recorded) -> None:
 
 
 def test_the_report_says_nothing_that_is_not_so(run: Recorded) -> None:
-    chapter = build_report([run.query], sections=["classes", "images", "layers", "boxes"]).chapters[0]
+    chapter = build_report([run.query], sections=["classes", "images", "layers", "boxes", "filters"]).chapters[0]
     sections = {section.id.removeprefix("run1-"): section for section in chapter.sections}
     structure = run.query.structure()
     galleries = {item.title[:9]: item.images for item in sections["images"].items if isinstance(item, Gallery)}
@@ -138,6 +139,8 @@ def test_the_report_says_nothing_that_is_not_so(run: Recorded) -> None:
     frozen = {structure.layers[index].name for index in structure.trained.frozen} if structure.trained else set()
     said = [item.text for item in sections["layers"].items if isinstance(item, Paragraph)]
     assert any("frozen from the start" in line for line in said) == bool(frozen)
+    maps = next(item.maps for item in sections["filters"].items if isinstance(item, FilterMaps))
+    assert not {one.layer for one in maps} & frozen, "their filters do not move"
     adapters = {name for adapter in structure.adapters for name in adapter.layers}
     assert not started & (frozen | adapters)
     assert started | adapters
