@@ -28,7 +28,7 @@ def first_facts(view: View) -> tuple[Fact, ...]:
         _error(verdict),
         _incidents(verdict),
         _state(verdict),
-        _class(verdict, view.group),
+        _class(verdict, view.group, view.judged_classes),
         _filters(verdict, view.info.filters),
     )
 
@@ -58,11 +58,12 @@ def _state(verdict: Verdict) -> Fact:
     return Fact("state", str(verdict.status), data)
 
 
-def _class(verdict: Verdict, group: str) -> Fact:
+def _class(verdict: Verdict, group: str, classes: int) -> Fact:
     worst = verdict.worst_class
     if worst is None:
         return Fact(f"worst {group}", "not known", f"no {group} was validated")
-    return Fact(f"worst {group}", safe(worst.name, 60), f"{percent(worst.error)} wrong at {worst.iteration:,}")
+    what = f"worst {group}" if classes > 1 else f"only {group}"
+    return Fact(what, safe(worst.name, 60), f"{percent(worst.error)} wrong at {worst.iteration:,}")
 
 
 def _filters(verdict: Verdict, filters: int) -> Fact:

@@ -230,4 +230,4 @@ def cluster_labels(count: int) -> tuple[str, ...]:
 
     Source: dtui.
     """
-    return _WORDS.get(count) or tuple(f"group {position + 1} of {count}" for position in range(count))
+    return _WORDS.get(count) or tuple(f"cluster {position + 1} of {count}" for position in range(count))

@@ -17,6 +17,7 @@ from dtui.analysis.downsample import ColumnRecords, column_batches, pool_largest
 from dtui.analysis.ordering import by_peak, by_similarity
 from dtui.errors import UsageError
 from dtui.model import BoolArray, ClassCluster, ClassCourse, ClassErrors, FloatArray, IntArray, TimeAxis, read_only
+from dtui.model.judging import as_groups
 from dtui.query.data import Arrays, RunData, have
 
 HIERARCHICAL = "hierarchical"
@@ -270,7 +271,7 @@ def _clusters(data: RunData, count: int, method: str, is_standardised: bool) -> 
 
     sizes, classes = data.pictured(asked, lambda: _assigned(data, count, method, is_standardised), is_possible)
     groups = np.split(classes, np.cumsum(sizes)[:-1]) if len(sizes) else []
-    labels = cluster_labels(len(groups))
+    labels = (as_groups(label, data.judging) for label in cluster_labels(len(groups)))
     return tuple(
         ClassCluster(index, label, tuple(group.tolist()))
         for index, (label, group) in enumerate(zip(labels, groups, strict=True))

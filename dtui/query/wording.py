@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from dtui.model import Incident
+from dtui.model.judging import NOT_RIGHT
 from dtui.number_text import with_plain_numbers
 
 
@@ -32,6 +33,8 @@ def of_groups(incident: Incident, names: Sequence[str]) -> Incident:
     for words in ("more class", "in many class"):
         sentence = sentence.replace(f"{words}es", f"{words}".replace("class", "groups"))
         sentence = sentence.replace(words, words.replace("class", "group"))
+    if len([name for name in names if name != NOT_RIGHT]) == 1:
+        sentence = sentence.replace(", in many groups at once", "")
     return replace(incident, sentence=sentence, moved_first=moved.replace("classes", "groups"))
 
 

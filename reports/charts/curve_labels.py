@@ -18,8 +18,8 @@ CHARACTER = 6.2
 """Pixels that a character of a label takes, on average."""
 GAP = 4 * CHARACTER
 """Pixels between two labels of a lane, the mark between label and line included."""
-LONGEST_NAME = 16
-"""Characters of a name beside which a value has room."""
+LONGEST_NAME, LONGEST_OF_SHARE = 14, 16
+"""Characters of a name beside which a value has room, and beside which a share has, which is shorter."""
 NAME = 18
 """Pixels from one name to the next."""
 
@@ -41,9 +41,10 @@ def name_row(place: int, curves: int, top: float, line: float | None = None) -> 
     return either(7 + NAME * (place if line is None else line), 9 + NAME * place - names_room(curves) - top)
 
 
-def lines_a_name(names: Sequence[str]) -> int:
+def lines_a_name(names: Sequence[str], unit: str) -> int:
     """Return how many lines a curve takes beside the curves: a second one for its value, where a name is long."""
-    return 1 if all(len(name) <= LONGEST_NAME for name in names) else 2
+    most = LONGEST_OF_SHARE if unit == "share" else LONGEST_NAME
+    return 1 if all(len(name) <= most for name in names) else 2
 
 
 def names_room(curves: int) -> int:

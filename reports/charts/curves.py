@@ -87,7 +87,7 @@ def curve_chart(
         *_nonfinite_layers(curves, height),
         *_curve_layers(curves, axis, unit, strip, top),
         *_ribbon_layers(ribbon, height),
-        _place_layer(len(curves), top, labels.lines_a_name([curve.name for curve in curves])),
+        _place_layer(len(curves), top, labels.lines_a_name([curve.name for curve in curves], unit)),
         _crosshair_layer(height + strip),
     ]
     spec = _layered(layers, axis, (width, height), (top, 40 + strip))
@@ -232,7 +232,7 @@ def _curve_layers(curves: Sequence[Curve], axis: TimeAxis, unit: str, strip: flo
     told_value = (
         f"datum.value < 0.9995 ? {share[0]} : {share[1]}" if unit == "share" else written
     )  # 100.0 % is too wide
-    lines = labels.lines_a_name(names)
+    lines = labels.lines_a_name(names, unit)
     for place, curve in enumerate(curves):
         row = labels.name_row(place, len(curves), top, lines * place)
         beside = labels.name_row(place, len(curves), top, lines * (place + 1) - 1)

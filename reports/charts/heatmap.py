@@ -67,7 +67,7 @@ class Group:
     Attributes:
         name: Shown name.
         values: Shape (columns,), its mean error.
-        strips: Its classes in reading order.
+        strips: Its classes in reading order; none where the group is the only class.
         marks: Anomaly iterations of all of them.
     """
 
@@ -153,7 +153,7 @@ def _lay_out(groups: Sequence[Group], total: int) -> tuple[list[dict[str, Any]],
     at = 0.0
     for group in groups:
         at += LANE + (HEADING_GAP if rows else 0)
-        _add_strip(rows, marks, group, at, heading=True, detail=f"{len(group.strips)}×")
+        _add_strip(rows, marks, group, at, heading=True, detail=f"{len(group.strips)}×" if group.strips else "")
         at += LANE + STRIP + GAP
         if total <= STRIPS:
             for strip in group.strips:

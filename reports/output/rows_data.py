@@ -5,6 +5,7 @@ from __future__ import annotations
 from dtui.model.statistics import SOURCES
 from dtui.reports.charts import theme
 from dtui.reports.charts.rows.horizon import initially_open
+from dtui.reports.charts.rows.layer_tree import indent_of
 from dtui.reports.charts.rows.planes import encode, grey_picture, plane_data
 from dtui.reports.document import Spec
 from dtui.reports.rows import FilterMap, FilterMaps, LayerTree, TreeRow
@@ -39,6 +40,7 @@ def _tree(tree: LayerTree) -> Spec:
         "switch": "Statistic",
         "rows": rows,
         "open": initially_open(tree.rows),
+        "indent": indent_of(tree.rows),
         "axis": [tree.axis.first, tree.axis.stop, tree.axis.columns],
         "stages": list(tree.stages),
         "groups": [source for source in SOURCES if any(plane.source == source for plane in tree.planes)],

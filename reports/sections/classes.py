@@ -38,9 +38,11 @@ def classes_section(view: View) -> Section | None:
 
     groups = [
         Group(
-            name=safe(cluster.label, 40),
+            name=safe(cluster.label, 40) if len(ordered) > 1 else view.classes[ordered[0]],
             values=mean,
-            strips=tuple(Strip(view.classes[label], values[label], marks((label,))) for label in cluster.classes),
+            strips=tuple(Strip(view.classes[label], values[label], marks((label,))) for label in cluster.classes)
+            if len(ordered) > 1
+            else (),
             marks=marks(cluster.classes),
         )
         for cluster, mean in zip(clusters, means, strict=True)
@@ -54,9 +56,9 @@ def classes_section(view: View) -> Section | None:
 
     of_what = view.of_groups("classes")
     many = counted(len(ordered), view.group, of_what)
+    clustered = "clustered by the course of their error; a cluster's first strip is its mean"
     caption = (
-        f"{many}, clustered by the course of their error; a cluster's first strip is its mean. "
-        "A column shows the largest error of its iterations. "
+        f"{many}{f', {clustered}' if len(ordered) > 1 else ''}. A column shows the largest error of its iterations. "
         "Triangles mark anomaly iterations, ▲ gained and ▼ lost."
     )
     if len(ordered) > STRIPS:
@@ -73,6 +75,7 @@ def classes_section(view: View) -> Section | None:
 
 
 LISTED = 10
+SINCE = "Lowest and highest once the first fifth of the validations has passed."
 _LISTS = (("error", "The worst at the end"), ("change", "Those that moved most after the first fifth"))
 _COLUMNS = ("class", "images", "error at the end", "lowest", "at", "highest", "at")
 
@@ -94,4 +97,4 @@ def _listed(view: View, by: str, title: str) -> Table:
         for one in view.query.class_courses(by, LISTED)
     )
     columns = _COLUMNS if view.info.judging is None else ("group", "items", *_COLUMNS[2:])
-    return Table(columns, (False, *(True,) * 6), rows, title=title)
+    return Table(columns, (False, *(True,) * 6), rows, SINCE, title)

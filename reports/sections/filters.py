@@ -107,7 +107,7 @@ def filter_maps(view: View) -> FilterMaps | None:
     if not layers or view.info.records == 0:
         return None
     axis = view.record_axis.with_columns(min(MOST_COLUMNS, view.record_axis.columns))
-    chosen = _chosen(view, layers)
+    chosen = _chosen(view, tuple(layer for layer in layers if layer.index not in view.frozen) or layers)
     for statistic in SHOWN:
         try:
             maps = tuple(_map(view, layer, statistic, group, filters, axis) for layer, group, filters in chosen)

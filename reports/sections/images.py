@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from dtui.model.learning import ImageList, LearnedImage
@@ -16,6 +18,8 @@ from dtui.safe_text import safe
 MOST_IMAGES = 12
 MOST_CLASSES = 4
 A_CLASS = 8
+HARD = "forgotten most often (right, then wrong again), then wrong most often"
+"""The order of the list of that name, in words."""
 PIXEL_ROWS, COLUMNS = 100, 400
 """Most pixel rows of a class, and columns; more images share a row, and more validations a column."""
 MOST_MARKS = 12
@@ -34,11 +38,12 @@ def images_section(view: View) -> Section | None:
         items.append(picture)
     for label in named:
         found = view.query.image_list("hard", label, A_CLASS)
-        items += _gallery(view, found, f"{_named(view, label)}, of an incident: forgotten most often")
-    items += _gallery(view, view.query.image_list("always-wrong", top=MOST_IMAGES), "Wrong all along")
-    items += _gallery(
-        view, view.query.image_list("hard", top=MOST_IMAGES), "Forgotten most often: right, then wrong again"
-    )
+        items += _gallery(view, found, f"{_named(view, label)}, of an incident: {HARD}")
+    always = view.query.image_list("always-wrong", top=MOST_IMAGES)
+    hard = view.query.image_list("hard", top=MOST_IMAGES)
+    once_right = tuple(one for one in hard.images if one.wrong < one.judged)
+    items += _gallery(view, always, "Wrong all along")
+    items += _gallery(view, replace(hard, total=hard.total - always.total, images=once_right), HARD.capitalize())
     if not items:
         return None
     caption = "Each image with its class, what it was taken for most often, and in how many validations it was wrong."
@@ -110,4 +115,6 @@ def _image(view: View, one: LearnedImage) -> Thumbnail:
         lines.append(f"forgotten {one.forgotten:,}×")
     name = view.class_name(one.target)
     said = f"{view.of_groups('image')} {safe(one.id, 60)} of {name}: {', '.join(lines)}"
-    return Thumbnail("" if pixels is None else thumbnail(pixels), name, tuple(lines), said)
+    if pixels is None:  # the id alone says which it is
+        return Thumbnail("", f"{view.of_groups('image')} {safe(one.id, 60)}", (name, *lines), said)
+    return Thumbnail(thumbnail(pixels), name, tuple(lines), said)

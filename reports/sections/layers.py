@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from dtui.errors import NotRecordedError
-from dtui.model import TreeNode
+from dtui.model import Structure, TreeNode
 from dtui.model.findings.adapters import adapter_sentences, share_text
 from dtui.model.statistics import LAYERS, SOURCES, title_of
 from dtui.number_text import counted, number_text
@@ -52,6 +52,9 @@ def layers_section(view: View) -> Section | None:
             if (statistic, source) in FIRST:
                 said = f"{_quantity(statistic, source)}: not recorded in this run."
                 items.append(Paragraph(said[0].upper() + said[1:]))
+    if view.frozen:
+        many = counted(len(view.frozen), "layer")
+        items.append(Paragraph(f"{many} of {view.info.layers:,} frozen from the start: not set to be trained."))
     items += [*_start_table(view, tree, planes), *_heads(view), *_adapters(view), *_channels(view)]
     anchor = f"{view.prefix}-layers"
     if not planes:
@@ -104,15 +107,17 @@ def _words(planes: list[Plane], rows: int) -> str:
 def _start_table(view: View, tree: Sequence[TreeNode], planes: Sequence[Plane]) -> list[Item]:
     """Return where weights began beside where He and Xavier would begin.
 
-    All layers from the input on, or of too many those in incidents, then the farthest off.
+    All layers from the input on, or of too many those in incidents, then the farthest off. Not those that are frozen,
+    which were trained before, and not those of adapters, of which one begins at zero.
     """
     plane = next((one for one in planes if (one.name, one.source) == ("std", "weights")), None)
     if plane is None:
         return []
-    named = named_rows(view, tree)
+    named, structure = named_rows(view, tree), view.query.structure()
+    left_out = view.frozen | {layer.index for layer in structure.layers if layer.name in _of_adapters(structure)}
     found: list[tuple[int, float, Row]] = []
     for place, node in enumerate(tree):
-        starts = None if node.layer is None else view.query.initial_std(node.layer)
+        starts = None if node.layer is None or node.layer in left_out else view.query.initial_std(node.layer)
         known = plane.values[place][np.isfinite(plane.values[place])]
         if starts is None or not len(known) or known[0] <= 0:
             continue
@@ -128,8 +133,14 @@ def _start_table(view: View, tree: Sequence[TreeNode], planes: Sequence[Plane]) 
     note = "Standard deviations of weights: where an initialisation would begin, and where they were recorded first."
     if left:
         note += f" Of {len(found):,} layers those that incidents name, then those that began farthest off."
+    if left_out:
+        note += " Frozen layers and adapters are left out: they do not begin there."
     columns = ("layer", "He", "Xavier", "torch's default", "at first", "at the end")
     return [Table(columns, (False, *(True,) * 5), rows, note, "Where the weights began")]
+
+
+def _of_adapters(structure: Structure) -> frozenset[str]:
+    return frozenset(name for adapter in structure.adapters for name in adapter.layers)
 
 
 def _starts(view: View, node: TreeNode) -> str:
@@ -246,7 +257,8 @@ def boxes_section(view: View) -> Section | None:
         for place, node in enumerate(nodes)
     ]
     incidents = sum(tree[node].name in named for node in nodes)
-    which = "those of incidents first" if incidents else "from the first to the last, for no incident names one"
+    order = "from the first to the last of those that train" if view.frozen else "from the first to the last"
+    which = "those of incidents first" if incidents else f"{order}, for no incident names one"
     caption = (
         f"The weights of {counted(len(nodes), 'layer')}, {which}. Each box is a stretch of iterations "
         "and holds the middle half of the weights, the line in it is the median, "
@@ -259,9 +271,13 @@ def boxes_section(view: View) -> Section | None:
 
 
 def _layers_that_matter(view: View, tree: Sequence[TreeNode]) -> list[int]:
-    """Return nodes of layers: those that incidents name, the worst first, then others at equal distances."""
-    chosen = list(named_rows(view, tree))[:MOST_BOXES]
+    """Return nodes of layers: those that incidents name, the worst first, then others at equal distances.
+
+    What is frozen is among these only where nothing trains: its weights stay as they are.
+    """
+    chosen, frozen = list(named_rows(view, tree))[:MOST_BOXES], view.frozen
     others = [place for place, node in enumerate(tree) if node.layer is not None and place not in chosen]
+    others = [place for place in others if tree[place].layer not in frozen] or others
     missing = min(MOST_BOXES - len(chosen), len(others))
     places = (round(k * (len(others) - 1) / max(1, missing - 1)) for k in range(missing))
     return [*chosen, *dict.fromkeys(others[place] for place in places)]

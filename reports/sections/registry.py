@@ -157,6 +157,18 @@ class View:
         images = self.query.image_set()
         return tuple(safe(name, 60) for name in images.classes) if images is not None else ()
 
+    @cached_property
+    def frozen(self) -> frozenset[int]:
+        """The layers that were not set to be trained."""
+        trained = self.query.structure().trained
+        return frozenset() if trained is None else frozenset(trained.frozen)
+
+    @cached_property
+    def judged_classes(self) -> int:
+        """How many classes have images."""
+        images = self.query.image_set()
+        return 0 if images is None else int(np.count_nonzero(np.bincount(images.targets)))
+
     def class_name(self, label: int) -> str:
         """Return the name of a label, harmless to show; its number where it has none."""
         return self.classes[label] if 0 <= label < len(self.classes) else str(label)

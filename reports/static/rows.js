@@ -232,7 +232,7 @@
         const name = row.module ? make("button", {type: "button", className: "name", textContent: label})
           : make("span", {className: "name", textContent: label});
         name.title = row.name + (row.about ? ` (${row.about})` : "");
-        name.style.paddingLeft = `${row.depth * (gutter < data.gutter ? 6 : 11) + (row.module || data.shades ? 0 : 12)}px`;
+        name.style.paddingLeft = `${row.depth * (data.indent ?? 0) * (gutter < data.gutter ? 0.55 : 1) + (row.module || data.shades ? 0 : 12)}px`;
         if (row.module) {
           name.setAttribute("aria-expanded", String(state.open.has(k)));
           name.addEventListener("click", () => toggle(k));

@@ -69,6 +69,7 @@ def test_features_are_means_over_stretches_without_holes():
 def test_labels_differ_and_rise(count):
     labels = cluster_labels(count)
     assert len(set(labels)) == len(labels) == count
+    assert not any("group" in label for label in labels), "what items belong to is called so"
     if 2 <= count <= 5:
         assert labels[0].startswith("eas")
         assert labels[-1].startswith("hard")

@@ -9,7 +9,7 @@ import pytest
 from dtui.analysis.detectors.registry import detector_named
 from dtui.model import Cause, Evidence, Incident
 from dtui.query import RunQuery
-from dtui.query.wording import in_plain_numbers
+from dtui.query.wording import in_plain_numbers, of_groups
 from tests.query.fake_reader import FakeReader
 from tests.query.test_watches import FILTER
 from tests.query.troubled_reader import JUMP, troubled_reader
@@ -31,6 +31,15 @@ def test_its_numbers_are_plain_and_its_names_as_they_are(layer: str, name: str, 
     evidence = (Evidence("filter", 9, layer=layer),)
     incident = replace(JUMPED, layers=(layer,), evidence=evidence, sentence=sentence)
     assert told in in_plain_numbers(incident, [name]).sentence
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [(("all", "not right"), "the error rose"), (("a", "b", "not right"), "the error rose, in many groups at once")],
+)
+def test_one_group_is_not_many(names: tuple[str, ...], told: str) -> None:
+    incident = replace(JUMPED, classes=(), sentence="the error rose, in many classes at once")
+    assert of_groups(incident, names).sentence == told
 
 
 def test_an_incident_of_a_run_has_no_exponent() -> None:

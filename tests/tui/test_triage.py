@@ -11,6 +11,7 @@ from dtui.model import Cause, Evidence, ImageVerdict, Incident, TimeAxis
 from dtui.model.findings.incident_evidence import IncidentEvidence, LayerMove
 from dtui.model.findings.review import of_anomalies, of_incident
 from dtui.model.findings.telling import Telling
+from dtui.model.judging import BY_THRESHOLD, HIGHER, Judging
 from dtui.model.learning import Confused
 from dtui.query.incidents.evidence import rule_words
 from dtui.tui.renderables.canvas.frame import Frame
@@ -18,7 +19,7 @@ from dtui.tui.renderables.canvas.output import Output
 from dtui.tui.renderables.canvas.sgr import to_text
 from dtui.tui.renderables.canvas.theme import DARK
 from dtui.tui.renderables.panes.entry_detail import EntryDetailPicture
-from dtui.tui.renderables.panes.incident_ribbon import IncidentRibbonPicture, entry_at, marks_of
+from dtui.tui.renderables.panes.incident_ribbon import IncidentRibbonPicture, entry_at, marks_of, words_of
 from dtui.tui.renderables.panes.key_bar import KeyBarPicture
 from dtui.tui.renderables.panes.triage import TriagePicture
 from dtui.tui.renderables.parts.column_chart import heights
@@ -175,6 +176,25 @@ def test_images_stand_below_with_their_labels():
     images = tuple(ImageVerdict(n, f"img{n}", 0, 1, 0.9, 430, 3, 10, pixels) for n in range(3))
     text = "\n".join(lines(EntryDetailPicture(of_incident(incident(430)), CLASSES, evidence(), images), frame(150, 24)))
     assert text.count("→ dog") == 3
+
+
+def test_a_label_stands_at_its_image_and_an_item_without_one_is_named() -> None:
+    entry, judging = of_incident(incident(430)), Judging("IoU", HIGHER, BY_THRESHOLD, 0.3, 2)
+    pixels = np.full((8, 8, 3), 200, np.uint8)
+    small = (ImageVerdict(0, "img0", 0, 1, 0.9, 430, 3, 10, pixels),)
+    shown = lines(EntryDetailPicture(entry, CLASSES, evidence(), small), frame(150, 40))
+    (heading,) = [row for row, line in enumerate(shown) if "images that turned wrong" in line]
+    (label,) = [row for row, line in enumerate(shown) if "→ dog" in line]
+    assert label - heading == 1 + 24 // 2, "three times as large, and its label below its last row"
+    bare = tuple(replace(small[0], id=f"text {n}", pixels=None, judging=judging, score=0.25) for n in range(2))
+    text = "\n".join(lines(EntryDetailPicture(entry, CLASSES, evidence(), bare), frame(150, 40)))
+    assert "item text 0: IoU 0.25" in text
+    assert "item text 1: IoU 0.25" in text
+
+
+def test_what_stands_before_its_kind_is_not_said_twice() -> None:
+    entry = of_incident(incident(430, Cause.NETWORK, classes=(), sentence="word " * 60))
+    assert words_of(entry, CLASSES, 60) == "≋ whole network: data or labels @430"
 
 
 @pytest.mark.parametrize("width", [20, 60, 80, 110, 300])

@@ -173,7 +173,8 @@ class Classes(ListPane):
 
     def _worst(self, scene: Scene) -> tuple[str, float] | None:
         worst = scene.answers.get(WorstQuestion)
-        return (class_name(scene.view.classes, worst[0][0]), worst[0][1]) if worst else None
+        is_alone = sum(len(cluster.classes) for cluster in scene.view.clusters) == 1
+        return (class_name(scene.view.classes, worst[0][0]), worst[0][1]) if worst and not is_alone else None
 
     @staticmethod
     def _label(scene: Scene, row: ClassRow) -> str:

@@ -22,6 +22,8 @@ ROW_HEIGHT = 17
 TOP, BOTTOM = 26, 40
 ROWS = (theme.PAPER_HEIGHT - TOP - BOTTOM) // ROW
 """Rows that fit a page."""
+MOST_INDENT, WIDEST_INDENT = 11.0, 44.0
+"""Pixels by which a row is indented at most, and the deepest row in all."""
 FEWEST_TOGETHER, MOST_TOGETHER = 2, 8
 """Rows of a piece of a picture on paper: from as many on a module begins the next, and no piece has more."""
 FOLDED = 16
@@ -136,7 +138,7 @@ def _rows(
         if whole_name and place == 0 and row.depth > 0:
             above = ".".join((_place(tree.rows, k).removeprefix("in "), row.label))
             row = replace(row, label=above, depth=0)
-        _name(drawing, row, plane.values[k], place * ROW, signed=look.signed)
+        _name(drawing, row, plane.values[k], place * ROW, row.depth * indent_of(tree.rows), signed=look.signed)
     stage_lines(drawing, tree.stages, tree.axis, plot, len(shown) * ROW)
 
 
@@ -149,10 +151,14 @@ def _bands(drawing: Vectors, values: FloatArray, scale: float, bad: BoolArray | 
         bands.path(bar_path(bad, ROW_HEIGHT), theme.LOST)
 
 
-def _name(drawing: Vectors, row: TreeRow, values: FloatArray, y: int, *, signed: bool) -> None:
+def indent_of(rows: Sequence[TreeRow]) -> float:
+    """Return by how many pixels a row stands farther right than its module: the deepest keep room for their names."""
+    return min(MOST_INDENT, WIDEST_INDENT / max(1, *(row.depth for row in rows)))
+
+
+def _name(drawing: Vectors, row: TreeRow, values: FloatArray, y: int, indent: float, *, signed: bool) -> None:
     """Draw the name of a row and its last value."""
     base = y + ROW_HEIGHT / 2 + 4
-    indent = row.depth * 11
     label = f"{row.label}  {row.detail}" if row.detail else row.label
     weight = "bold" if row.is_module else "normal"
     last = values[np.isfinite(values)][-1:]

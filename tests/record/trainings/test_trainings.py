@@ -17,6 +17,8 @@ from dtui.model import FILTER_STATISTICS
 from dtui.query import RunQuery, open_run
 from dtui.record import RecorderWarning
 from dtui.reports.build import build_report
+from dtui.reports.document import Gallery, Paragraph, Table
+from dtui.reports.rows import FilterMaps
 from tests.record.trainings import scripts
 from tests.record.trainings.scripts import SCRIPTS
 from tests.tui.desk import Desk
@@ -121,6 +123,34 @@ def test_the_report_opens(run: Recorded) -> None:
     assert "Gallery" in items.get("Images", items.get("Items", []))
 
 
+def test_the_report_says_nothing_that_is_not_so(run: Recorded) -> None:
+    chapter = build_report([run.query], sections=["classes", "images", "layers", "boxes", "filters"]).chapters[0]
+    sections = {section.id.removeprefix("run1-"): section for section in chapter.sections}
+    structure = run.query.structure()
+    galleries = {item.title[:9]: item.images for item in sections["images"].items if isinstance(item, Gallery)}
+    assert not any("wrong 8 of 8" in image.lines for image in galleries.get("Forgotten", ()))
+    assert all(image.picture or re.match(r"item \d", image.title) for some in galleries.values() for image in some)
+    started = {
+        row.cells[0]
+        for item in sections["layers"].items
+        if isinstance(item, Table) and item.title == "Where the weights began"
+        for row in item.rows
+    }
+    frozen = {structure.layers[index].name for index in structure.trained.frozen} if structure.trained else set()
+    said = [item.text for item in sections["layers"].items if isinstance(item, Paragraph)]
+    assert any("frozen from the start" in line for line in said) == bool(frozen)
+    maps = next(item.maps for item in sections["filters"].items if isinstance(item, FilterMaps))
+    assert not {one.layer for one in maps} & frozen, "their filters do not move"
+    adapters = {name for adapter in structure.adapters for name in adapter.layers}
+    assert not started & (frozen | adapters)
+    assert started | adapters
+    assert ("of those that train" in sections["boxes"].caption) == bool(frozen)
+    one_group = run.name == "gan"
+    assert ("clustered" in sections["classes"].caption) != one_group
+    assert [fact.name for fact in chapter.facts if fact.name.startswith("only ")] == ["only group"] * one_group
+    assert not any("classes" in cluster.label for cluster in run.query.clusters() if run.query.info().judging)
+
+
 def test_what_is_frozen_is_meant_to_be_and_what_trains_comes_first(run: Recorded) -> None:
     frozen = {"lora": 14, "distillation": 4}.get(run.name, 0)
     whole = [entry for entry in run.query.state().entries if not entry.filters]
@@ -130,3 +160,4 @@ def test_what_is_frozen_is_meant_to_be_and_what_trains_comes_first(run: Recorded
     assert selected.name not in {entry.layer for entry in whole}
     said = f"{frozen} layers frozen from the start"
     assert (said in desk.panes()["tree"]) == bool(frozen)
+    assert (" frozen  " in desk.panes()["tree"]) == bool(frozen), "in the column of update ratios"

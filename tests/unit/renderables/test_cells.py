@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dtui.safe_text import safe
-from dtui.tui.renderables.canvas.cells import WIDE_TAIL, Cells, shorten, text_width
+from dtui.tui.renderables.canvas.cells import WIDE_TAIL, Cells, shorten, shorten_middle, text_width
 from dtui.tui.renderables.canvas.output import Output
 from dtui.tui.renderables.canvas.sgr import row_text, to_text
 from dtui.tui.renderables.canvas.theme import DARK
@@ -27,6 +27,14 @@ def test_text_is_cut_at_both_edges(x: int, shown: str) -> None:
     cells = Cells(5, 1, DARK)
     cells.text(x, 0, "abcde")
     assert to_text(cells) == shown
+
+
+@pytest.mark.parametrize(
+    ("limit", "shown"), [(14, "token loss_end"), (13, "token …ss_end"), (4, "t…nd"), (2, "…d"), (1, "…"), (0, "")]
+)
+def test_a_name_that_is_cut_in_the_middle_keeps_both_ends(limit: int, shown: str) -> None:
+    assert shorten_middle("token loss_end", limit) == shown
+    assert text_width(shorten_middle("字字字字字", limit)) <= limit
 
 
 def test_text_outside_the_rows_is_not_written() -> None:

@@ -54,6 +54,14 @@ def test_a_logged_scalar_keeps_its_name_from_a_short_one() -> None:
     assert "learning_rate" in both
 
 
+def test_logged_names_that_begin_alike_stay_apart_and_a_second_rate_is_one() -> None:
+    where = frame(80, 9, gutter=30)
+    names = ("validation_error", "learning_rate", "learning_rate_2", "token loss_worst_tenth", "token loss_worst_mean")
+    text = to_text(draw_curves(where, make_curves(axis_of(where), names=names), (), False, 500))
+    for shown in (" lr ", " lr 2 ", "…tenth ", "…_mean "):
+        assert shown in text
+
+
 def test_a_run_without_errors_shows_its_loss_on_its_own_scale() -> None:
     where = frame(80, 7)
     curves = make_curves(axis_of(where), names=("loss",))
@@ -64,6 +72,19 @@ def test_a_run_without_errors_shows_its_loss_on_its_own_scale() -> None:
     log = to_text(draw_curves(where, replace(curves, extremes={}), (), True, 0))
     assert "  10┤" in log
     assert "  1┤" in log
+
+
+def test_a_name_in_the_tree_that_is_cut_says_so_and_a_frozen_row_that_it_is() -> None:
+    where = frame(150, 14, gutter=54)
+    rows = [replace(row, name="downsampling_layer_of_the_encoder", is_frozen=row.is_open) for row in make_rows()]
+    chart = make_series(rows, axis_of(where))
+    still = make_series(rows, axis_of(where), 0.0)
+    lines = to_text(draw_tree(where, rows, 0, 0, chart, TreeLook(), still, iteration=500)).split("\n")
+    named = [line for line in lines if " downs" in line]
+    assert len(named) == len(rows)
+    assert all("… " in line[:30] for line in named)
+    assert ["frozen" in line for line in named] == [row.is_frozen for row in rows]
+    assert "frozen from the start" in lines[-1]
 
 
 def test_a_loss_that_turned_nan_is_crossed_out_and_read_out() -> None:

@@ -28,7 +28,7 @@ from dtui.tui.panes.layers.tree_beside import (
     wanted_beside,
 )
 from dtui.tui.panes.layers.tree_options import TreeOptions
-from dtui.tui.panes.layers.tree_rows import TreeItem, counts_of, incidents_of
+from dtui.tui.panes.layers.tree_rows import TreeItem, counts_of, frozen_nodes, incidents_of
 from dtui.tui.renderables.panes.layers.tree_charts import Charted, ChartKind
 from dtui.tui.renderables.panes.layers.tree_gutter import TreeRow
 from dtui.tui.state.choice import Choice, Option
@@ -114,7 +114,7 @@ def rows_of(scene: Scene, items: Sequence[TreeItem], is_flat: bool, is_searched:
     state = scene.answers.get(StateQuestion)
     standings = (Standing.DEAD, Standing.MOVING, Standing.SILENT)
     dead, moving, silent = (counts_of(state, view.tree, standing) for standing in standings)
-    incidents = incidents_of(scene.entries, view.tree)
+    incidents, frozen = incidents_of(scene.entries, view.tree), frozen_nodes(state, view.tree)
     heads = layers_with_heads(view)
     rows = []
     for item in items:
@@ -138,6 +138,7 @@ def rows_of(scene: Scene, items: Sequence[TreeItem], is_flat: bool, is_searched:
                 about=safe(node.name),
                 unfolds=node.layer in heads,
                 shows_heads=node.layer in options.open_heads,
+                is_frozen=node.index in frozen,
             )
         )
     return tuple(rows)

@@ -150,6 +150,13 @@ def counts_of(state: RunState | None, tree: Sequence[TreeNode], standing: Standi
     return _summed(tree, by_name)
 
 
+def frozen_nodes(state: RunState | None, tree: Sequence[TreeNode]) -> frozenset[int]:
+    """Return the nodes of which no layer was set to be trained."""
+    entries = () if state is None else state.entries
+    layers = _summed(tree, {entry.layer: 1 for entry in entries if entry.standing is Standing.UNTRAINED})
+    return frozenset(index for index, count in layers.items() if count == len(tree[index].layers))
+
+
 def _summed(tree: Sequence[TreeNode], by_name: Mapping[str, int]) -> dict[int, int]:
     found: dict[int, int] = {}
     for node in tree:

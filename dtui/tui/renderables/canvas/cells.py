@@ -186,6 +186,18 @@ def shorten(string: str, limit: int) -> str:
     return "".join(kept) + "…"
 
 
+def shorten_middle(string: str, limit: int) -> str:
+    """Return the string in at most `limit` columns (>= 0), both ends kept: names of one family differ at the end."""
+    if text_width(string) <= limit:
+        return string
+    tail, room = "", limit // 2
+    for character in reversed(string):
+        if text_width(character + tail) > room:
+            break
+        tail = character + tail
+    return shorten(string, limit - text_width(tail)) + tail
+
+
 def spelled(text: str) -> str:
     """Return what the code points of cells stand for: letters with their marks, and a wide glyph once."""
     return _NOT_PLAIN.sub(lambda found: _SPELLED.get(found[0], found[0]), text)

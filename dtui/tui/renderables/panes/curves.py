@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 
@@ -11,7 +12,7 @@ from dtui.dataclass_on_use import dataclass
 from dtui.model import SKIPPED_UPDATES, BoolArray, Curves, FloatArray, Stage
 from dtui.model.arrays import median_of
 from dtui.safe_text import safe
-from dtui.tui.renderables.canvas.cells import Cells, text_width
+from dtui.tui.renderables.canvas.cells import Cells, shorten_middle, text_width
 from dtui.tui.renderables.canvas.frame import Frame, Region
 from dtui.tui.renderables.canvas.primitives import column_with_data, resample
 from dtui.tui.renderables.parts.chrome import (
@@ -141,7 +142,7 @@ def _write_values(cells: Cells, frame: Frame, curves: Curves, plotted: Sequence[
             cells.text(x, y, "━━", _colour(frame, name, plotted))
         label_at = x + 3 if wide else x
         label_colour = theme.muted if wide or name not in plotted else _colour(frame, name, plotted)
-        cells.text(label_at, y, label_of[name], label_colour, limit=room)
+        cells.text(label_at, y, shorten_middle(label_of[name], room), label_colour)
         is_bad = column is not None and bool(_nonfinite_of(curves, name, frame)[column - frame.gutter])
         shown = "NaN" if is_bad and np.isnan(value) else _reading(name, value)
         right = min(x + width, label_at + room + 8)
@@ -181,12 +182,15 @@ _SHORT = {
     "validation_error": "val", "train_error": "train", "loss": "loss", "learning_rate": "lr",
     SKIPPED_UPDATES: "skipped", "gradient_norm_max": "gradient max", "update_norm_max": "update max",
 }  # fmt: skip
+_RATE_OF_ANOTHER = re.compile(r"^learning_rate_(\d+)$")
+"""The name of the learning rate of the second optimizer, and of those after it."""
 _SHORTER = {**_SHORT, "train_error": "tr"}
 
 
 def _label(curves: Curves, name: str, short: Mapping[str, str]) -> str:
     """Return the short form of a name, unless the training logs another scalar under that form."""
-    return safe(name if short.get(name, name) in curves.series else short.get(name, name))
+    said = short.get(name, _RATE_OF_ANOTHER.sub(r"lr \1", name))
+    return safe(name if said in curves.series else said)
 
 
 def _plotted(curves: Curves) -> list[str]:

@@ -199,7 +199,7 @@ class EntryDetailPicture(Picture):
         )
 
     def _draw_images(self, cells: Cells, frame: Frame, x: int, y: int) -> None:
-        """Draw thumbnails in a row, the label of each below it."""
+        """Draw thumbnails in a row, the label of each below it; list items that have none by their ids."""
         theme, count = frame.theme, len(self.images)
         fitting = [size for size in THUMBNAILS if y + size // 2 + 2 <= frame.height]
         if not fitting or not self.images:
@@ -209,12 +209,14 @@ class EntryDetailPicture(Picture):
         cells.text(x + 1, y, as_groups("images that turned wrong:", self.images[0].judging), theme.text)
         for place, image in enumerate(self.images):
             left = x + 1 + place * (columns + 2)
-            if left + columns >= frame.width or image.pixels is None:
-                break
-            draw_thumbnail(cells, left, y + 1, columns, rows, image.pixels, frame.output)
             label = "?" if image.label is None else class_name(self.classes, image.label)
             words = score_words(image) if is_scored(image) else f"→ {label}"
-            cells.text(left, y + 1 + rows, shorten(words, columns), theme.incorrect)
+            if image.pixels is None:
+                what = f"{as_groups('image', image.judging)} {safe(image.id, 60)}"
+                cells.text(x + 2, y + 1 + place, f"{what}: {words}", theme.incorrect, limit=max(0, frame.width - x - 3))
+            elif left + columns < frame.width:
+                drawn = draw_thumbnail(cells, left, y + 1, columns, rows, image.pixels, frame.output)
+                cells.text(left, y + 1 + drawn, shorten(words, columns), theme.incorrect)
 
 
 def _chart_rows(frame: Frame) -> int:

@@ -141,7 +141,8 @@ def words_of(entry: Entry, classes: Sequence[str], room: int) -> str:
     at = f"@{entry.iteration:,}"
     place = safe(entry.place(classes))
     sentence = safe(entry.incident.sentence, 400) if entry.incident is not None else ""
-    for words in (sentence, f"{place}: {entry.kind}", place):
+    kind = entry.kind if entry.kind.startswith(place) else f"{place}: {entry.kind}"
+    for words in (sentence, kind, place):
         text = f"{flag}{entry.sign} {words} {at}"
         if words and text_width(text) <= room:
             return text

@@ -13,7 +13,7 @@ from dtui.tui.renderables.canvas.output import Output
 from dtui.tui.renderables.canvas.primitives import UPPER_HALF, shade_glyphs
 
 
-def draw_thumbnail(cells: Cells, x: int, y: int, columns: int, rows: int, pixels: ByteArray, output: Output) -> None:
+def draw_thumbnail(cells: Cells, x: int, y: int, columns: int, rows: int, pixels: ByteArray, output: Output) -> int:
     """Draw a picture as large as fits into `columns` × `rows` cells, its proportions kept, from (x, y).
 
     Small pictures are enlarged in whole steps, larger ones averaged. Without two colours a cell it becomes
@@ -27,10 +27,13 @@ def draw_thumbnail(cells: Cells, x: int, y: int, columns: int, rows: int, pixels
         rows: Most rows, two pixels high each.
         pixels: Shape (height, width, 3), uint8.
         output: What the terminal can show.
+
+    Returns:
+        How many rows it takes.
     """
     height, width = pixels.shape[:2]
     if columns < 4 or rows < 2 or height < 1 or width < 1:
-        return
+        return 0
     scale = min(columns / width, 2 * rows / height)
     scale = float(int(scale)) if scale >= 1 else scale
     size = max(2, 2 * round(height * scale / 2)), max(1, round(width * scale))
@@ -39,6 +42,7 @@ def draw_thumbnail(cells: Cells, x: int, y: int, columns: int, rows: int, pixels
         cells.paste(x, y, np.full(packed[0::2].shape, UPPER_HALF, np.uint32), packed[0::2], packed[1::2])
     else:
         cells.paste(x, y, shade_glyphs(steps, 16, output.ascii), np.full_like(packed[0::2], cells.theme.text))
+    return int(size[0]) // 2
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -180,7 +180,7 @@ class TreePicture(Picture):
             is_other = series is not None and series.statistic != UPDATE_RATIO
             said.append(f"update ratio {number(readout.ratio)}" if is_other and np.isfinite(readout.ratio) else "")
         else:
-            said[0] += f": {ratio_words(readout.ratio)}" if self.ratios is not None else ""
+            said[0] += f": {ratio_words(readout.ratio, row.is_frozen)}" if self.ratios is not None else ""
             said.append(f"{row.dead or 'none'} of {row.node.filters:,} dead" if tells_dead else "")
             said.append(f"{row.moving} still moving" if row.moving else "")
             said.append("" if _is_ratio(self.chart) or not self.look.title else _value_words(self.look, readout))

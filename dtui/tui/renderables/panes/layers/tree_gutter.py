@@ -22,8 +22,8 @@ from dtui.tui.renderables.parts.chrome import number, write_value
 
 VALUE, RATIO, COUNTS = 26, 34, 44
 """From these gutters on there is room for values, for update ratios, and for the counts of dead and moving filters."""
-NUMBER = 7
-"""Columns of a value or ratio."""
+NUMBER, COUNT = 7, 5
+"""Columns of a value or ratio, and of a count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,7 @@ class TreeRow:
         mark: Before the name of what stands behind a layer.
         unfolds: Whether it is a layer that unfolds to attention heads.
         shows_heads: Whether these have rows.
+        is_frozen: Whether no layer at or below it was set to be trained.
     """
 
     node: TreeNode
@@ -84,6 +85,7 @@ class TreeRow:
     mark: Mark = marks.NORM
     unfolds: bool = False
     shows_heads: bool = False
+    is_frozen: bool = False
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -120,7 +122,7 @@ def columns(frame: Frame, is_ratio: bool) -> dict[str, int]:
     if gutter >= COUNTS:
         ends["moving"] = right
         ends["dead"] = right - 7
-        right -= 11
+        right = ends["dead"] - COUNT
     ends["name"] = right
     return ends
 
@@ -192,7 +194,9 @@ def draw_counts(cells: Cells, frame: Frame, row: TreeRow, y: int, is_ratio: bool
     ends = columns(frame, is_ratio)
     if "dead" in ends:
         for name, count, mark in (("dead", row.dead, marks.DEAD), ("moving", row.moving, marks.MOVING)):
-            write_value(cells, ends[name], y, f"{count:,}" if count else "", mark.of(frame.theme), bold=True, room=5)
+            write_value(
+                cells, ends[name], y, f"{count:,}" if count else "", mark.of(frame.theme), bold=True, room=COUNT
+            )
 
 
 def write_columns(cells: Cells, frame: Frame, row: TreeRow, y: int, readout: Readout, ends: Mapping[str, int]) -> None:
@@ -214,7 +218,9 @@ def write_columns(cells: Cells, frame: Frame, row: TreeRow, y: int, readout: Rea
         is_blank = row.is_open or (not readout.statistic and row.norm is None)
         write_value(cells, ends["value"], y, "" if is_blank else number(value, signed), colour, room=NUMBER)
     if "ratio" in ends:
-        write_value(cells, ends["ratio"], y, *ratio_text(frame, readout.ratio), room=NUMBER + 1)
+        is_frozen = row.is_frozen and not readout.ratio > 0
+        text, colour = ("frozen", theme.muted) if is_frozen else ratio_text(frame, readout.ratio)
+        write_value(cells, ends["ratio"], y, text, colour, room=NUMBER + 1)
 
 
 def ratio_text(frame: Frame, ratio: float) -> tuple[str, int]:

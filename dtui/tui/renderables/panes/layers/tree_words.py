@@ -28,8 +28,10 @@ STANDING_WORDS = {
 }
 
 
-def ratio_words(ratio: float) -> str:
-    """Return an update ratio and whether it is healthy."""
+def ratio_words(ratio: float, is_frozen: bool = False) -> str:
+    """Return an update ratio and whether it is healthy; of what is frozen and does not change only that."""
+    if is_frozen and not ratio > 0:
+        return STANDING_WORDS[Standing.UNTRAINED]
     if not np.isfinite(ratio):
         return "no update ratio here"
     low, high = HEALTHY_RATIOS
