@@ -77,7 +77,7 @@ def _compute(data: RunData, judged: ClassFlips, settings: AnomalySettings) -> In
     is_kept = is_slow or data.answers is not None
     if is_kept and data.judgements().lost is None and data.reader.status() is not RunStatus.LIVE:
         with contextlib.suppress(OSError, DtuiError):  # a folder that cannot be written to, a full disk
-            data.reader.keep_findings(_key(judged, settings), table)
+            data.reader.findings.write(_key(judged, settings), table)
     return table
 
 
@@ -85,7 +85,7 @@ def _kept(data: RunData, judged: ClassFlips, settings: AnomalySettings, rows: in
     """Return the kept table of an ended run; None if there is no valid one."""
     if data.reader.status() is RunStatus.LIVE:
         return None
-    table = data.reader.kept_findings(_key(judged, settings), len(COLUMNS), rows)
+    table = data.reader.findings.read(_key(judged, settings), len(COLUMNS), rows)
     return table if table is not None and _is_possible(table, judged) else None
 
 

@@ -30,6 +30,7 @@ from dtui.model.findings.nonfinite import BrokenGradients, LookPlan
 from dtui.model.scalars import Points
 from dtui.store.format.contents import Contents, contents_of_today
 from dtui.store.format.rounding import round_mantissa
+from dtui.store.run.anomaly_cache import Findings, Key
 
 EVERY = 10
 
@@ -51,12 +52,20 @@ def small_structure() -> Structure:
     return Structure(layers, modules)
 
 
+class FullFindings(Findings):
+    """The cache of a run whose folder cannot be written to."""
+
+    def write(self, key: Key, table: np.ndarray) -> None:
+        raise OSError(30, "Read-only file system")
+
+
 @dataclass
 class FakeReader:
     """`records` and `validations` say how much of what is planted can be seen already."""
 
     records: int = 60
     validations: int = 50
+    findings: FullFindings = field(default_factory=FullFindings)
     seed: int = 0
     per_class: tuple[int, ...] = (70, 20, 64, 3)
     with_images: bool = True
@@ -154,13 +163,6 @@ class FakeReader:
     @property
     def validation_iterations(self) -> np.ndarray:
         return np.arange(self.validations, dtype=np.int64) * EVERY + 12
-
-    # --- findings
-    def kept_findings(self, key: object, columns: int, rows: int | None = None) -> None:
-        return None
-
-    def keep_findings(self, key: object, table: np.ndarray) -> None:
-        raise OSError(30, "Read-only file system")
 
     # --- numbers
     def _read(self, what: str, array: np.ndarray, part: slice, known: int) -> np.ndarray:

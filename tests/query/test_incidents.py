@@ -260,7 +260,7 @@ def test_impossible_numbers_from_outside_are_not_believed(run: Path, place: int,
         table = EvidenceTable(query._data)
         rows = np.array([table._row(one) for one in query._incidents.evidence()], dtype=np.int64)
         rows[0, place] = value
-        query._data.reader.keep_findings(table._key(), rows)
+        query._data.reader.findings.write(table._key(), rows)
         assert rows.shape[1] == COLUMNS
     with open_run(run) as query:
         assert EvidenceTable(query._data).read() is None
@@ -271,7 +271,7 @@ def test_a_live_run_is_not_kept(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(incidents, "WORTH_KEEPING_SECONDS", 0.0)
     reader = troubled_reader()
     kept = []
-    reader.keep_findings = lambda key, table: kept.append(key)
+    monkeypatch.setattr(reader.findings, "write", lambda key, table: kept.append(key))
     asked(reader).incidents()
     assert kept == []
     reader.state = RunStatus.DONE

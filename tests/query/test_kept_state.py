@@ -12,6 +12,7 @@ from dtui.model import FILTER_STATISTICS, LAYER_STATISTICS, SOURCES, RunState, R
 from dtui.query import open_run
 from dtui.query.incidents import kept_state
 from dtui.store import RunReader, RunWriter
+from dtui.store.run.anomaly_cache import FindingsFile
 from tests.query.test_anomaly_cache import damage
 from tests.store.builders import METADATA, STRUCTURE, make_record
 from tests.store.noting import note_reads
@@ -118,7 +119,7 @@ def test_a_table_that_cannot_be_of_this_run_is_ignored(
 ) -> None:
     found = asked(run)
     bad = np.array([row, (0, 0, 1, 1), (0, 0, 2, 1)], dtype=np.int64)
-    monkeypatch.setattr(RunReader, "kept_tables", lambda *_: (0, bad))
+    monkeypatch.setattr(FindingsFile, "read_first", lambda *_: (0, bad))
     assert asked(run) == found
 
 
@@ -128,5 +129,5 @@ def test_where_nothing_can_be_written_the_state_is_told_all_the_same(
     def full(*_: object) -> None:
         raise OSError("no space left")
 
-    monkeypatch.setattr(RunReader, "keep_tables", full)
+    monkeypatch.setattr(FindingsFile, "write_all", full)
     assert len(asked(run).entries) == 3

@@ -142,14 +142,14 @@ class Ordeal:
             for place, table in enumerate(wanted):
                 reader.append_decision(f"anomaly {self._decisions + place}", "flagged", f"note {place}")
                 os.write(pipe, WRITTEN)
-                reader.keep_findings({"place": place}, table)
+                reader.findings.write({"place": place}, table)
             reader.close()
 
         told, _ = kill_somewhere("viewer", view, self._instants, self._tally)
         reader = RunReader(self.path)
         found = len(reader.decisions())
         for place, table in enumerate(wanted):
-            kept = reader.kept_findings({"place": place}, 2)
+            kept = reader.findings.read({"place": place}, 2)
             assert kept is None or np.array_equal(kept, table)
         reader.close()
         assert found - self._decisions in (len(told), len(told) + 1), (found, self._decisions, told)

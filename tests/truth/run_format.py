@@ -84,7 +84,7 @@ def _record(folder: Path, held: Contents) -> tuple[Path, Path]:
     replace(run_file, joins=(join,)).write(writer.path)
     reader = RunReader(writer.path)
     reader.append_decision("an anomaly", "flagged", "a note")
-    reader.keep_findings({"a": 1}, IMAGES.targets.astype("int64").reshape(3, 2))
+    reader.findings.write({"a": 1}, IMAGES.targets.astype("int64").reshape(3, 2))
     reader.close()
     pack_run(writer.path, folder / "packed.h5")
     return writer.path, folder / "packed.h5"

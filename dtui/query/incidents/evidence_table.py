@@ -47,7 +47,7 @@ class EvidenceTable:
         return None if found is None else [*found]
 
     def _read(self, key: dict[str, object]) -> list[Evidence] | None:
-        table = self._data.reader.kept_findings(key, COLUMNS)
+        table = self._data.reader.findings.read(key, COLUMNS)
         try:
             return None if table is None else [self._evidence(row) for row in table.tolist()]
         except (ValueError, IndexError):
@@ -60,7 +60,7 @@ class EvidenceTable:
             OSError: It cannot be written.
         """
         rows = [self._row(one) for one in evidence]
-        self._data.reader.keep_findings(self._key(), np.array(rows, dtype=np.int64).reshape(-1, COLUMNS))
+        self._data.reader.findings.write(self._key(), np.array(rows, dtype=np.int64).reshape(-1, COLUMNS))
 
     def _key(self) -> dict[str, object]:
         data = self._data

@@ -87,7 +87,9 @@ def keeping_pictures(data: RunData) -> contextlib.AbstractContextManager[None]:
 
 def keeping_first_screen(data: RunData) -> contextlib.AbstractContextManager[None]:
     """Answer `RunQuery.keeping_first_screen`."""
-    return _keeping(data, "first screen", lambda: kept_learning.is_worth_keeping(data) or data.reader.has_findings())
+    return _keeping(
+        data, "first screen", lambda: kept_learning.is_worth_keeping(data) or data.reader.findings.is_there()
+    )
 
 
 @contextlib.contextmanager

@@ -39,7 +39,7 @@ def key_of_run(data: RunData, of: str, version: int) -> Key:
         "validations": len(data.validations),
         "triggers": len(data.triggers),
         "iterations": iterations,
-        _FILES: data.reader.files_stamp(),
+        _FILES: data.reader.findings.stamp(),
     }
 
 
@@ -83,7 +83,7 @@ def find_kept(
         decode: Gets a table from outside and the place of its key, and returns what it says; None if that cannot be so.
         rows: Of the table that are read at most; None for all.
     """
-    found = data.reader.kept_tables(keys, columns, rows) if keys else None
+    found = data.reader.findings.read_first(keys, columns, rows) if keys else None
     return None if found is None else decode(found[1], found[0])
 
 
@@ -97,10 +97,10 @@ def keep(data: RunData, tables: Sequence[tuple[Key, IntArray]], faults: Sequence
     """
     if not tables or faults:
         return
-    stamps = {data.reader.files_stamp(), *(one.stamp for one in data.reader.validation_files())}
+    stamps = {data.reader.findings.stamp(), *(one.stamp for one in data.reader.validation_files())}
     if all(key[_FILES] in stamps for key, _ in tables):
         with contextlib.suppress(OSError, DtuiError):  # a folder that cannot be written to, a full disk
-            data.reader.keep_tables(tables)
+            data.reader.findings.write_all(tables)
 
 
 def _crc(numbers: IntArray) -> int:

@@ -6,7 +6,6 @@ the contents and status of the run. See `dtui.store.format.schema` for the forma
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +34,7 @@ from dtui.store.format.schema import Stream
 from dtui.store.read.catalog import PartSpan
 from dtui.store.read.followed_run import FollowedRun
 from dtui.store.read.stream_reader import StreamReader
-from dtui.store.run.anomaly_cache import FilesUpTo, Key, files_stamp, files_up_to
+from dtui.store.run.anomaly_cache import FilesUpTo, Findings, files_up_to
 
 
 class RunReader(FollowedRun):
@@ -262,47 +261,10 @@ class RunReader(FollowedRun):
 
     # --- findings
 
-    def kept_findings(self, key: Key, columns: int, rows: int | None = None) -> IntArray | None:
-        """Return a kept table of findings, shape (rows, columns), or its first rows; data from outside.
-
-        `key` holds everything that the table depends on; a table with another key or number of columns is not returned.
-        """
-        findings = self._around.findings
-        return None if findings is None else findings.read(key, columns, rows)
-
-    def keep_findings(self, key: Key, table: IntArray) -> None:
-        """Keep a table of findings in the run's cache; for a packed run, do nothing.
-
-        Raises:
-            OSError: It cannot be written; other files are unchanged.
-        """
-        if self._around.findings is not None:
-            self._around.findings.write(key, table)
-
-    def kept_tables(self, keys: Sequence[Key], columns: int, rows: int | None = None) -> tuple[int, IntArray] | None:
-        """Return the first of some kept tables that is there, or its first rows, and its place; data from outside.
-
-        Each key holds all that its table depends on, and the stamp of its files, by `files_stamp`, `validation_files`.
-        """
-        findings = self._around.findings
-        return None if findings is None else findings.read_first(keys, columns, rows)
-
-    def keep_tables(self, tables: Sequence[tuple[Key, IntArray]]) -> None:
-        """Keep tables with such keys in the run's cache; for a packed run, do nothing.
-
-        Raises:
-            OSError: They cannot be written; other files are unchanged.
-        """
-        if self._around.findings is not None:
-            self._around.findings.write_all(tables)
-
-    def has_findings(self) -> bool:
-        """Whether the run has a cache: to find what it holds took somebody long."""
-        return self._around.findings is not None and self._around.findings.is_there()
-
-    def files_stamp(self) -> int:
-        """Return what changes whenever a file of frames, images or the network is touched; of a packed run, a 0."""
-        return 0 if self._around.findings is None else files_stamp(self.path)
+    @property
+    def findings(self) -> Findings:
+        """What was found in the run, and is kept in its cache; data from outside. A packed run keeps nothing."""
+        return self._around.findings
 
     def validation_files(self) -> tuple[FilesUpTo, ...]:
         """Return where each file of validations ends, in order; what a resumed training superseded does not count."""

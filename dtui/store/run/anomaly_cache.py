@@ -57,8 +57,54 @@ Key = Mapping[str, object]
 """All that a table depends on, of strings and numbers; a table is only found under an equal key."""
 
 
-class FindingsFile:
-    """The findings of one run."""
+class Findings:
+    """What is kept of a run that has no cache: nothing."""
+
+    def is_there(self) -> bool:
+        """Whether the run has a cache, intact or not: to find what it holds took somebody long."""
+        return False
+
+    def stamp(self) -> int:
+        """Return what changes whenever a file of the run is touched that holds anything but what people decide."""
+        return 0
+
+    def read(self, key: Key, columns: int, rows: int | None = None) -> IntArray | None:
+        """Return a table, shape (rows, columns), or its first rows; None if there is no intact one.
+
+        Args:
+            key: Everything that the table depends on; a table with another key is not returned.
+            columns: Of the table; one with another number is not returned.
+            rows: How many of its first rows; None for all.
+        """
+        return None
+
+    def read_first(self, keys: Sequence[Key], columns: int, rows: int | None = None) -> tuple[int, IntArray] | None:
+        """Return the first of some tables that is there and intact, and the place of its key; None if none is.
+
+        Args:
+            keys: Whole keys, with the stamp of the files that the table depends on.
+            columns: As for `read`.
+            rows: As for `read`.
+        """
+        return None
+
+    def write(self, key: Key, table: IntArray) -> None:
+        """Add a table, unless the run's files changed since `read`; see `write_all`."""
+
+    def write_all(self, added: Sequence[tuple[Key, IntArray]]) -> None:
+        """Add tables. The earlier ones stay, except the oldest, and those of the same as a new one.
+
+        Args:
+            added: Everything that each table depends on, with the stamp of its files, and the table, shape
+                (rows, columns). A table of more than MOST_ROWS rows is not kept.
+
+        Raises:
+            OSError: They cannot be written. What was kept stays.
+        """
+
+
+class FindingsFile(Findings):
+    """The findings of one run in a folder."""
 
     def __init__(self, path: Path, run: str) -> None:
         """Prepare.
@@ -72,26 +118,24 @@ class FindingsFile:
         self._seen: int | None = None
 
     def is_there(self) -> bool:
-        """Whether the file exists, intact or not."""
+        """Whether the file exists."""
         return self._path.exists()
 
-    def read(self, key: Key, columns: int, rows: int | None = None) -> IntArray | None:
-        """Return a table, shape (rows, columns), or its first rows; None if there is no intact one.
+    def stamp(self) -> int:
+        """Return that of the files as they are now."""
+        return files_stamp(self._path.parent)
 
-        Nor is there one once a file of frames was touched: damage that came later would not be seen, and not told.
+    def read(self, key: Key, columns: int, rows: int | None = None) -> IntArray | None:
+        """Return a table, as `Findings` says.
+
+        There is none once a file of the run was touched: damage that came later would not be seen, and not told.
         """
-        self._seen = files_stamp(self._path.parent)
+        self._seen = self.stamp()
         found = self.read_first([{**key, FILES: self._seen}], columns, rows)
         return None if found is None else found[1]
 
     def read_first(self, keys: Sequence[Key], columns: int, rows: int | None = None) -> tuple[int, IntArray] | None:
-        """Return the first of some tables that is there and intact, and the place of its key; None if none is.
-
-        Args:
-            keys: Whole keys, with the stamp of the files that the table depends on.
-            columns: As for `read`.
-            rows: As for `read`.
-        """
+        """Return the first of some tables, as `Findings` says."""
         try:
             file = SealedFile(self._path)
         except OSError:
@@ -109,21 +153,13 @@ class FindingsFile:
         return None
 
     def write(self, key: Key, table: IntArray) -> None:
-        """Add a table to the file, unless the files of frames changed since `read`; see `write_all`."""
-        files = files_stamp(self._path.parent)
+        """Add a table to the file, as `Findings` says."""
+        files = self.stamp()
         if self._seen in (None, files):  # else they changed while it was made
             self.write_all([({**key, FILES: files}, table)])
 
     def write_all(self, added: Sequence[tuple[Key, IntArray]]) -> None:
-        """Add tables to the file. The earlier tables stay, except the oldest, and those of the same as a new one.
-
-        Args:
-            added: Everything that each table depends on, with the stamp of its files, and the table, shape
-                (rows, columns). A table of more than MOST_ROWS rows is not kept.
-
-        Raises:
-            OSError: It cannot be written. The old file stays.
-        """
+        """Add tables to the file, as `Findings` says."""
         new = [(dict(key), table.astype(_NUMBER, copy=False)) for key, table in added if len(table) <= MOST_ROWS]
         if not new:
             return

@@ -38,7 +38,7 @@ from dtui.store.format.schema import (
     WEIGHTS_FILE,
     Stream,
 )
-from dtui.store.run.anomaly_cache import FindingsFile
+from dtui.store.run.anomaly_cache import Findings, FindingsFile
 from dtui.store.run.decisions import Triage
 from dtui.store.run.life import Life
 from dtui.store.run.logged_values import LoggedValues
@@ -59,7 +59,7 @@ class Surroundings(ABC):
         self.triggers: tuple[Trigger, ...] = ()
         self.logged: Mapping[str, Points] = {}
         self.joins: tuple[Join, ...] = ()
-        self.findings: FindingsFile | None = None
+        self.findings = Findings()
         self._triage = triage
         self._decisions: dict[str, tuple[str, str]] = {}
         self._open_images: OpenImages | None = None
