@@ -19,7 +19,7 @@ from dtui.tui.panes.layers.questions import (
     ParametersQuestion,
 )
 from dtui.tui.panes.layers.tree_options import SelectedHead, TreeOptions
-from dtui.tui.panes.layers.tree_rows import TreeItem
+from dtui.tui.panes.layers.tree_rows import TreeItem, own_name
 from dtui.tui.renderables.canvas import marks
 from dtui.tui.renderables.canvas.marks import Mark
 from dtui.tui.renderables.panes.layers.tree_gutter import BesideSeries, TreeRow
@@ -109,7 +109,12 @@ def _told(one: Beside, is_flat: bool) -> tuple[str, str, str, Mark]:
         return f"{one.kind} {one.adapter}", name, about, marks.ADAPTER
     is_norm = isinstance(one, NormLayer)
     size = f"{one.channels:,} channels" if isinstance(one, NormLayer) else f"{one.elements:,} elements"
-    name = one.name if is_flat else ".".join(one.name.split(".")[-1 if is_norm else -2 :])
+    if is_flat:
+        name = one.name
+    elif is_norm:
+        name = own_name(one.name)
+    else:
+        name = ".".join(one.name.split(".")[-2:])
     about = f"{safe(one.name)} ({safe(one.kind)}, {size})"
     return name, one.kind, about, marks.NORM if is_norm else marks.PARAMETER
 

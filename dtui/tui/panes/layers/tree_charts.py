@@ -28,7 +28,7 @@ from dtui.tui.panes.layers.tree_beside import (
     wanted_beside,
 )
 from dtui.tui.panes.layers.tree_options import TreeOptions
-from dtui.tui.panes.layers.tree_rows import TreeItem, counts_of, frozen_nodes, incidents_of
+from dtui.tui.panes.layers.tree_rows import TreeItem, counts_of, frozen_nodes, incidents_of, own_name
 from dtui.tui.renderables.panes.layers.tree_charts import Charted, ChartKind
 from dtui.tui.renderables.panes.layers.tree_gutter import TreeRow
 from dtui.tui.state.choice import Choice, Option
@@ -122,7 +122,7 @@ def rows_of(scene: Scene, items: Sequence[TreeItem], is_flat: bool, is_searched:
         if item.norm is not None:
             rows.append(row_beside(item, item.norm, view.beside[item.norm], is_flat))
             continue
-        name = node.name if is_module or is_flat else node.label
+        name = node.name if is_module or is_flat else own_name(node.name) or node.label
         rows.append(
             TreeRow(
                 node,

@@ -29,6 +29,13 @@ class TreeItem:
     norm: int | None = None
 
 
+def own_name(name: str) -> str:
+    """Return the end of a dotted name that tells it from others below the same module: "downsample.0", not "0"."""
+    parts = name.split(".")
+    telling = next((place for place in range(len(parts) - 1, 0, -1) if not parts[place].isdecimal()), 0)
+    return ".".join(parts[telling:])
+
+
 def parents_of(tree: Sequence[TreeNode], node: int) -> set[int]:
     """Return the parents of a node, at all levels."""
     parents: set[int] = set()
