@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
@@ -110,10 +110,11 @@ class RunQuery(LayerQuestions, CompareQuestions):
         """
         return pictures.keeping_pictures(self._data)
 
-    def keeping_first_screen(self) -> AbstractContextManager[None]:
-        """Keep what is asked for within the block: for a terminal, which asks the same whenever it opens the run.
+    def keeping_first_screen(self) -> AbstractContextManager[Callable[[], None]]:
+        """Note what is asked for within the block: for a terminal, which asks the same whenever it opens the run.
 
-        As `keeping_pictures`, of runs with many labels, and in a table of its own, which is small.
+        As `keeping_pictures`, of every run that has ended, in a table of its own, which is small. It is written when
+        what the block gives is called: once there is time.
         """
         return pictures.keeping_first_screen(self._data)
 

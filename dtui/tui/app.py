@@ -48,6 +48,8 @@ LOG = logging.getLogger(__name__)
 POLL_SECONDS = 0.7
 IDLE_POLLS = 5
 """A run that is not live is looked at every so many polls: decisions of other people may arrive."""
+SETTLING_SECONDS = 0.25
+"""How long after the first screen begins to be painted what nobody waits for is done."""
 LONG_POLLS = 15
 """A run that is not open by then takes long: garbage waits no longer for its first screen."""
 
@@ -214,6 +216,7 @@ class DtuiApp(AskingApp):
         self._paint()
         await self.push_screen(self.data_screen)
         self.call_next(is_painted, self.data_screen)  # behind Textual's own last words on it
+        self.set_timer(SETTLING_SECONDS, self.loader.settle)
 
     def _handle_exception(self, error: Exception) -> None:
         """Leave after an unexpected error with one line about it; the traceback is in the log."""

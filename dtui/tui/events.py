@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dtui.dataclass_on_use import dataclass
 from dtui.errors import DtuiError, RunDamagedError
+from dtui.safe_text import safe
 
+LOG = logging.getLogger(__name__)
 TOGETHER_SECONDS = 0.015
 """How long an answer waits for those of the quick questions behind it: each time the screen is drawn anew costs as much
 as a few of them."""
@@ -87,6 +91,16 @@ class Failed:
 
 
 Event = Opened | Answered | Several | Decided | Quiet | Failed
+Post = Callable[[Event], None]
+
+
+def failed(about: str, error: Exception, path: Path, brief: Callable[[str], str]) -> Failed:
+    """Return what says that a job failed on a run; an error that was not foreseen is in the log, too."""
+    if isinstance(error, DtuiError):
+        return Failed(about, safe(brief(str(error))), error)
+    LOG.error("%s failed on %s", about, path, exc_info=error)
+    line = safe(f"{about}: {type(error).__name__}: {error}; details are in the log")
+    return Failed(about, line, DtuiError(line))
 
 
 class ToldOnce:

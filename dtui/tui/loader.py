@@ -7,7 +7,6 @@ names its question.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
@@ -18,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from dtui.errors import DtuiError, RunReplacedError
 from dtui.safe_text import safe
-from dtui.tui.events import Answered, Decided, Event, Failed, Held, Opened, Quiet, ToldOnce
+from dtui.tui.events import Answered, Decided, Event, Failed, Held, Opened, Post, Quiet, ToldOnce, failed
 from dtui.tui.first_look import first_look
-from dtui.tui.opening import Open, open_first, open_query, view_of
+from dtui.tui.opening import Begin, Open, open_first, open_query, view_of
 
 if TYPE_CHECKING:
     from dtui.model import RunStatus
@@ -30,16 +29,11 @@ if TYPE_CHECKING:
     from dtui.tui.state.run_view import RunView
     from dtui.tui.state.session import Session
 
-LOG = logging.getLogger(__name__)
 SLICE_SECONDS = 0.05
 """How long a slow question is worked on before the others are looked at again."""
 PATIENCE_SECONDS = 1.0
 """How long a person who leaves waits for the question at hand, at most."""
 REPLACED = "another run has taken its place"
-
-
-Post = Callable[[Event], None]
-Begin = Callable[["RunView"], "Session"]
 
 
 class Loader:
@@ -67,7 +61,7 @@ class Loader:
         self._begin = begin
         self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._thread = Thread(target=self._work, name="dtui-loader", daemon=True)
-        self._deciding = 0
+        self._deciding = self._quiet_minutes = 0
         self._lock = Lock()
         self._wanted: dict[type[Question[Any]], tuple[int, Question[Any]]] = {}
         self._asked: dict[type[Question[Any]], tuple[int, Question[Any]]] = {}
@@ -78,9 +72,8 @@ class Loader:
         self._revision = self._oldest = 0
         """Of the run's files; and the first one of this run: questions of an earlier one are about another run."""
         self._status: RunStatus | None = None
-        self._told = ToldOnce()
-        self._held = Held()
-        self._quiet_minutes = 0
+        self._told, self._held = ToldOnce(), Held()
+        self._keep: Callable[[], None] | None = None
 
     # --- called from the app's thread
 
@@ -111,6 +104,10 @@ class Loader:
                 return
             self._draining = True
         self._submit(self._answer_next, "")
+
+    def settle(self) -> None:
+        """Keep what the first screen shows, behind all questions: it is there, and nobody waits."""
+        self._submit(self._settle, "keep")
 
     def forget(self, kind: type[Question[Any]]) -> None:
         """Forget what was asked, so that the same questions are asked again."""
@@ -160,7 +157,15 @@ class Loader:
             job()
         self._close_run()
 
+    def _settle(self) -> None:
+        if self._wanted:
+            self.settle()
+        elif self._keep is not None:
+            self._keep()
+            self._keep = None
+
     def _close_run(self) -> None:
+        self._keep = None
         for one in (self._others, self._query):
             if one is not None:
                 one.close()
@@ -183,12 +188,8 @@ class Loader:
         """Run a job; an error becomes an event, never the end of the thread."""
         try:
             job()
-        except DtuiError as error:
-            self._post(Failed(about, safe(self._brief(str(error))), error))
-        except Exception as error:
-            LOG.exception("%s failed on %s", about, self._path)
-            line = safe(f"{about}: {type(error).__name__}: {error}; details are in the log")
-            self._post(Failed(about, line, DtuiError(line)))
+        except Exception as error:  # noqa: BLE001  it is logged there
+            self._post(failed(about, error, self._path, self._brief))
 
     def _brief(self, line: str) -> str:
         """Leave out the run's path: the screen names the run, and a long path would hide what to do."""
@@ -197,7 +198,7 @@ class Loader:
 
     def _open_run(self) -> None:
         self._path, self._query = open_first(self._open, self._path, self._places)
-        with self._query.keeping_first_screen():
+        with self._query.keeping_first_screen() as self._keep:
             view = self._view()
             self._post(Opened(view, session=self._first_session(view)))
         self._tell_damage()
@@ -238,8 +239,7 @@ class Loader:
             self._asked.clear()
             self._revision += 1
             self._oldest = self._revision
-        self._status, self._is_gone = view.info.status, False
-        self._told = ToldOnce()
+        self._status, self._is_gone, self._told = view.info.status, False, ToldOnce()
         self._post(Opened(view, is_other=True, said=said))
         self._tell_damage()
 

@@ -17,8 +17,10 @@ from dtui.errors import DtuiError
 if TYPE_CHECKING:
     from dtui.query import RunQuery
     from dtui.tui.state.run_view import RunView
+    from dtui.tui.state.session import Session
 
 Open = Callable[[Path], "RunQuery"]
+Begin = Callable[["RunView"], "Session"]
 
 
 def open_query(path: Path) -> RunQuery:

@@ -1,4 +1,4 @@
-"""What the first screen of a run with many labels shows beside its list: the same when it is kept, and nothing read."""
+"""What the first screen of a run shows beside its list: the same when it is kept, and nothing read."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ import pytest
 from dtui.query import class_table, open_run
 from dtui.query.incidents import walk
 from dtui.query.kept import pictures
-from dtui.query.labels import kept_learning
 from dtui.store import RunReader
+from dtui.store.disk import sealed_builder
+from dtui.store.run import anomaly_cache
 from tests.query.test_kept_pictures import as_bits
 
 READS = ("read_class_errors", "read_thumbnail")
@@ -24,7 +25,6 @@ READS = ("read_class_errors", "read_thumbnail")
 @pytest.fixture
 def run(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A run of which what the first screen shows is kept."""
-    monkeypatch.setattr(kept_learning, "WORTH_KEEPING", 1)
     for by_the_clock in (class_table, walk):
         monkeypatch.setattr(by_the_clock, "WORTH_KEEPING_SECONDS", math.inf)
     left_out = shutil.ignore_patterns("findings.h5")
@@ -50,15 +50,16 @@ def shown_of(path: Path) -> Any:
     """What the list and the detail below it show of the incidents, as bits."""
     with open_run(path) as query:
         incidents = query.incidents()
-    with open_run(path) as query, query.keeping_first_screen():
-        found = query.incident_evidence(incidents)
-        images = sorted({image for one in found for image in one.wrong})
-        return as_bits([found, [query.image_verdict(image, 430) for image in images[:5]]])
+    with open_run(path) as query:
+        with query.keeping_first_screen() as keep:
+            found = query.incident_evidence(incidents)
+            images = sorted({image for one in found for image in one.wrong})
+            verdicts = [query.image_verdict(image, 430) for image in images[:5]]
+        keep()
+        return as_bits([found, verdicts])
 
 
-def test_the_next_first_screen_reads_no_error_and_no_picture(
-    run: Path, reads: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_next_first_screen_reads_no_error_and_no_picture(run: Path, reads: list[str]) -> None:
     with open_run(run) as query:
         query.incidents()
         of_incidents = len(reads)
@@ -67,15 +68,29 @@ def test_the_next_first_screen_reads_no_error_and_no_picture(
     reads.clear()
     assert shown_of(run) == first
     assert len(reads) == of_incidents
-    monkeypatch.setattr(kept_learning, "WORTH_KEEPING", 10**9)
-    assert shown_of(run) == first, "what has a cache keeps it"
-    assert len(reads) == 2 * of_incidents
+
+
+def test_a_folder_that_cannot_be_written_to_stays_as_it_is(
+    run: Path, reads: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And what writes is not even imported: it takes longer than the screen."""
+    first = shown_of(run)
     (run / "findings.h5").unlink()
-    for _ in range(2):
-        reads.clear()
-        assert shown_of(run) == first, "of a small run it is found again"
-        assert {*reads[of_incidents:]} == {*READS}
+    monkeypatch.setattr(anomaly_cache.os, "access", lambda path, how: path != run)
+    monkeypatch.setattr(sealed_builder, "SealedFileBuilder", None)
+    reads.clear()
+    assert shown_of(run) == first
+    assert {*reads} == {*READS}
     assert not (run / "findings.h5").exists()
+
+
+def test_nothing_is_written_before_there_is_time(run: Path) -> None:
+    with open_run(run) as query:
+        with query.keeping_first_screen() as keep:
+            query.image_verdict(0, 430)
+        assert not (run / "findings.h5").exists()
+        keep()
+        assert (run / "findings.h5").exists()
 
 
 LIES = {

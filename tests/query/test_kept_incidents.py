@@ -58,10 +58,13 @@ def looked(monkeypatch: pytest.MonkeyPatch) -> list[object]:
 
 def shown_of(path: Path) -> Answers:
     """What the first screen shows of incidents."""
-    with open_run(path) as query, query.keeping_first_screen():
-        assert query.prepare_incidents(60)
-        found = query.incidents()
-        return found, query.incidents_not_judged(), as_bits(query.incident_evidence(found))
+    with open_run(path) as query:
+        with query.keeping_first_screen() as keep:
+            assert query.prepare_incidents(60)
+            found = query.incidents()
+            shown = found, query.incidents_not_judged(), as_bits(query.incident_evidence(found))
+        keep()
+        return shown
 
 
 def test_the_next_first_screen_says_the_same_and_looks_for_nothing(run: Path, looked: list[object]) -> None:
@@ -77,10 +80,14 @@ def test_the_next_first_screen_says_the_same_and_looks_for_nothing(run: Path, lo
     assert (run / "findings.h5").read_bytes() == kept
 
 
-def test_a_run_that_was_judged_quickly_is_left_alone(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_those_of_a_run_that_was_judged_quickly_are_kept_too(
+    run: Path, looked: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(walk, "WORTH_KEEPING_SECONDS", 1e9)
-    shown_of(run)
-    assert not (run / "findings.h5").exists()
+    first = shown_of(run)
+    looked.clear()
+    assert shown_of(run) == first
+    assert not looked
 
 
 def test_what_a_person_decided_is_not_kept(run: Path, looked: list[object]) -> None:
@@ -166,9 +173,9 @@ def test_what_a_failing_detector_left_out_is_not_kept(
 ) -> None:
     with monkeypatch.context() as patch, open_run(run) as query:
         patch.setattr(ClassError, "begin", lambda *_: Failing())
-        with query.keeping_first_screen():
+        with query.keeping_first_screen() as keep:
             fewer = query.incidents()
-            (run / "findings.h5").touch()
+        keep()
         assert query.detector_faults()
     looked.clear()
     assert len(shown_of(run)[0]) > len(fewer)

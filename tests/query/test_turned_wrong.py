@@ -84,10 +84,13 @@ def kept(repository: Path, tmp_path: Path, faults, monkeypatch: pytest.MonkeyPat
 
 def on_first_screen(run: Path, incident: Incident) -> tuple[TurnedWrong | None, int]:
     """Return what turned wrong at an incident, and how many stretches of labels were read for it."""
-    with open_run(run) as query, query.keeping_first_screen():
+    with open_run(run) as query:
         read, own = [], query._data.reader.read_labels
         query._data.reader.read_labels = lambda images, at: read.append(at) or own(images, at)
-        return query.turned_wrong(incident), len(read)
+        with query.keeping_first_screen() as keep:
+            turned = query.turned_wrong(incident)
+        keep()
+        return turned, len(read)
 
 
 def test_the_next_first_screen_reads_no_label_for_it(kept: Path, faults):
@@ -97,14 +100,6 @@ def test_the_next_first_screen_reads_no_label_for_it(kept: Path, faults):
     assert (kept / "findings.h5").read_bytes() == before
     assert on_first_screen(kept, other) == (faults.turned_wrong(other), 1), "another incident is another question"
     assert [on_first_screen(kept, one)[1] for one in (incident, other)] == [0, 0]
-
-
-def test_a_small_run_without_a_cache_does_without_it(kept: Path, faults, monkeypatch):
-    monkeypatch.setattr(kept_learning, "WORTH_KEEPING", 10**9)
-    (kept / "findings.h5").unlink()
-    for _ in range(2):
-        assert on_first_screen(kept, incident_at(faults, 1010, 1400))[1] == 1
-    assert not (kept / "findings.h5").exists()
 
 
 LIES = {

@@ -4,15 +4,29 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from dtui.model import ImageSet, RunMetadata
+from dtui.model import ImageSet, IntArray, RunMetadata
 from dtui.store import RunWriter
+from dtui.store.run.anomaly_cache import FindingsFile, Key
 from tests.store.builders import IMAGES, METADATA, STRUCTURE, make_record, make_validation
 
 SAMPLES = Path(__file__).parents[2] / "sample_runs"
+
+
+@pytest.fixture(autouse=True)
+def _untouched_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep nothing in the sample runs themselves: other tests copy them at the same time."""
+    write_all = FindingsFile.write_all
+
+    def write_to_copies(cache: FindingsFile, added: Sequence[tuple[Key, IntArray]]) -> None:
+        if SAMPLES not in cache._path.parents:
+            write_all(cache, added)
+
+    monkeypatch.setattr(FindingsFile, "write_all", write_to_copies)
 
 
 @pytest.fixture

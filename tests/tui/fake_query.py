@@ -123,7 +123,7 @@ class FakeQuery(FakeLayers, FakeValidation):
         pass
 
     def keeping_first_screen(self):
-        return nullcontext()
+        return nullcontext(lambda: None)
 
     def prepare_anomalies(self, settings, seconds):
         return True

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from queue import Queue
 from threading import Event
@@ -91,6 +93,46 @@ def test_what_takes_long_is_answered_behind_the_screen(monkeypatch: pytest.Monke
     assert isinstance(event, Answered)
     assert event.question == IncidentsQuestion()
     opening.loader.close()
+
+
+class Keeping(FakeQuery):
+    """A run that notes when incidents are asked for, and when its first screen is kept."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.noted: list[str] = []
+        self.is_kept = Event()
+
+    def prepare_incidents(self, seconds: float) -> bool:
+        self.noted.append("asked")
+        return True
+
+    def keeping_first_screen(self) -> AbstractContextManager[Callable[[], None]]:
+        return nullcontext(self._keep)
+
+    def _keep(self) -> None:
+        self.noted.append("kept")
+        self.is_kept.set()
+
+
+def test_the_first_screen_is_kept_once_behind_all_questions(patient: None) -> None:
+    query, goes_on = Keeping(), Event()
+    opening = Opening(query)
+    session = opening.session()
+    query.noted.clear()
+    opening.loader._jobs.put(lambda: goes_on.wait(PATIENCE_SECONDS) and None)
+    for _ in range(2):
+        opening.loader.settle()
+    opening.loader.ask([IncidentsQuestion()], session.view.revision + 1)
+    goes_on.set()
+    assert query.is_kept.wait(PATIENCE_SECONDS)
+    opening.loader.close()
+    assert query.noted == ["asked", "kept"]
+
+
+async def test_the_app_has_its_first_screen_kept() -> None:
+    async with running(Keeping()) as (_, pilot, query):
+        await until(pilot, query.is_kept.is_set)
 
 
 async def test_garbage_waits_until_the_first_screen_is_there(monkeypatch: pytest.MonkeyPatch) -> None:

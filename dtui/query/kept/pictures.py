@@ -1,4 +1,4 @@
-"""Keeps what a report, or the first screen, shows of a large run that has ended: the next one need not read it again.
+"""Keeps what a report of a large run shows, or the first screen of any, once it has ended: the next need not read it.
 
 Owns how arrays lie in a table: each question has its number, then the words of its answer, then each array by its
 element type, the one it is stored in, and its shape. Who asks checks whether they can be so.
@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from dtui.model import IntArray, RunStatus
 from dtui.query.data import Arrays, RunData
 from dtui.query.kept.tables import find_kept, keep, key_of_run
-from dtui.query.labels import kept_learning
 from dtui.query.labels.error_columns import WHOLE_BYTES
 
 VERSION = 2
@@ -70,7 +69,7 @@ class KeptPictures:
 
     def keep(self) -> None:
         """Write what was asked for, and what earlier ones asked for while it fits, if there is anything new."""
-        if self._has_new:
+        if self._has_new and not self._data.detector_faults:
             keep(self._data, [(self._key, _table({**self._asked, **(self._known or {})}))], self._data.reader.faults)
 
 
@@ -79,32 +78,34 @@ def _number(question: Hashable) -> int:
     return int.from_bytes(digest.digest(), "little", signed=True)
 
 
-def keeping_pictures(data: RunData) -> contextlib.AbstractContextManager[None]:
+@contextlib.contextmanager
+def keeping_pictures(data: RunData) -> Iterator[None]:
     """Answer `RunQuery.keeping_pictures`."""
-    is_worth = _is_worth_keeping(data)
-    return _keeping(data, "pictures", lambda: is_worth) if is_worth else contextlib.nullcontext()
+    if not _is_worth_keeping(data):
+        yield
+        return
+    with _asked_of(data, "pictures") as keep_them:
+        yield
+    keep_them()
 
 
-def keeping_first_screen(data: RunData) -> contextlib.AbstractContextManager[None]:
+def keeping_first_screen(data: RunData) -> contextlib.AbstractContextManager[Callable[[], None]]:
     """Answer `RunQuery.keeping_first_screen`."""
-    return _keeping(
-        data, "first screen", lambda: kept_learning.is_worth_keeping(data) or data.reader.findings.is_there()
-    )
+    return _asked_of(data, "first screen")
 
 
 @contextlib.contextmanager
-def _keeping(data: RunData, of: str, is_worth_keeping: Callable[[], bool]) -> Iterator[None]:
+def _asked_of(data: RunData, of: str) -> Iterator[Callable[[], None]]:
+    """Note what is asked within the block, of a whole run that has ended; give what keeps it."""
     is_whole = data.reader.status() is not RunStatus.LIVE and not data.reader.faults
     if data.pictures is not None or not is_whole:
-        yield
+        yield lambda: None
         return
     pictures = data.pictures = KeptPictures(data, of)
     try:
-        yield
+        yield pictures.keep
     finally:
         data.pictures = None
-    if is_worth_keeping() and not data.detector_faults:
-        pictures.keep()
 
 
 def _is_worth_keeping(data: RunData) -> bool:

@@ -35,8 +35,8 @@ A run is a directory `NAME.dtui`:
     logged.jsonl                   what was logged between records, with its own iteration: iteration, values (name to
                                    number, also NaN, Infinity, -Infinity), a line an iteration; optional
     triage.jsonl                   people's decisions on anomalies, one line per decision
-    findings.h5                    anomalies, evidence, how images were learned, what reports draw of long runs and
-                                   other answers that took long to find: a cache that a viewer writes, where it may;
+    findings.h5                    anomalies, evidence, how images were learned, what reports draw of long runs, what
+                                   a terminal shows first: a cache of answers that a viewer writes, where it may;
                                    /document (JSON: run, tables with key, rows and columns; 5 columns where it does not
                                    say), /findings/table<n> (rows, columns) int64; ignored where anything in the key
                                    differs, such as files, which is made of the sizes and times of all files of frames,

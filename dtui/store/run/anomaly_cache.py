@@ -166,6 +166,8 @@ class FindingsFile(Findings):
         keys, named = [key for key, _ in new], [key[OF] for key, _ in new if OF in key]
         kept = [one for one in self._kept() if one[0] not in keys and one[0].get(OF, _NOTHING) not in named]
         tables: list[tuple[dict[str, Any], IntArray]] = [*new, *kept][:MOST_TABLES]
+        if not os.access(self._path.parent, os.W_OK):  # said at once, without what writes
+            raise PermissionError(self._path.parent)
         from dtui.store.disk.sealed_builder import SealedFileBuilder  # and with it PyTables, which reading does without
 
         builder = SealedFileBuilder(self._path, in_memory=True)
