@@ -14,6 +14,8 @@ from dtui.model import BoolArray, IntArray, LabelArray
 WordArray = NDArray[np.uint64]
 WORD = 64
 MOST_IN_A_BYTE = 255
+PACKED_AT_ONCE = 1 << 20
+"""Bits that are laid out at once, a byte each."""
 
 
 def count_true(flags: BoolArray) -> IntArray:
@@ -91,14 +93,21 @@ class PackedLayout:
         validations = len(correct)
         present = np.flatnonzero(self.images)
         size = int(self.images[present[0]]) if len(present) else 0
-        bits: BoolArray = np.zeros((validations, self.total_words * WORD), dtype=np.bool_)
-        if size and np.all(self.images[present] == size):
-            # Classes of one size fill a regular grid: one strided copy instead of a scatter.
-            wide = bits.reshape(validations, len(present), int(self.words[present[0]]) * WORD)
-            wide[:, :, :size] = correct.reshape(validations, len(present), size)
-        else:
-            bits[:, self.bit_of_image()] = correct
-        return np.packbits(bits, axis=1, bitorder="little").view("<u8").astype(np.uint64, copy=False)
+        is_grid, places = bool(size and np.all(self.images[present] == size)), self.bit_of_image()
+        packed: WordArray = np.zeros((validations, self.total_words), np.uint64)
+        rows = max(1, PACKED_AT_ONCE // max(1, self.total_words * WORD))
+        room: BoolArray = np.zeros((min(rows, validations), self.total_words * WORD), dtype=np.bool_)
+        for first in range(0, validations if size else 0, rows):
+            some = correct[first : first + rows]
+            bits = room[: len(some)]
+            if is_grid:
+                # Classes of one size fill a regular grid: one strided copy instead of a scatter.
+                wide = bits.reshape(len(some), len(present), int(self.words[present[0]]) * WORD)
+                wide[:, :, :size] = some.reshape(len(some), len(present), size)
+            else:
+                bits[:, places] = some
+            packed[first : first + rows] = np.packbits(bits, axis=1, bitorder="little").view("<u8")
+        return packed
 
     def unpack(self, packed: WordArray, label: int) -> BoolArray:
         """Return the judgements of one class, shape (validations, images of the class)."""

@@ -37,7 +37,7 @@ def prepare_class_table(data: RunData, settings: AnomalySettings, seconds: float
     """Read labels for about so long; return whether `class_table` needs no more of them."""
     if data.knows(("class table", settings)) or not len(data.validations):
         return True
-    if not data.has_judgements and is_class_table_kept(data, settings):
+    if not data.has_judgements and (_are_counted(data, settings) or is_class_table_kept(data, settings)):
         return True
     return len(data.judgements(seconds).right) == len(data.validations) or data.images is None
 
@@ -53,11 +53,21 @@ def class_flips(data: RunData) -> ClassFlips:
     def flips(rule: str, window: int) -> FlipCounts:
         def count() -> FlipCounts:
             judged = data.judgements()
+            _are_labels_whole(data)  # while they are here
             return count_flips(judged.layout, judged.right, rule, window, judged.lost)
 
         return data.remembered(("flips", rule, window), count)
 
     return ClassFlips(data.validations, data.class_sizes, flips)
+
+
+def _are_counted(data: RunData, settings: AnomalySettings) -> bool:
+    rules = RULES if settings.rule == "either" else (settings.rule,)
+    return all(data.knows(("flips", rule, settings.window or DEFAULT_WINDOW)) for rule in rules)
+
+
+def _are_labels_whole(data: RunData) -> bool:
+    return data.remembered("labels are whole", lambda: data.judgements().lost is None)
 
 
 def _whole(data: RunData, judged: ClassFlips, settings: AnomalySettings) -> IntArray:
@@ -70,12 +80,13 @@ def _compute(data: RunData, judged: ClassFlips, settings: AnomalySettings) -> In
 
     Where other answers from labels are kept, so is this one: the next report needs all of them to read no label.
     """
-    is_first, begin = bool(data.seconds_of_judging) or not data.has_judgements, time.monotonic()
+    is_read = data.has_judgements or _are_counted(data, settings)
+    is_first, begin = bool(data.seconds_of_judging) or not is_read, time.monotonic()
     table = find_flip_table(judged, settings)
     is_slow = is_first and time.monotonic() - begin + data.seconds_of_judging > WORTH_KEEPING_SECONDS
     data.seconds_of_judging = 0.0
     is_kept = is_slow or data.answers is not None
-    if is_kept and data.judgements().lost is None and data.reader.status() is not RunStatus.LIVE:
+    if is_kept and _are_labels_whole(data) and data.reader.status() is not RunStatus.LIVE:
         with contextlib.suppress(OSError, DtuiError):  # a folder that cannot be written to, a full disk
             data.reader.findings.write(_key(judged, settings), table)
     return table

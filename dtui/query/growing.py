@@ -75,9 +75,16 @@ class RecentArrays:
 class GrowingArrays(RecentArrays):
     """Matrices with one column per record, read once and extended."""
 
-    def __init__(self, budget: int = 64 << 20, most: int = 192 << 20) -> None:
-        """Start empty; a matrix that is larger than `most` bytes is answered, but not kept."""
+    def __init__(self, budget: int = 64 << 20, most: int = 192 << 20, at_once: int = READ_AT_ONCE) -> None:
+        """Start empty; a matrix that is larger than `most` bytes is answered, but not kept.
+
+        Args:
+            budget: Bytes kept.
+            most: Bytes kept at most.
+            at_once: Columns that are read at once.
+        """
         super().__init__(budget, most)
+        self._at_once = at_once
 
     def columns(self, key: Hashable, count: int, read: Callable[[slice], FloatArray]) -> FloatArray:
         """Return the first `count` columns of a matrix, read-only.
@@ -89,13 +96,14 @@ class GrowingArrays(RecentArrays):
         """
         buffer, filled = self.take(key)
         if buffer is None or filled > count:
-            buffer, filled = read(slice(0, min(count, READ_AT_ONCE))), min(count, READ_AT_ONCE)
+            filled = min(count, self._at_once)
+            buffer = read(slice(0, filled))
             buffer = self._widened(buffer, filled, count) if count > filled else buffer
         elif count > buffer.shape[1]:
             # A live run: room for an eighth more, so that not every record copies what is there.
             buffer = self._widened(buffer, filled, count + count // 8 + 8)
-        for first in range(filled, count, READ_AT_ONCE):
-            part = slice(first, min(first + READ_AT_ONCE, count))
+        for first in range(filled, count, self._at_once):
+            part = slice(first, min(first + self._at_once, count))
             buffer.flags.writeable = True
             buffer[:, part] = read(part)
         buffer.flags.writeable = False

@@ -300,9 +300,9 @@ def _times_judged(data: RunData, image: int) -> tuple[int, int]:
 
 
 def _count_judged(data: RunData, image: int) -> tuple[int, int]:
-    if data.has_judgements:
-        judged = data.judgements()
-        return int(judged.times_judged[image]), int(judged.times_right[image])
+    if data.knows_times_judged:
+        judged, right = data.times_judged()
+        return int(judged[image]), int(right[image])
     learned = learning(data)
     return int(learned.judged[image]), int(learned.judged[image] - learned.wrong[image])
 

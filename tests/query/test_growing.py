@@ -39,6 +39,12 @@ def test_long_runs_are_read_in_parts():
     assert max(stop - start for start, stop in source.read_columns) == READ_AT_ONCE
 
 
+def test_wide_ones_are_read_in_smaller_parts():
+    arrays, source = GrowingArrays(at_once=64), Source()
+    np.testing.assert_array_equal(arrays.columns("a", 200, source), WHOLE[:, :200])
+    assert source.read_columns == [(0, 64), (64, 128), (128, 192), (192, 200)]
+
+
 def test_the_least_recently_used_goes_first():
     arrays, source = GrowingArrays(budget=2 * 3 * 10 * 4), Source()
     for key in ("a", "b", "a", "c", "a"):

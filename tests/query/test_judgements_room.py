@@ -1,16 +1,22 @@
-"""Right or wrong of all images of a long run is held once, also while it is read."""
+"""Right or wrong of all images of a long run is held once, also while it is read or gone through, and no longer."""
 
 from __future__ import annotations
 
 import tracemalloc
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
-from dtui.analysis.correctness import PackedLayout
-from dtui.model import IntArray
-from dtui.query.labels import judgements
+from dtui.analysis.correctness import PackedLayout, WordArray
+from dtui.analysis.flip_table import count_flips
+from dtui.analysis.relations import learning
+from dtui.analysis.relations.partners import Flipping
+from dtui.model import AnomalySettings, IntArray, RunStatus
+from dtui.query.labels import judgements, validation_data
 from dtui.query.labels.judgements import Judgements
+from tests.query.fake_reader import FakeReader
+from tests.query.test_learning import query_of
 
 IMAGES, VALIDATIONS = 2_048, 8_192
 TARGETS = np.repeat(np.arange(4, dtype=np.uint16), IMAGES // 4)
@@ -52,3 +58,77 @@ def test_what_is_read_a_little_at_a_time_is_the_same(steps: tuple[int, ...]) -> 
     assert np.array_equal(held.lost, whole.lost)
     assert np.array_equal(held.times_right, whole.times_right)
     assert np.array_equal(held.times_judged, whole.times_judged)
+
+
+CLASSES, LENGTH = 1_024, 1_024
+LAYOUT = PackedLayout.of_sizes(np.full(CLASSES, 64))
+WORDS: WordArray = np.random.default_rng(5).integers(0, 2**63, (LENGTH, CLASSES), np.uint64)
+
+
+def room_of(work: Callable[[], object]) -> int:
+    """Return the most bytes that are taken meanwhile, with the answer."""
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda: count_flips(LAYOUT, WORDS, "left", 8),
+        lambda: count_flips(LAYOUT, WORDS, "right", 8, WORDS),
+        lambda: learning.find_learning(LAYOUT, WORDS, None),
+        lambda: Flipping(LAYOUT, WORDS, None),
+    ],
+    ids=["flips", "flips, some lost", "learning", "images that flip together"],
+)
+def test_going_through_it_takes_no_second_room(work: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(learning, "BITS_AT_ONCE", 1 << 20)
+    assert room_of(work) < WORDS.nbytes
+
+
+@pytest.mark.parametrize("images", [np.full(1_024, 64), np.arange(1_024) % 65], ids=["one size", "many sizes"])
+def test_packing_takes_no_second_room(images: IntArray) -> None:
+    layout = PackedLayout.of_sizes(images)
+    correct = np.ones((256, layout.total_images), np.bool_)
+    assert room_of(lambda: layout.pack(correct)) < correct.nbytes / 2
+
+
+@pytest.mark.parametrize("status", [RunStatus.DONE, RunStatus.LIVE])
+def test_much_of_a_run_that_has_ended_is_held_only_until_the_answer(
+    status: RunStatus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a person asks next reads no label of all images again: another threshold, an image."""
+    monkeypatch.setattr(validation_data, "BITS_KEPT", 0)
+    reader = FakeReader(state=status)
+    query, other = query_of(reader), query_of(FakeReader(state=status))
+    query.anomalies()
+    assert query._data.has_judgements
+    query.tidy()
+    assert query._data.has_judgements == (status is RunStatus.LIVE)
+    read_labels, widths = reader.read_labels, list[int]()
+
+    def counted(images: slice, part: slice) -> IntArray:
+        widths.append(part.stop - part.start)
+        labels: IntArray = read_labels(images, part)
+        return labels
+
+    monkeypatch.setattr(reader, "read_labels", counted)
+    settings = AnomalySettings(threshold=0.2)
+    assert query.prepare_anomalies(settings, 0.0)
+    assert query.anomalies(settings) == other.anomalies(settings)
+    told, expected = query.image_verdict(3, 200), other.image_verdict(3, 200)
+    assert (told.times_wrong, told.validations) == (expected.times_wrong, expected.validations)
+    assert widths == [1]
+
+
+def test_what_is_read_in_part_stays_for_the_next_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(validation_data, "BITS_KEPT", 0)
+    monkeypatch.setattr(judgements, "TOGETHER", 16)
+    query = query_of(FakeReader(state=RunStatus.DONE))
+    assert not query.prepare_anomalies(AnomalySettings(), 0.0)
+    query.tidy()
+    assert query._data.has_judgements

@@ -5,6 +5,8 @@ Owns the lists of images: always wrong, never learned, easy, hard, forgotten.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from dtui.analysis.correctness import MOST_IN_A_BYTE, PackedLayout, WordArray
@@ -34,8 +36,7 @@ def find_learning(
     passing over what was not judged: dtui.
     """
     validations = len(right)
-    seen = np.bitwise_or.accumulate(right, axis=0) if validations else right
-    unseen = count_bits(layout, ~seen)
+    unseen = _count_unseen(layout, right)
     first_right = np.where(unseen < validations, first + unseen, NEVER)
     judged = validations - (count_bits(layout, lost) if lost is not None else np.zeros(layout.total_images, np.int64))
     wrong = judged - count_bits(layout, right)
@@ -43,8 +44,9 @@ def find_learning(
         right = np.concatenate([layout.pack(before.is_right_at_last[None, :]), right])
         lost = None if lost is None else np.concatenate([np.zeros_like(right[:1]), lost])
     held = held_verdicts(right, lost)
-    forgotten = count_bits(layout, held[:-1] & ~held[1:])
-    is_learned = count_bits(layout, held[:-1] & right[1:]) > 0
+    steps, now, then, then_right = max(0, len(held) - 1), held[:-1], held[1:], right[1:]
+    forgotten = count_bits_of(layout, steps, lambda some: now[some] & ~then[some])
+    is_learned = count_bits_of(layout, steps, lambda some: now[some] & then_right[some]) > 0
     is_right_at_last = count_bits(layout, held[-1:]) > 0
     if before is None:
         return ImageLearning(judged, wrong, forgotten, first_right, is_learned, is_right_at_last)
@@ -68,13 +70,33 @@ def held_verdicts(right: WordArray, lost: WordArray | None) -> WordArray:
     return held
 
 
+def _count_unseen(layout: PackedLayout, right: WordArray) -> IntArray:
+    """Count the validations up to which each image was never right, shape (images,), int64."""
+    seen: WordArray = np.zeros(layout.total_words, np.uint64)
+
+    def unseen(some: slice) -> WordArray:
+        block = right[some].copy()
+        block[0] |= seen
+        np.bitwise_or.accumulate(block, axis=0, out=block)
+        seen[:] = block[-1]
+        return ~block
+
+    return count_bits_of(layout, len(right), unseen)
+
+
 def count_bits(layout: PackedLayout, packed: WordArray) -> IntArray:
     """Count the validations in which each image's bit is set, shape (images,), int64."""
+    return count_bits_of(layout, len(packed), lambda some: packed[some])
+
+
+def count_bits_of(layout: PackedLayout, validations: int, words: Callable[[slice], WordArray]) -> IntArray:
+    """Count the same in words that are made a block at a time, in order: those of a long run would take much room."""
     bits = layout.total_words * 64
     counts: IntArray = np.zeros(bits, dtype=np.int64)
     rows = min(MOST_IN_A_BYTE, max(1, BITS_AT_ONCE // max(1, bits)))
-    for first in range(0, len(packed) if bits else 0, rows):
-        some = np.ascontiguousarray(packed[first : first + rows], dtype="<u8").view(np.uint8)
+    for first in range(0, validations if bits else 0, rows):
+        block = words(slice(first, min(first + rows, validations)))
+        some = np.ascontiguousarray(block, dtype="<u8").view(np.uint8)
         counts += np.unpackbits(some, axis=1, bitorder="little").sum(axis=0, dtype=np.uint8)
     return counts[layout.bit_of_image()]
 

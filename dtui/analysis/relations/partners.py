@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from dtui.analysis.correctness import WORD, PackedLayout, WordArray
-from dtui.analysis.relations.learning import count_bits, held_verdicts
-from dtui.model import BoolArray, IntArray
+from dtui.analysis.relations.learning import count_bits, count_bits_of, held_verdicts
+from dtui.model import IntArray
+
+Steps = slice | IntArray
+Words = slice | int
+_ALL = slice(None)
 
 
 class Flipping:
@@ -20,24 +26,30 @@ class Flipping:
             right: Whether an image was judged right, shape (validations, W); 0 where it was not judged.
             lost: Whether an image was not judged, or its label is lost; None if there is no such image.
         """
-        held = held_verdicts(right, lost)
-        self._layout = layout
-        self._gained, self._lost = held[1:] & ~held[:-1], held[:-1] & ~held[1:]
-        if lost is not None and len(lost):
-            self._gained &= np.bitwise_or.accumulate(~lost, axis=0)[:-1]
-        self.counts: IntArray = count_bits(layout, self._gained) + count_bits(layout, self._lost)
+        self._layout, held = layout, held_verdicts(right, lost)
+        self._before, self._after = held[:-1], held[1:]  # views: flips of their own would take twice the room
+        self._has_before = None if lost is None or not len(lost) else np.bitwise_or.accumulate(~lost, axis=0)[:-1]
+        steps = len(self._before)
+        self.counts: IntArray = count_bits_of(layout, steps, self._gained) + count_bits_of(layout, steps, self._lost)
         """Flips of each image, shape (images,)."""
+
+    def _gained(self, steps: Steps, words: Words = _ALL) -> WordArray:
+        flips: WordArray = self._after[steps, words] & ~self._before[steps, words]
+        return flips if self._has_before is None else flips & self._has_before[steps, words]
+
+    def _lost(self, steps: Steps, words: Words = _ALL) -> WordArray:
+        flips: WordArray = self._before[steps, words] & ~self._after[steps, words]
+        return flips
 
     def shared_with(self, image: int) -> IntArray:
         """Return the flips of each image at the same validation and in the same direction, shape (images,)."""
         word, shift = divmod(int(self._layout.bit_of_image()[image]), WORD)
 
-        def own(flips: WordArray) -> BoolArray:
-            result: BoolArray = (flips[:, word] >> np.uint64(shift) & np.uint64(1)).astype(np.bool_)
-            return result
+        def shared(flips: Callable[[Steps, Words], WordArray]) -> IntArray:
+            own = np.flatnonzero(flips(_ALL, word) >> np.uint64(shift) & np.uint64(1))
+            return count_bits(self._layout, flips(own, _ALL))
 
-        gained, lost = self._gained[own(self._gained)], self._lost[own(self._lost)]
-        return count_bits(self._layout, gained) + count_bits(self._layout, lost)
+        return shared(self._gained) + shared(self._lost)
 
     def partners(self, image: int, most: int) -> tuple[IntArray, IntArray]:
         """Return the images whose flips are most alike, without itself, the likest first.

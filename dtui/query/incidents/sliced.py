@@ -41,6 +41,7 @@ class SlicedIncidents(walk.Incidents):
         if not is_first and self._spent > walk.WORTH_KEEPING_SECONDS and not self._data.detector_faults:
             self._keep()  # of several slices none knows that together they took long
         self._spent = 0.0
+        self._data.tidy()  # what it read of the whole run, before others read the whole run
         return True
 
     def _read(self, *window: Any) -> Block:

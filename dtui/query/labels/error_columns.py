@@ -16,6 +16,8 @@ WHOLE_BYTES = 8 << 20
 validations are 4 MB."""
 TOGETHER = 256
 """Validations that the store keeps together, and that are read together."""
+READ_AT_ONCE = 4 * TOGETHER
+"""Validations that are read at once into the whole: of 1,000 classes these are 4 MB."""
 _ERRORS = "class errors"
 
 
@@ -25,7 +27,7 @@ class ErrorColumns:
     def __init__(self, reader: LabelReader) -> None:
         """Take over a reader; nothing is read before the first question."""
         self._reader = reader
-        self._whole = GrowingArrays()
+        self._whole = GrowingArrays(at_once=READ_AT_ONCE)
         """Apart from all else: every screen asks for them, while other arrays come and go."""
         self._stretch = Windows(WHOLE_BYTES, WHOLE_BYTES, TOGETHER)
         self._partly: dict[int, FloatArray] = {}

@@ -31,8 +31,9 @@ LABELS_KEPT = 24_000_000
 LABELS_AROUND = 16 << 20
 """Bytes of labels that are kept around the last validations that were asked for: the next step asks for them."""
 BITS_KEPT = 32 << 20
-"""Bytes of right or wrong of all images: of a run with more, only that of the classes asked for is read and kept.
-50,000 images at 1,000 validations are 8 MB."""
+"""Bytes of right or wrong of all images: of a run with more, only that of the classes asked for is read and kept; that
+of all only until what needed it is answered. 50,000 images at 1,000 validations are 8 MB."""
+_TIMES = "times judged"
 FindRows = Callable[[list[int]], dict[int, IntArray]]
 """Returns rows of numbers for each of some things, shape (n, columns) each."""
 IsPossible = Callable[[int, IntArray], bool]
@@ -121,8 +122,13 @@ class ValidationData:
 
     def tidy(self) -> None:
         """Free what takes much room, was only needed for the last answers, and can be read again."""
-        if self.reader.status() is not RunStatus.LIVE:  # else the next record needs it
-            self._errors.drop_whole()
+        if self.reader.status() is RunStatus.LIVE:
+            return  # the next record needs it
+        self._errors.drop_whole()
+        judged = self._judgements
+        if judged is not None and self._is_much and not self._keeps_labels and len(judged.right) == self._count:
+            self.times_judged()  # what is asked of single images stays
+            self._judgements = None
 
     # --- what decides what is right
     @property
@@ -218,6 +224,18 @@ class ValidationData:
         """Whether the labels have been read already."""
         return self._judgements is not None
 
+    @property
+    def knows_times_judged(self) -> bool:
+        """Whether `times_judged` reads no label."""
+        return self.has_judgements or self.knows(_TIMES)
+
+    def times_judged(self) -> tuple[IntArray, IntArray]:
+        """Return in how many validations each image was judged, and in how many it was right, shape (images,) each."""
+        if self._judgements is None and self.knows(_TIMES):
+            return self.remembered(_TIMES, self.times_judged)
+        judged = self.judgements()
+        return self.remembered(_TIMES, lambda: (judged.times_judged, judged.times_right))
+
     def judgements(self, seconds: float = math.inf) -> Judgements:
         """Return right or wrong of every image at every validation, or of as many as can be read in some seconds."""
         begun = time.monotonic()
@@ -256,11 +274,14 @@ class ValidationData:
     def _count(self) -> int:
         return len(self.validations)
 
+    @property
+    def _is_much(self) -> bool:
+        return 8 * self.layout.total_words * self._count > BITS_KEPT
+
     def _alone(self, classes: tuple[int, ...]) -> JudgedClasses | None:
         """Return what reads the labels of some classes alone; None where those of all are read, or were."""
         layout, images = self.layout, self.images
-        is_much = 8 * layout.total_words * self._count > BITS_KEPT
-        if self.has_judgements or images is None or not (is_much or len(classes) <= CLASSES_ALONE):
+        if self.has_judgements or images is None or not (self._is_much or len(classes) <= CLASSES_ALONE):
             return None
         if self._of_classes is None:
             self._of_classes = JudgedClasses(layout, images.targets, self.reader.read_labels)

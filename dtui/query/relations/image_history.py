@@ -26,8 +26,12 @@ def image_history(data: RunData, image: int, partners: int) -> ImageHistory:
     images = check_image(data, image)
     if not 0 <= partners <= MOST_PARTNERS:
         raise UsageError(f"image {image}: {partners} images like it; ask for 0 to {MOST_PARTNERS}")
-    judged = data.judgements()
-    flipping = data.remembered("flipping", lambda: Flipping(judged.layout, judged.right, judged.lost))
+
+    def flips() -> Flipping:
+        judged = data.judgements()
+        return Flipping(judged.layout, judged.right, judged.lost)
+
+    flipping = data.remembered("flipping", flips)
     found, shared = flipping.partners(image, partners)
     labels = data.labels(slice(image, image + 1), slice(0, len(data.validations)))[0]
     scores = data.column("score", slice(image, image + 1), slice(0, len(data.validations)))
