@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import sys
 import warnings
 from contextlib import suppress
@@ -65,7 +66,7 @@ def test_standard_error_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> N
             waited.append(milliseconds)
             return []
 
-    monkeypatch.setattr(warn.select, "poll", Full)
+    monkeypatch.setattr(select, "poll", Full)
     monkeypatch.setattr(warn, "_had_no_room", set())
     for _ in range(3):
         tell("one line")
