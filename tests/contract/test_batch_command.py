@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from dtui.cli import main
-from dtui.cli.samples.batch import _skipped
+from dtui.cli.samples.batch import _skipped, _write_skip_list
+from dtui.errors import UsageError
 from dtui.model.findings.batches import BatchAnswer, KeptBatch
 
 SAMPLES = Path(__file__).parents[2] / "sample_runs"
@@ -101,3 +103,11 @@ def test_a_sample_that_comes_again_is_skipped_once() -> None:
     found = BatchAnswer(5, own, (before,), (), 0, "trigger")
     assert _skipped("before", found) == ([7, 8, 9], "iterations 4 to 5")
     assert _skipped("batch", found) == ([9, 7], "iteration 5")
+
+
+def test_an_empty_skip_list_is_not_written(tmp_path: Path) -> None:
+    found = BatchAnswer(5, KeptBatch(5, np.array([9]), 1), (), (), 0, "trigger")
+    options = Namespace(run="run", skip=str(tmp_path / "skip.txt"), skip_of="named")
+    with pytest.raises(UsageError, match="run: no sample stands out, so there is nothing to skip"):
+        _write_skip_list(options, found)
+    assert not list(tmp_path.iterdir())

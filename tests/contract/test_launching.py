@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import json
 import os
 import pty
 import select
@@ -19,7 +20,7 @@ import pytest
 from dtui.cli import main
 from dtui.cli.launching.launch import script_name
 from dtui.cli.launching.summary import summary
-from dtui.launch_notes import FROZEN, PYTHON, TORCH, Note, Notes, Settings
+from dtui.launch_notes import FROZEN, PYTHON, TORCH, VARIABLE, Note, Notes, Settings, shown_path
 from dtui.store import RunWriter
 from tests.store.builders import METADATA, STRUCTURE, make_record
 
@@ -46,7 +47,9 @@ def begin(words: Sequence[str], **options: object) -> subprocess.Popen[str]:
         (["accelerate", "launch", "examples/nlp.py"], "nlp"),
         (["bash", "go.sh"], "go"),
         (["./go.sh"], "go"),
+        (["python", "-m", "accelerate.commands.launch", "-m", "package.tune"], "tune"),
         (["make", "train"], "make"),
+        (["./.hidden"], "run"),
         (["/usr/bin/python3.11", "-c", "pass"], "python3"),
     ],
 )
@@ -65,6 +68,7 @@ def test_a_run_is_named_after_the_script(words: list[str], name: str) -> None:
         (["--", "sh", "-c", "exit 7"], 7, "recorder = dtui.Recorder('runs/sh-1', model, optimizer)"),
         (["--out", "/", "--", "true"], 2, "names no run"),
         (["--every", "0", "--", "true"], 2, "whole number"),
+        (["--every", "1", "--keep-around", "9", "--", "true"], 2, "with --every 1 each iteration is a record"),
     ],
 )
 def test_one_line_tells_what_was_not_recorded(
@@ -83,6 +87,37 @@ def test_one_line_tells_what_was_not_recorded(
     assert err.startswith("dtui: ")
     assert line in err
     assert sorted(tmp_path.iterdir()) == [Path(tmp_path / "plain")]
+
+
+def test_a_run_is_recorded_where_out_says_or_under_the_first_number_that_is_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever stands there takes the number, also a link to what is gone; a command may change its folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    def told(*words: str) -> tuple[str, str]:
+        assert main(["run", *words, "--", "sh", "-c", f"cd /; echo ${VARIABLE}"]) == 0
+        settings = json.loads(capfd.readouterr().out)
+        return settings["path"], settings["shown"]
+
+    runs = tmp_path / "runs"
+    assert told() == (f"{runs / 'sh-1.dtui'}", "runs/sh-1")
+    runs.mkdir()
+    (runs / "sh-1.dtui").mkdir()
+    (runs / "sh-2.dtui").symlink_to(tmp_path / "gone")
+    (runs / "sh-4.dtui").mkdir()
+    assert told() == (f"{runs / 'sh-3.dtui'}", "runs/sh-3")
+    for given in ("runs/first", "runs/first.dtui"):
+        assert told("--out", given) == (f"{runs / 'first.dtui'}", "runs/first")
+    assert [*tmp_path.iterdir()] == [runs]  # no folder of notes is left
+
+
+def test_a_run_that_got_another_number_is_named_by_it() -> None:
+    """As where two were begun at once: the recorder takes the next number, and the person types the path with it."""
+    settings = Settings("/here/runs/train-1.dtui", "runs/train-1", None, "/tmp")
+    assert shown_path(settings, settings.path) == "runs/train-1"
+    assert shown_path(settings, "/here/runs/train-1-2.dtui") == "runs/train-1-2"
 
 
 def test_a_training_runs_also_where_no_temporary_folder_can_be_made(
@@ -118,7 +153,9 @@ def test_a_filesystem_without_locks_does_not_keep_the_training_from_being_record
     monkeypatch.undo()
     first = Notes(tmp_path)
     assert first.claim()
+    assert first.claim()  # for its next training
     assert not Notes(tmp_path).claim()
+    assert Notes(tmp_path / "of another host").claim()
 
 
 def full_disk(*_: object, **__: object) -> None:
@@ -164,6 +201,21 @@ def test_ctrl_c_reaches_the_command_once() -> None:
         os.write(terminal, answer)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
     os.close(terminal)
+
+
+def test_a_signal_that_comes_as_the_command_ends_is_not_ours() -> None:
+    """As Ctrl-C twice, on a machine so busy that the command is gone before dtui has seen the second one."""
+    code = (
+        "import os, subprocess; from dtui.cli.launching.child import run_child\n"
+        "class Ended(subprocess.Popen):\n"
+        "    def __init__(self, *words, **options):\n"
+        "        super().__init__(*words, **options)\n"
+        "        os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)\n"
+        "subprocess.Popen = Ended\n"
+        "print(run_child(['sh', '-c', 'kill -INT $PPID; exit 7'], os.environ))"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "7\n", "")
 
 
 def test_another_sitecustomize_is_executed_and_nothing_is_imported(tmp_path: Path) -> None:

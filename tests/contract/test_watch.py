@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from dtui.cli.watching.calling import call
 from dtui.model import RunMetadata, RunStatus
 from dtui.query.watching.events import EventKind, Severity, Wanted, WatchEvent
 from dtui.store import RunWriter
-from dtui.store.format.schema import STOP_FILE
+from dtui.store.format.schema import STOP_FILE, STRUCTURE_FILE
 from tests.query.test_watching import calm
 from tests.store.builders import METADATA, STRUCTURE
 
@@ -58,6 +59,33 @@ def test_nothing_is_0_something_1_and_no_run_2(
         assert main(["watch", place, "--once"]) == 2
         shown = capsys.readouterr()
         assert (shown.out, shown.err.count("\n")) == ("", 1)
+
+
+def test_what_could_not_be_watched_is_2_unless_something_was_told(
+    writer: RunWriter, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = tmp_path / "runs" / "broken.dtui"
+    shutil.copytree(writer.path, broken)
+    (broken / STRUCTURE_FILE).write_text("no")
+    assert main(["watch", str(tmp_path / "runs"), "--once"]) == 2
+    shown = capsys.readouterr()
+    assert (shown.out, shown.err.count("\n")) == ("", 1)
+    writer.append_record(calm(1, "weights"))
+    assert main(["watch", str(tmp_path / "runs"), "--once"]) == 1
+
+
+def test_what_a_file_remembers_is_not_told_again(writer: RunWriter, tmp_path: Path) -> None:
+    writer.append_record(calm(1, "weights"))
+    words = ["watch", str(writer.path), "--once", "--state", str(tmp_path / "told.json")]
+    assert [main(words), main(words)] == [1, 0]
+
+
+def test_a_training_that_crashed_is_not_asked_to_stop(writer: RunWriter, capsys: pytest.CaptureFixture[str]) -> None:
+    writer.close(RunStatus.CRASHED, "boom")
+    assert main(["watch", str(writer.path), "--once", "--on", "crash", "--stop"]) == 1
+    shown = capsys.readouterr()
+    assert "boom" in shown.out
+    assert shown.err == ""
 
 
 def test_a_stall_is_by_itself_ten_usual_intervals_and_a_minute() -> None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from dtui.analysis.relations.standouts import find_standouts
 from dtui.errors import NotRecordedError, UsageError
 from dtui.model import Column, Trigger
 from dtui.query import RunQuery, open_run
 from dtui.query.incidents import batches as batches_module
+from dtui.query.incidents.batches import Batches
 from dtui.store import RunWriter
 from tests.store.builders import METADATA, STRUCTURE, make_record
 
@@ -55,6 +58,12 @@ def test_each_incident_has_the_batch_before_it_in_words(sample: RunQuery) -> Non
     assert evidence[0].batch is not None
 
 
+def test_an_incident_that_no_batch_was_kept_right_before_has_none(sample: RunQuery) -> None:
+    incident, batches = sample.incidents()[0], Batches(sample._data)
+    assert batches.near(replace(incident, first=703, last=703)) is not None
+    assert batches.near(replace(incident, first=704, last=704)) is None
+
+
 def make(
     path: Path,
     watched: Mapping[int, Sequence[float]],
@@ -88,6 +97,23 @@ def test_a_batch_that_was_not_kept_is_the_nearest_before_and_says_so(tmp_path: P
         assert [one.samples.tolist() for one in found.before] == [[1, 2]]
         assert query.batch(40).before == ()
         assert found.sentence == "1 sample in the batch of 21"
+
+
+def test_batches_before_it_are_those_that_follow_each_other(tmp_path: Path) -> None:
+    with make(tmp_path / "run", {19: [1], 20: [2], 22: [3], 23: [4]}) as query:
+        assert [one.iteration for one in query.batch(23).before] == [22]
+
+
+def test_without_triggers_incidents_that_nobody_dismissed_are_counted(tmp_path: Path, sample: RunQuery) -> None:
+    one = sample.incidents()[0]
+    incidents = [replace(one, first=20, status="dismissed"), replace(one, first=40, status="new")]
+    with make(tmp_path / "run", {20: [1], 40: [2]}) as query:
+        assert Batches(query._data, incidents).at(40).events == 1
+
+
+def test_a_sample_that_was_used_once_stands_out_nowhere() -> None:
+    batches = [np.array([5])] * 999 + [np.array([7])]
+    assert find_standouts(batches, np.arange(1000) == 999) == []
 
 
 def test_what_is_not_there_is_refused_in_one_line(tmp_path: Path) -> None:

@@ -207,6 +207,25 @@ def test_the_pace_decides_when_nothing_new_is_strange(interval: float) -> None:
     assert pace.stalled(again) is not None
 
 
+def test_of_several_records_between_two_looks_each_has_its_share_of_the_time() -> None:
+    pace = Pace(10.0, 60.0)
+    pace.begin(0, 0, 0.0, 0.0, None)
+    for look in range(1, 5):
+        pace.see(look, 20 * look, 100.0 * look)
+    assert pace.usual == 5.0
+
+
+def test_a_training_that_ends_well_after_a_long_rest_did_not_stall(tmp_path: Path) -> None:
+    live = Live(tmp_path / "run", STALL)
+    assert live.look() == []
+    for _ in range(5):
+        live.append()
+        assert live.look(20.0) == []
+    live.writer.close()
+    assert live.look(10_000.0) == []
+    live.close()
+
+
 def test_the_first_look_knows_from_the_files_for_how_long_nothing_came(tmp_path: Path) -> None:
     writer = RunWriter(tmp_path / "run", STRUCTURE, METADATA, compact=False)
     for position in range(11):

@@ -51,6 +51,8 @@ def run_child(command: Sequence[str], environment: Mapping[str, str]) -> int:
                 if child.poll() is None:
                     child.send_signal(got.si_signo)
     finally:
+        while signal.sigtimedwait(waited, 0):
+            pass  # one that ended the command as it reached us would end us before we say what was recorded
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 

@@ -161,7 +161,7 @@ def script_name(command: Sequence[str]) -> str:
     """Return the name of what a command runs: a file of Python or shell, the module after -m, or its program."""
     words = list(command)
     for place, word in enumerate(words):
-        if word.endswith((".py", ".sh")) and Path(word).stem:
+        if word.endswith((".py", ".sh")):
             return Path(word).stem
         if word == "-m" and place + 1 < len(words) and words[place + 1] not in ("torch.distributed.run",):
             parts = words[place + 1].split(".")

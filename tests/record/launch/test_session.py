@@ -166,6 +166,21 @@ def test_the_first_loss_is_kept_of_a_model_at_the_place_of_one_that_was_tried(pr
     assert process.losses() == pytest.approx([expected])
 
 
+@pytest.mark.parametrize(("is_training", "has_gradients"), [(False, True), (True, False)])
+def test_what_only_evaluates_the_model_is_not_the_model(
+    process: Process, is_training: bool, has_gradients: bool
+) -> None:
+    """As a module of probabilities around it, called before the first update."""
+    net = small_net()
+    optimizer = process.sgd(net)
+    around = nn.Sequential(net, nn.Softmax(1)).train(is_training)
+    with torch.set_grad_enabled(has_gradients):
+        around(IMAGES)
+    train(net.train(), optimizer)
+    process.end()
+    assert [layer.name for layer in process.recorders[0].store.structure.layers] == ["0", "2", "4"]
+
+
 @pytest.mark.parametrize("has_batches", [True, False])
 def test_an_evaluation_before_the_first_update_is_no_training(process: Process, has_batches: bool) -> None:
     """The data of the training are those that were iterated for it, if any; also where that began before."""

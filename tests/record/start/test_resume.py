@@ -323,3 +323,18 @@ def test_updates_are_counted_by_the_optimizers_that_count(name: str) -> None:
     training = Training(getattr(torch.optim, name))
     training.updates(3)
     assert count_updates(training.optimizer) == (None if name == "SGD" else 3)
+
+
+def test_the_most_updates_count_wherever_an_optimizer_keeps_them() -> None:
+    """In its groups, as those without a schedule do; in the one that it spreads over processes, as ZeRO does."""
+    first, second = (torch.nn.Parameter(torch.ones(2)) for _ in range(2))
+    inner = torch.optim.Adam([first, second])
+    for frozen_since in (second, None):
+        first.grad, second.grad = torch.ones(2), None if second is frozen_since else torch.ones(2)
+        inner.step()
+    assert count_updates(inner) == 2
+    outer = torch.optim.SGD([first], 0.1)
+    outer.param_groups[0]["step"] = 7
+    assert count_updates(outer) == 7
+    outer.optim = inner  # type: ignore[attr-defined]
+    assert count_updates(outer) == 2

@@ -36,6 +36,22 @@ def test_a_record_between_two_dropped_ones_is_in_neither_gap() -> None:
     assert store.gaps == [Gap(10, 10, "records", "slow"), Gap(30, 40, "records", "slow")]
 
 
+def test_no_more_jobs_of_a_stream_wait_than_may() -> None:
+    release = threading.Event()
+
+    def open_store() -> Any:
+        assert release.wait(60)
+        return MemoryStore(structure=None)  # type: ignore[arg-type]
+
+    sink = Sink(open_store, 2)
+    jobs = [Job(stream, at, lambda store: None) for stream in ("records", "watches") for at in range(3)]
+    assert [sink.offer(job) for job in jobs] == [True, True, False] * 2
+    assert not sink.has_room("records")
+    assert [sink.offer(Job("validations", at, lambda store: None), limit=1) for at in range(2)] == [True, False]
+    release.set()
+    sink.close(RunStatus.DONE, "")
+
+
 def test_a_gap_that_goes_on_while_it_is_written_is_written_twice_and_the_record_is_not_in_it() -> None:
     class Store(MemoryStore):
         def append_gap(self, gap: Gap) -> None:

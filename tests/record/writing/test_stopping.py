@@ -56,7 +56,7 @@ def test_one_process_stops_at_once_and_looks_once_a_second(clock: list[float]) -
     assert store.looks == 2
 
 
-@pytest.mark.parametrize("rate", [3, 500])
+@pytest.mark.parametrize("rate", [1, 3, 500])
 def test_all_processes_stop_at_the_same_iteration_ahead_of_all(clock: list[float], rate: int) -> None:
     told: list[int] = []
     first = StopSignal(announce=told.append)
@@ -77,8 +77,22 @@ def test_all_processes_stop_at_the_same_iteration_ahead_of_all(clock: list[float
                     stopped[at] = counts[at]
         other.look(store)
     assert len(told) == 1
-    assert told[0] >= 2 * rate + max(AHEAD_UPDATES, 8 * rate)  # others have seconds to hear of it
+    assert told[0] >= rate + max(AHEAD_UPDATES, 9 * rate)  # others have seconds to hear of it
     assert stopped == [told[0], told[0]]
+
+
+def test_a_training_that_rests_as_somebody_asks_is_told_as_far_ahead_as_at_its_fastest(clock: list[float]) -> None:
+    told: list[int] = []
+    signal, store, count = StopSignal(announce=told.append), Asked(), 0
+    signal.follow(lambda: count)
+    for updates in (0, 500, 0, 0):  # a validation, say
+        count += updates
+        clock[0] += 1
+        signal.look(store)
+    store.is_asked = True
+    clock[0] += 1
+    signal.look(store)
+    assert told == [500 + 10 * 500]
 
 
 def test_processes_go_on_together_where_they_cannot_be_told(clock: list[float]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import sys
 import warnings
 from contextlib import suppress
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from dtui.errors import MissingExtraError
+from dtui.model import Gap
 from dtui.record.start import preload
 from dtui.record.writing import warn
 from dtui.record.writing.failure_guard import Boundary
@@ -20,6 +22,7 @@ from dtui.record.writing.warn import (
     forget_told,
     reason_of,
     tell,
+    tell_in_one_line,
     warn_once,
     whole_reason_of,
 )
@@ -50,6 +53,34 @@ def test_a_pipe_that_nobody_reads_holds_up_nobody(monkeypatch: pytest.MonkeyPatc
             warn_once("disk", "the disk is full")
         tell("one line")
         assert reader.read(1 << 20) == b"one line\n"
+
+
+def test_standard_error_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+
+    class Full:
+        def register(self, *_: object) -> None:
+            pass
+
+        def poll(self, milliseconds: float) -> list[object]:
+            waited.append(milliseconds)
+            return []
+
+    monkeypatch.setattr(select, "poll", Full)
+    monkeypatch.setattr(warn, "_had_no_room", set())
+    for _ in range(3):
+        tell("one line")
+    assert waited == [1_000, 0, 0]
+
+
+def test_what_the_caller_tells_in_its_own_words_is_not_told_twice(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(warn, "_said_otherwise", set())
+    tell_in_one_line("number")
+    warn_once("number", "this one is run-2")
+    warn_once("disk", "the disk is full")
+    assert capsys.readouterr().err == "dtui: the disk is full\n"
 
 
 def test_a_display_of_warnings_that_raises_stops_nobody(
@@ -111,6 +142,19 @@ def test_one_cause_that_ends_several_streams_is_told_once() -> None:
         "dtui: iteration 3: the end of the run could not be recorded: OSError: no room for close",
     ]
     assert not any(boundary.is_on(stream) for stream in ("records", "validations", "close", "log"))
+
+
+def test_what_a_stream_lost_is_noted_from_its_first_failure_to_the_end() -> None:
+    for last, more in ((3, []), (9, [Gap(4, 9, "records", "switched off after a failure")])):
+        boundary = Boundary()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for iteration in (3, 5)[: len(more) + 1]:  # one that is on its way fails later than the stream
+                with boundary.guard("records", iteration):
+                    raise OSError("no room")
+        boundary.finish(last)
+        failed = [Gap(at, at, "records", "OSError: no room") for at in (3, 5)[: len(more) + 1]]
+        assert boundary._early == [*failed, *more]
 
 
 def test_a_library_that_cannot_be_loaded_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
