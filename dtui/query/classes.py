@@ -257,7 +257,7 @@ def clusters(
 
 
 def _clusters(data: RunData, count: int, method: str, is_standardised: bool) -> tuple[ClassCluster, ...]:
-    """Return the clusters by rising mean error, and the classes of each likewise."""
+    """Return the clusters by rising mean error, and the classes of each likewise; one where each had a single class."""
     asked = ("clusters", count, method, is_standardised)
     known = len(data.layout.images)
 
@@ -270,6 +270,8 @@ def _clusters(data: RunData, count: int, method: str, is_standardised: bool) -> 
         return bool(is_each_once and in_range and len(sizes) <= count and sizes.sum() == len(classes))
 
     sizes, classes = data.pictured(asked, lambda: _assigned(data, count, method, is_standardised), is_possible)
+    if (sizes == 1).all():
+        sizes = np.array([len(classes)])[: len(classes)]
     groups = np.split(classes, np.cumsum(sizes)[:-1]) if len(sizes) else []
     labels = (as_groups(label, data.judging) for label in cluster_labels(len(groups)))
     return tuple(

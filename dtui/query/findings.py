@@ -53,7 +53,7 @@ def _too_few(data: RunData) -> list[str]:
         return []
     fits = every_that_fits(last + 1)
     made = f"{counted(records, 'record')} in {counted(last + 1, 'iteration')}, without that of the end"
-    line = f"every={every} made {made}; every={fits} would have made {-(-(last + 1) // fits):,}"
+    line = f"every {every} made {made}; every {fits} would have made {-(-(last + 1) // fits):,}"
     return [line] if fits < every else []
 
 

@@ -9,6 +9,8 @@ from dtui.reports.document import Spec
 
 SCALE_LINE = 18
 """Pixels of a line of its own that the scale of the colours takes on a narrow page, above the readout."""
+DETAIL = -68
+"""Where the number of classes of a cluster ends: left of its error in bold, "100.0 %" at the longest."""
 _HIGHER = f"(narrow ? {SCALE_LINE} : 0)"
 
 
@@ -82,7 +84,7 @@ def label_marks() -> list[Spec]:
         "x": signal("datum.heading ? -gutter : 12 - gutter"),
         "limit": signal("gutter - (length(datum.names) > 1 ? 20 : narrow ? 62 : 95)"),  # beside a block is no value
     }
-    detail = {**place, "x": -58, "text": field("detail"), "align": "right", "fill": theme.MUTED}
+    detail = {**place, "x": DETAIL, "text": field("detail"), "align": "right", "fill": theme.MUTED}
     unless_narrow = {"fillOpacity": signal("narrow ? 0 : 1")}
     shown = {"text": signal(f"{value} == null ? '' : {theme.share_expression(value)}"), "fontWeight": weight}
     return [

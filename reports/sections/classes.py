@@ -57,6 +57,8 @@ def classes_section(view: View) -> Section | None:
     of_what = view.of_groups("classes")
     many = counted(len(ordered), view.group, of_what)
     clustered = "clustered by the course of their error; a cluster's first strip is its mean"
+    if len(clusters) == 1:
+        clustered = "the easiest first; the strip above them is their mean"
     caption = (
         f"{many}{f', {clustered}' if len(ordered) > 1 else ''}. A column shows the largest error of its iterations. "
         "Triangles mark anomaly iterations, ▲ gained and ▼ lost."

@@ -31,7 +31,7 @@ def confusions_section(view: View) -> Section | None:
     if view.info.validations == 0 or not view.classes or not view.has_confusions:
         return None
     last = view.query.confusion(int(view.query.validation_iterations()[-1]))
-    items: list[Item] = [_pairs(view, last)] if last.pairs else [Paragraph("At the last validation, none is confused.")]
+    items: list[Item] = [_pairs(view, last)] if last.pairs else []
     matrix = _matrix(view, last)
     items[:0] = [] if matrix is None else [matrix]
     incidents = _with_classes(view)
@@ -42,8 +42,12 @@ def confusions_section(view: View) -> Section | None:
         numeric = (True, True, False, False, True, True)
         title = f"What grew around incidents, over {WINDOW} validations before and after"
         items.append(Table(columns, numeric, tuple(around), title=title))
+    if not items:
+        items.append(Paragraph("No image was ever taken for another class."))
     wrong = sum(pair.count for pair in last.pairs)
-    caption = f"At {last.iteration:,}, {wrong:,} images are wrong, in {counted(len(last.pairs), 'pair')} of classes."
+    images = f"{counted(wrong, 'image')} {'is' if wrong == 1 else 'are'} wrong"
+    where = f"{images}, in {counted(len(last.pairs), 'pair')} of classes" if wrong else "no image is wrong"
+    caption = f"At {last.iteration:,}, {where}."
     hint = "" if matrix is None else "The slider leads the matrix through the validations, as does the crosshair."
     return Section(f"{view.prefix}-confusions", "Confusions", caption, tuple(items), hint)
 

@@ -53,7 +53,7 @@ _WORDS = {
     Standing.UNCHANGED: "gets gradients and does not change",
     Standing.NO_GRADIENT: "never got a gradient",
     Standing.FROZEN: "gets no gradient any more",
-    Standing.UNTRAINED: "not trained: frozen from the beginning",
+    Standing.UNTRAINED: "frozen from the beginning",
 }
 
 

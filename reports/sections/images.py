@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -18,8 +19,6 @@ from dtui.safe_text import safe
 MOST_IMAGES = 12
 MOST_CLASSES = 4
 A_CLASS = 8
-HARD = "forgotten most often (right, then wrong again), then wrong most often"
-"""The order of the list of that name, in words."""
 PIXEL_ROWS, COLUMNS = 100, 400
 """Most pixel rows of a class, and columns; more images share a row, and more validations a column."""
 MOST_MARKS = 12
@@ -38,12 +37,14 @@ def images_section(view: View) -> Section | None:
         items.append(picture)
     for label in named:
         found = view.query.image_list("hard", label, A_CLASS)
-        items += _gallery(view, found, f"{_named(view, label)}, of an incident: {HARD}")
+        items += _gallery(view, found, f"{_named(view, label)}, of an incident: {_order(found.images)}")
     always = view.query.image_list("always-wrong", top=MOST_IMAGES)
     hard = view.query.image_list("hard", top=MOST_IMAGES)
     once_right = tuple(one for one in hard.images if one.wrong < one.judged)
     items += _gallery(view, always, "Wrong all along")
-    items += _gallery(view, replace(hard, total=hard.total - always.total, images=once_right), HARD.capitalize())
+    items += _gallery(
+        view, replace(hard, total=hard.total - always.total, images=once_right), _order(once_right).capitalize()
+    )
     if not items:
         return None
     caption = "Each image with its class, what it was taken for most often, and in how many validations it was wrong."
@@ -91,6 +92,13 @@ def _named(view: View, label: int) -> str:
     """Return the name of a class, with the word for it where the name does not begin with one."""
     name = view.class_name(label)
     return name if name.lower().startswith(view.group) else f"{view.group.capitalize()} {name}"
+
+
+def _order(images: Sequence[LearnedImage]) -> str:
+    """Return in which order the hardest images are listed, in words: without a forgotten one, only how often wrong."""
+    if any(one.forgotten for one in images):
+        return "forgotten most often (right, then wrong again), then wrong most often"
+    return "wrong most often"
 
 
 def _gallery(view: View, found: ImageList, title: str) -> list[Item]:

@@ -50,7 +50,7 @@ def test_clusters_hold_every_class_once_by_rising_error(reader):
     assert clusters[-1].classes == (2,)
     assert (clusters[0].label, clusters[-1].label) == ("easiest", "hardest")
     assert len({cluster.label for cluster in clusters}) == 3
-    assert len(query.clusters(99)) <= 4
+    assert len(query.clusters(99)) == 1, "a cluster for each class says nothing"
     with pytest.raises(UsageError, match="clusters: 0 asked for"):
         query.clusters(0)
 

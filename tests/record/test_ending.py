@@ -428,7 +428,7 @@ def test_a_training_that_was_too_short_for_its_records_is_told_what_would_have_f
         optimizer.step()
     with pytest.warns(RecorderWarning) as told:
         recorder.close()
-    words = "every=1000 made 1 record in 120 {}, without that of the end; every=2 would have made 60"
+    words = "every 1000 made 1 record in 120 {}, without that of the end; every 2 would have made 60"
     assert [str(warning.message) for warning in told] == [f"dtui: {words.format('updates')}"]
     with open_run(tmp_path / "run") as query:
         assert query.info().findings == (words.format("iterations"),)

@@ -26,7 +26,7 @@ from dtui.reports.charts.curve_rows import Curve, Event
 from dtui.reports.charts.curves import curve_chart
 from dtui.reports.charts.heatmap import Group, Strip, class_heatmap
 from dtui.reports.charts.pictures.evidence import evidence_words
-from dtui.reports.charts.pictures.scale import percent
+from dtui.reports.charts.pictures.scale import axis_number, percent
 from dtui.reports.charts.raster import LEVELS, error_palette, error_picture, ramp
 from dtui.reports.charts.ribbon import ribbon_marks
 from dtui.reports.charts.rows.horizon import band_paths, dwarfs, full_scales, initially_open, visible_rows
@@ -328,3 +328,22 @@ def test_evidence_is_told_from_where_it_begins():
     assert evidence_words(worse) == "about 0.854 before; 24.3 at 950, 25.6 at 951"
     at_once = Telling("gradient", "norm", "number", at, values, None, "", 0.854, 24.3, 950, 24.3, 950)
     assert evidence_words(at_once) == "about 0.854 before; 24.3 at 950"
+
+
+def test_numbers_of_one_axis_have_as_many_digits_as_tell_them_apart() -> None:
+    assert [axis_number(share, "share") for share in (0.125, 0.0625, 0.0)] == ["12.5 %", "6.25 %", "0 %"]
+    assert [axis_number(share, "share") for share in (1.0, 0.5)] == ["100 %", "50 %"]
+
+
+def test_the_number_of_classes_does_not_touch_the_error_beside_it() -> None:
+    values = np.ones(AXIS.columns)
+    spec = class_heatmap([Group("harder", values, (Strip("a", values, ()),) * 2, ())], AXIS, stages=())
+    right = [
+        mark["encode"]["enter"]["x"]["value"]
+        for mark in spec["marks"]
+        if mark["type"] == "text"
+        and "value" in mark["encode"]["enter"].get("x", {})
+        and mark["encode"]["enter"].get("align")
+    ]
+    widest = 7.5 * len("100.0 %")
+    assert right[1] - widest > right[0], "in bold letters"

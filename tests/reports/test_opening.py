@@ -82,7 +82,7 @@ def test_each_incident_has_pictures_that_show_it_and_a_command(chapter: Chapter)
     assert jump.pictures[0].description == (
         "about 0.00183 before; 14,728 at 1,360; dashed: the middle filter of the layer."
     )
-    assert found[0].pictures[0].description.startswith("about 2.5 % before; 100 % at 430")
+    assert found[0].pictures[0].description.startswith("about 1.5 % before; 100 % at 430")
     assert found[0].command.endswith("--at 430 --class 4")
     told = {fact.name: fact.value for fact in found[0].facts}
     assert told["4 was taken"] == "98 for 9, 1 for 2, 1 for 6; 100 of 100 wrong at 430"

@@ -11,6 +11,7 @@ from dtui.launch_notes import FROZEN, LEFT_ALONE, OPTIMIZER, PYTHON, TORCH, Note
 from dtui.number_text import counted
 
 _MOST_SHOWN = 5
+_UNWRITTEN = "no validation is in it: none was found, or the process went before it was written"
 
 
 def summary(command: Sequence[str], settings: Settings) -> str:
@@ -54,32 +55,38 @@ def _line(settings: Settings, arguments: str = "model, optimizer") -> str:
 def _what(recorded: Sequence[str], problems: Sequence[str], settings: Settings) -> str:
     held = [_held(path) for path in recorded]
     said = []
-    for path, (records, validations) in list(zip(recorded, held, strict=True))[:_MOST_SHOWN]:
+    for path, (records, validations, _) in list(zip(recorded, held, strict=True))[:_MOST_SHOWN]:
         counts = [counted(records, "record")] + ([counted(validations, "validation")] if validations else [])
         said.append(f"{shown_path(settings, path)}: {', '.join(counts)}")
     if len(recorded) > _MOST_SHOWN:
         said.append(f"{len(recorded) - _MOST_SHOWN} more")
-    if not any(validations for _, validations in held):
-        said.append(_without_validation(settings, has_frozen=Notes(settings.folder).has(FROZEN)))
+    if not any(validations for _, validations, _ in held):
+        is_ended = all(is_ended for *_, is_ended in held)
+        said.append(_without_validation(settings, has_frozen=Notes(settings.folder).has(FROZEN), is_ended=is_ended))
     return "; ".join([*said, *problems])
 
 
-def _without_validation(settings: Settings, *, has_frozen: bool) -> str:
-    """Say how to record validations; what TorchScript has frozen has no weights, by which it would be known."""
+def _without_validation(settings: Settings, *, has_frozen: bool, is_ended: bool) -> str:
+    """Say how to record validations; what TorchScript has frozen has no weights, by which it would be known.
+
+    Where a process went before it ended its run, as by `os._exit`, one may have been found and not written.
+    """
     add = f"to record one, add to the script {_line(settings)} and around the evaluation "
     if has_frozen:
         return f"no validation was found, only of a frozen script; {add}with recorder.validation(loader, model=frozen):"
+    missing = "no validation was found" if is_ended else _UNWRITTEN
     return (
-        f"no validation was found; {add}with recorder.validation(loader):, in it without a loader "
+        f"{missing}; {add}with recorder.validation(loader):, in it without a loader "
         "recorder.predictions(logits, labels, ids), and for what is no classifier recorder.judge(ids, scores)"
     )
 
 
-def _held(path: str) -> tuple[int, int]:
-    """Return how many records and validations a run holds; none where it cannot be read."""
+def _held(path: str) -> tuple[int, int, bool]:
+    """Return how many records and validations a run holds, and whether it was ended; none where it cannot be read."""
+    from dtui.model import RunStatus
     from dtui.query import open_run
 
     with suppress(DtuiError, OSError), open_run(Path(path)) as query:
         info = query.info()
-        return info.records, info.validations
-    return 0, 0
+        return info.records, info.validations, info.status is RunStatus.DONE
+    return 0, 0, True

@@ -33,7 +33,7 @@ def telling(data: RunData, incident: Incident) -> tuple[Telling, ...]:
             break
         series = _SERIES.get(kind_of(one), _nothing)(data, one, incident)
         if series is not None and series[0] not in found:
-            shown = _around(one.detector, series, incident.first, incident.last)
+            shown = _around(one, series, incident)
             if shown is not None and (not found or _has_moved(shown)):
                 found[series[0]] = shown
     return tuple(found.values())
@@ -52,9 +52,14 @@ def _has_moved(series: Telling) -> bool:
     return abs(series.then - series.before) > (MOVED_SHARE if series.unit == "share" else MOVED * abs(series.before))
 
 
-def _around(kind: str, series: Series, first: int, last: int) -> Telling | None:
-    """Return a series with what it was before and then; None where it has too few values to draw."""
+def _around(one: Evidence, series: Series, incident: Incident) -> Telling | None:
+    """Return a series with what it was before and then; None where it has too few values to draw.
+
+    An error was before what its rule compares it with, as the sentence of the incident says, and not what it was in
+    the middle of the picture.
+    """
     what, unit, iterations, values, others, others_what = series
+    first, last = incident.first, incident.last
     is_known = ~np.isnan(values)
     if np.count_nonzero(np.isfinite(values)) < 2:
         return None
@@ -62,6 +67,8 @@ def _around(kind: str, series: Series, first: int, last: int) -> Telling | None:
     finite = np.isfinite(values)
     earlier, later = values[finite & (iterations < first)], np.flatnonzero(finite & (iterations >= first))
     before = median_of(earlier) if len(earlier) else None
+    if unit == "share" and one.usual is not None:
+        before = one.usual
     began, then = None, None
     if len(later):
         began = int(later[0])
@@ -69,7 +76,7 @@ def _around(kind: str, series: Series, first: int, last: int) -> Telling | None:
         away = np.abs(values[within] - (before if before is not None else 0.0))
         then = int(within[int(away.argmax())])
     return Telling(
-        kind=kind,
+        kind=one.detector,
         what=what,
         unit=unit,
         iterations=read_only(iterations),

@@ -169,6 +169,6 @@ def tell_few_records(first: int, last: int, every: int) -> None:
     if updates > 1 and records < 2 and fits < every:
         warn_once(
             "few records",
-            f"every={every} made {records} record{'s' * (records != 1)} in {updates:,} updates, without that of the "
-            f"end; every={fits} would have made {-(-updates // fits):,}",
+            f"every {every} made {records} record{'s' * (records != 1)} in {updates:,} updates, without that of the "
+            f"end; every {fits} would have made {-(-updates // fits):,}",
         )

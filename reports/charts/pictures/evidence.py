@@ -8,7 +8,7 @@ import numpy as np
 
 from dtui.model.findings.telling import Telling
 from dtui.reports.charts import theme
-from dtui.reports.charts.pictures.scale import Scale, number
+from dtui.reports.charts.pictures.scale import Scale, axis_number, number
 from dtui.reports.charts.vectors import CHARACTER, Vectors
 from dtui.reports.document import Picture
 from dtui.safe_text import safe
@@ -44,7 +44,7 @@ def _scale(series: Telling) -> Scale:
 
 
 def _labels(scale: Scale, series: Telling) -> list[str]:
-    return [number(value, series.unit) for value in (scale.high, scale.low)]
+    return [axis_number(value, series.unit) for value in (scale.high, scale.low)]
 
 
 def _picture(id: str, series: Telling, begin: int, scale: Scale, left: float) -> Picture:

@@ -43,10 +43,15 @@ def number(value: float, unit: str) -> str:
     if not math.isfinite(value):
         return "NaN or Inf"
     if unit == "share":
-        return percent(value) if 100 * value < 10 else f"{100 * value:.0f} %"
+        return "0 %" if value == 0 else percent(value) if 100 * value < 10 else f"{100 * value:.0f} %"
     if 1000 <= abs(value) < 1e6:
         return f"{value:,.0f}".replace("-", "−")
     return number_text(value)
+
+
+def axis_number(value: float, unit: str) -> str:
+    """Return a value beside its line on a scale, with as many digits as those beside it: "12.5 %" above "6.25 %"."""
+    return f"{number_text(100 * value)} %" if unit == "share" and math.isfinite(value) else number(value, unit)
 
 
 def percent(share: float) -> str:

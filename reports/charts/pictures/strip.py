@@ -10,7 +10,7 @@ import numpy as np
 from dtui.model import BoolArray, TimeAxis
 from dtui.reports.charts import theme
 from dtui.reports.charts.curve_rows import Curve
-from dtui.reports.charts.pictures.scale import Scale, number
+from dtui.reports.charts.pictures.scale import Scale, axis_number
 from dtui.reports.charts.vectors import CHARACTER, Vectors
 from dtui.reports.document import Picture
 
@@ -70,7 +70,7 @@ def _drawn(width: int, curves: Sequence[Curve], axis: TimeAxis, marks: Sequence[
 
     for share in (scale.high, scale.high / 2, 0.0):
         drawing.line([(_LEFT, scale(share)), (width - _RIGHT, scale(share))], theme.GRID)
-        drawing.words(_LEFT - 6, scale(share) + 4, number(share, "share"), at="end")
+        drawing.words(_LEFT - 6, scale(share) + 4, axis_number(share, "share"), at="end")
     for mark in marks:
         drawing.line(
             [(x(mark.iteration), _TOP), (x(mark.iteration), PLOT + 14)], _COLOURS[mark.kind], 1, stroke_opacity="0.55"

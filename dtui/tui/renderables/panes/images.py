@@ -213,7 +213,7 @@ def _verdict_lines(frame: Frame, picture: ImagesPicture, share: float) -> list[t
     ident = safe(verdict.id)
     head = as_groups(f"image {verdict.image}", picture.judging)
     if ident and ident != str(verdict.image):
-        head = f"#{verdict.image} · {ident}"
+        head = next((words for words in (f"{head}, id {ident}", f"id {ident}") if text_width(words) <= room), ident)
     lines = [(head, theme.flag, True)]
     true_name = class_name(classes, verdict.target)
     sure = "" if np.isnan(verdict.confidence) else f" {verdict.confidence:.0%}"

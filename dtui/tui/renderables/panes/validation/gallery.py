@@ -17,9 +17,9 @@ from dtui.tui.renderables.parts.words.class_names import bare_name, class_name
 from dtui.tui.renderables.parts.words.judged_words import (
     is_scored,
     no_label_words,
-    score_text,
     score_words,
     second_words,
+    verdict_score,
     wrong_colour,
 )
 
@@ -249,7 +249,7 @@ def _label(verdict: ImageVerdict, classes: tuple[str, ...], room: int) -> str:
     if verdict.label is None:
         return shorten("?", room)
     is_right = verdict.label == verdict.target
-    name = score_text(verdict.score) if is_scored(verdict) else bare_name(classes, verdict.label)
+    name = verdict_score(verdict) if is_scored(verdict) else bare_name(classes, verdict.label)
     head = f"{marks.RIGHT if is_right else marks.WRONG} "
     sure = "" if verdict.confidence != verdict.confidence else f" {verdict.confidence:.0%}"
     for text in (f" {head}{name}{sure} ", f" {head}{name} ", f"{head}{name}"):

@@ -18,7 +18,7 @@ from dtui.tui.renderables.parts.chrome import draw_header
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.renderables.parts.thumbnail import draw_thumbnail
 from dtui.tui.renderables.parts.words.class_names import class_name
-from dtui.tui.renderables.parts.words.judged_words import has_labels, score_name, score_text, wrong_colour
+from dtui.tui.renderables.parts.words.judged_words import has_labels, score_beside, score_name, wrong_colour
 
 TITLE = "Image"
 WORDS = 30
@@ -135,8 +135,10 @@ def _summary(history: ImageHistory, classes: Sequence[str]) -> list[str]:
         lines.append(f"usual wrong label {class_name(classes, learned.taken_for)}, {times}")
     finite = history.scores[np.isfinite(history.scores)]
     if len(finite):
-        low, high = score_text(float(finite.min())), score_text(float(finite.max()))
-        lines.append(f"{score_name(history.judging)} from {low} to {high}, {score_text(float(finite[-1]))} at the end")
+        low, high, last = (
+            score_beside(float(one), history.judging) for one in (finite.min(), finite.max(), finite[-1])
+        )
+        lines.append(f"{score_name(history.judging)} from {low} to {high}, {last} at the end")
     return lines
 
 

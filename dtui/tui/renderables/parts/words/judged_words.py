@@ -11,6 +11,8 @@ from dtui.tui.renderables.canvas.palettes import label_colour
 from dtui.tui.renderables.canvas.theme import Theme
 
 LONGEST_NAME = 24
+MOST_DIGITS = 6
+"""Digits behind the point of a score, which is kept in single precision."""
 BEHIND = 254
 """A rank that is not among the first that were kept."""
 
@@ -45,7 +47,26 @@ def score_name(judging: Judging | None) -> str:
 def score_words(verdict: ImageVerdict) -> str:
     """Return "IoU 0.83"; the name alone where there is no score."""
     name = score_name(verdict.judging)
-    return name if math.isnan(verdict.score) else f"{name} {score_text(verdict.score)}"
+    return name if math.isnan(verdict.score) else f"{name} {verdict_score(verdict)}"
+
+
+def verdict_score(verdict: ImageVerdict) -> str:
+    """Return the score of an image alone."""
+    return score_beside(verdict.score, verdict.judging)
+
+
+def score_beside(score: float, judging: Judging | None) -> str:
+    """Return a score as `score_text` does, with as many digits as tell on which side of the threshold it is."""
+    threshold, short = None if judging is None else judging.threshold, score_text(score)
+    if threshold is None or not math.isfinite(score):
+        return short
+    longer = (f"{score:.{digits}f}" for digits in range(3, MOST_DIGITS + 1))
+    return next((text for text in (short, *longer) if _is_beside(float(text), score, threshold)), short)
+
+
+def _is_beside(shown: float, score: float, threshold: float) -> bool:
+    """Whether a rounded score is on the same side of the threshold as the score, or both are the threshold."""
+    return (shown > threshold) == (score > threshold) and (shown < threshold) == (score < threshold)
 
 
 def score_text(score: float) -> str:
