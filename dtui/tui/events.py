@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from dtui.dataclass_on_use import dataclass
-from dtui.errors import DtuiError, RunDamagedError
+from dtui.errors import DtuiError, RunDamagedError, RunRemovedError
 
 TOGETHER_SECONDS = 0.015
 """How long an answer waits for those of the quick questions behind it: each time the screen is drawn anew costs as much
@@ -79,6 +79,13 @@ class Failed:
     about: str
     message: str
     error: DtuiError
+
+    @property
+    def line(self) -> str:
+        """What the screen says: a run that comes back in the place of one that was removed is shown again by itself."""
+        if self.is_gone and isinstance(self.error, RunRemovedError):
+            return "the run was removed; one that comes back in its place opens here"
+        return self.message
 
     @property
     def is_gone(self) -> bool:
