@@ -47,6 +47,10 @@ class RunDamagedError(DtuiError, OSError):
     """Files of the run are missing or fail their checksum, or the run cannot be read or written."""
 
 
+class RunRemovedError(RunDamagedError):
+    """The open run is no longer where it was."""
+
+
 class RunReplacedError(RunDamagedError):
     """Another run is now where the open one was."""
 

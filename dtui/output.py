@@ -140,9 +140,9 @@ def _new_file(path: Path) -> OutputTarget:
 
 def _require_folder(path: Path, folder: Path) -> None:
     if not folder.is_dir():
-        raise OutputError(f"{path}: cannot be written, there is no folder {folder}; make it first")
+        raise OutputError(f"{path.name}: cannot be written, make its folder first: there is no {folder}")
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise OutputError(f"{path}: cannot be written, {folder} is not yours to write to; choose another place")
+        raise OutputError(f"{path.name}: cannot be written, choose another place: {folder} is not yours to write to")
 
 
 def _is_standard_output(found: os.stat_result) -> bool:

@@ -63,6 +63,7 @@ class DtuiApp(AskingApp):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+c", "interrupt", show=False, priority=True),
         Binding("ctrl+z", "suspend_process", show=False, priority=True),
+        Binding("ctrl+l", "draw_anew", show=False, priority=True),
         Binding("q", "leave", show=False),
     ]
 
@@ -178,7 +179,7 @@ class DtuiApp(AskingApp):
         elif isinstance(event, Failed) and event.about == "switch":
             self.session.refuse_run(event.message)
         elif isinstance(event, Failed):
-            self.session.lost(event.message) if event.is_gone else self.session.fail(event.message, event.about)
+            self.session.lost(event.line) if event.is_gone else self.session.fail(event.message, event.about)
         elif isinstance(event, Decided):
             if event.error:
                 self.session.fail(event.error)
@@ -249,6 +250,11 @@ class DtuiApp(AskingApp):
 
     # --- painting
 
+    def action_draw_anew(self) -> None:
+        """Write every cell: something else, such as a message to all users, has written on the terminal."""
+        forget_shown(self)
+        self.refresh()
+
     def paint(self) -> None:
         """Ask for missing data and show the data at hand, once whatever waits now has been taken: keys, answers.
 
@@ -307,15 +313,14 @@ class DtuiApp(AskingApp):
             self.choose(session, choice)
         elif action in ("palette", "help", "search", "note", "export"):
             self.ask_for(action, session)
-        elif action in ("back", "quit"):
-            if not session.go_back() and action == "quit":
+        elif action in ("back", "quit", "leave"):
+            if action == "leave" or (not session.go_back() and action == "quit"):
                 self.exit()
                 return
-        elif action == "leave":
-            self.exit()
-            return
         elif action == "suspend":
             self.action_suspend_process()
+        elif action == "draw_anew":
+            self.action_draw_anew()
         elif action == "copy_link":
             link = session.link(self.path)
             self.copy_to_clipboard(link)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dtui.dataclass_on_use import dataclass
-from dtui.errors import DtuiError, RunDamagedError
+from dtui.errors import DtuiError, RunDamagedError, RunRemovedError
 from dtui.safe_text import safe
 
 LOG = logging.getLogger(__name__)
@@ -83,6 +83,13 @@ class Failed:
     about: str
     message: str
     error: DtuiError
+
+    @property
+    def line(self) -> str:
+        """What the screen says: a run that comes back in the place of one that was removed is shown again by itself."""
+        if self.is_gone and isinstance(self.error, RunRemovedError):
+            return "the run was removed; one that comes back in its place opens here"
+        return self.message
 
     @property
     def is_gone(self) -> bool:

@@ -238,7 +238,7 @@ def test_a_path_is_no_mistyped_command(dtui: Dtui, tmp_path: Path) -> None:
     [
         ("out.doc", r"out\.doc: the name ends in \.doc; .*write out\.html"),
         ("out", r"out: the name has no ending; .*write out\.html, or say which with --format"),
-        ("missing/out.html", "there is no folder .*missing; make it first"),
+        ("missing/out.html", "make its folder first: there is no .*missing"),
         ("", "the name of the file to write is empty"),
         ("a\x1b[31m.html/b.html", "there is no folder"),
     ],

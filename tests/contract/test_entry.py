@@ -52,6 +52,7 @@ def failing(error: BaseException) -> Callable[[], Outcome]:
         (errors.RunNotBegunError("x"), 3),
         (errors.RunFormatError("x"), 3),
         (errors.RunDamagedError("x"), 3),
+        (errors.RunRemovedError("x"), 3),
         (errors.RunReplacedError("x"), 3),
         (KeyboardInterrupt(), 130),
         (PermissionError(13, "Permission denied", "/x"), 2),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dtui.errors import RunDamagedError, RunNotFoundError
+from dtui.errors import RunNotFoundError, RunRemovedError
 from dtui.model import RunStatus
 from dtui.tui.app import DtuiApp
 from dtui.tui.panes.layers.filters import FiltersOptions, HeatmapQuestion
@@ -479,14 +479,16 @@ async def test_a_screen_that_is_asked_for_while_the_run_is_opening_is_shown_then
 
 async def test_a_run_that_is_gone_is_said_until_it_is_back():
     async with running() as (app, pilot, query):
-        kept, gone = query.refresh, RunDamagedError("fake.dtui: the run was removed while it was read; open another")
+        kept, gone = query.refresh, RunRemovedError("fake.dtui: the run was removed while it was read; open another")
 
         def refresh():
             raise gone
 
         query.refresh = refresh
         app.loader.poll()
-        await until(pilot, lambda: "the run was removed" in screen_text(app))
+        await until(
+            pilot, lambda: "the run was removed; one that comes back in its place opens here" in screen_text(app)
+        )
         await press(app, pilot, "j")
         assert "✗ gone" in screen_text(app)
         assert "the run was removed" not in screen_text(app)

@@ -19,7 +19,19 @@ from tests.tui.fake_query import FakeQuery
 
 STEPS = 100
 SIZES = ((10, 3), (59, 15), (60, 16), (80, 24), (100, 30), (150, 50), (300, 80), (500, 120))
-OF_THE_APP = {"palette", "search", "note", "export", "copy_link", "help", "back", "quit", "leave", "suspend"}
+OF_THE_APP = {
+    "palette",
+    "search",
+    "note",
+    "export",
+    "copy_link",
+    "help",
+    "back",
+    "quit",
+    "leave",
+    "suspend",
+    "draw_anew",
+}
 DECIDING = {"flag", "dismiss", "undo"}
 LINES = ("", "505", "conv1", "class", "f3", "[", "nonsense", "\x1b[31m", "!b", "screen", "9" * 30)
 HOSTILE = ("cat", "\x1b]0;x\x07dog", "[b]bird[/]", "=1+1", "fi‮sh")

@@ -113,6 +113,11 @@ def test_a_link_to_an_incident_opens_it_when_the_detectors_have_answered(faults:
         (["--layer", "fc", "--filter", "99"], "Layers", "there is no filter 99: the layer has 10, this is 9"),
         (["--class", "17"], "Validation", "there is no class 17: this is 9"),
         (["--class", "cat"], "Triage", "there is no class cat"),
+        (
+            ["--at", "999999", "--class", "17", "--layer", "layer3.0.conv7"],
+            "Validation",
+            "; no layer layer3.0.conv7: layer3.0; no class 17: 9",
+        ),
         (["--image", "5000"], "Image", "there is no image 5,000: this is 999, the nearest"),
         (["--list", "worst"], "Gallery", "there is no list worst; give always-wrong, hard"),
         (["--screen", "layer"], "Layers", "there is no screen layer: this is Layers"),

@@ -55,6 +55,32 @@ def test_what_was_written_bit_by_bit_is_what_is_painted_whole(sample_run: Path, 
         assert grid.looks() == painted_whole(terminal).looks()
 
 
+COVERS = {"nothing": "", "help": "?", "a line that is typed": ":lay"}
+
+
+@pytest.mark.parametrize("cover", COVERS)
+def test_what_strayed_onto_the_screen_goes_when_it_is_drawn_anew(sample_run: Path, cover: str) -> None:
+    with Terminal([sys.executable, "-m", "dtui", str(sample_run)], WIDTH, HEIGHT) as terminal:
+        terminal.until("to review")
+        terminal.until_quiet()
+        if COVERS[cover]:
+            terminal.press(COVERS[cover])
+        grid = painted_whole(terminal)
+        whole = grid.looks()
+        for y in range(1, HEIGHT + 1):
+            grid.feed(f"\x1b[{y};{2 * y}H\x1b[0;7mBroadcast message\x1b[m")
+        assert grid.looks() != whole
+        grid.feed(terminal.press("\x0c").decode())
+        assert grid.looks() == whole
+
+
+def test_the_mouse_is_left_alone_where_it_would_hold_the_key_esc(sample_run: Path) -> None:
+    """GNU screen, which names itself in STY, passes Esc on only with the next key while the mouse is on."""
+    for name, is_on in (("", True), ("4711.pts-0.host", False)):
+        with Terminal([sys.executable, "-m", "dtui", str(sample_run)], WIDTH, HEIGHT, STY=name) as terminal:
+            assert (b"\x1b[?1000h" in terminal.until("Error|1049h.*25l")) is is_on
+
+
 def painted_whole(terminal: Terminal) -> TerminalGrid:
     """Have all of a screen painted, as after a change of its size; return what stands on it."""
     for width in (WIDTH + 1, WIDTH):

@@ -207,7 +207,7 @@ def test_a_file_without_a_name_any_more_is_written_through(tmp_path: Path) -> No
     [
         ("", "the name of the file to write is empty; give a file, or - for standard output"),
         (".", r"\.: a folder; give the name of a file in it"),
-        ("missing/out.html", "cannot be written, there is no folder .*missing; make it first"),
+        ("missing/out.html", "cannot be written, make its folder first: there is no .*missing"),
         ("file/out.html", "cannot be written"),
         ("x" * 300, "File name too long"),
     ],

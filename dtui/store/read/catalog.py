@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from dtui.dataclass_on_use import dataclass
-from dtui.errors import RunDamagedError
+from dtui.errors import RunRemovedError
 from dtui.model import BoolArray, IntArray
 from dtui.store.disk.atomic_files import list_folder
 from dtui.store.disk.journal import Frame, JournalScanner
@@ -249,7 +249,7 @@ class Catalog:
             return list_folder(self._run / folder)
         except FileNotFoundError:
             if not self._run.is_dir():
-                raise RunDamagedError(f"{self._run}: the run was removed while it was read; open another") from None
+                raise RunRemovedError(f"{self._run}: the run was removed while it was read; open another") from None
         except NotADirectoryError as error:
             faults.append(f"{error.filename}: {error.strerror}; what it holds is left out")
         return []

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from dtui.errors import RunDamagedError, RunReplacedError
+from dtui.errors import RunRemovedError, RunReplacedError
 from dtui.model import Gap, ImageSet, RunStatus, Trigger
 from dtui.model.findings.kept_weights import WeightsAt
 from dtui.model.findings.nonfinite import BrokenGradients, LookPlan
@@ -224,7 +224,7 @@ class FolderSurroundings(Surroundings):
         found = []
         for folder in (self._path, *(self._path / name for name in _WATCHED_FOLDERS)):
             if folder == self._path and not folder.is_dir():
-                raise RunDamagedError(f"{self._path}: the run was removed while it was read; open another")
+                raise RunRemovedError(f"{self._path}: the run was removed while it was read; open another")
             try:
                 entries = list(folder.iterdir()) if folder == self._path else list_folder(folder)
             except (FileNotFoundError, NotADirectoryError):

@@ -124,7 +124,11 @@ class KeyBar(Pane):
         after = [item for item in BAR_AFTER if scene.pane.is_searchable or item[0] != ("search",)]
         own = scene.asked(scene.pane, lambda pane, scene: pane.keys(scene)) or ()
         told = {id_ for ids, _ in own for id_ in ids}
-        about_incidents = BAR_BETWEEN if scene.pane.needs_records else ()
+        is_other = any(
+            "entry_next" in ids and "incident" not in words for ids, words in own
+        )  # n is about something else
+        has_incidents = scene.pane.needs_records and not is_other
+        about_incidents = BAR_BETWEEN if has_incidents else ()
         first, between = ([item for item in part if told.isdisjoint(item[0])] for part in (BAR, about_incidents))
         items = (*first, *own[:1], *between, *own[1:], *after)
         judging = scene.view.info.judging

@@ -11,9 +11,10 @@ from dtui.number_text import counted
 from dtui.safe_text import safe
 from dtui.tui.panes.entry_detail import EvidenceQuestion
 from dtui.tui.panes.rows import ListPane
-from dtui.tui.renderables.panes.message import MessagePicture
-from dtui.tui.renderables.panes.triage import TITLE, TriagePicture, words_of
+from dtui.tui.renderables.panes.message import MessagePicture, wrap
+from dtui.tui.renderables.panes.triage import FOOTER_INDENT, TITLE, TriagePicture, words_of
 from dtui.tui.renderables.parts.picture import Picture
+from dtui.tui.state.actions import BarItem
 from dtui.tui.state.numbers import Numbers
 from dtui.tui.state.pane import Scene, Shows
 from dtui.tui.state.questions import Question
@@ -30,20 +31,24 @@ class Triage(ListPane):
     name = "triage"
     title = TITLE
     has_time = False
+    lists_entries = True
     bar = (
         (("fold_toggle",), "go there"),
         (("inside",), "its images"),
         (("note",), "note"),
         (("mark",), "mark"),
         (("undo",), "undo"),
-        (("listing",), "anomalies"),
     )
+
+    def keys(self, scene: Scene) -> Sequence[BarItem]:
+        """Return them, with what L lists."""
+        return *self.bar, (("listing",), "anomalies" if scene.selection.listing == INCIDENTS else "incidents")
 
     # --- what it shows
 
     def needed(self, scene: Scene) -> int:
         """Return the rows of all entries."""
-        return 1 + len(scene.entries) + self._below(scene)
+        return 1 + len(scene.entries) + sum(map(len, self._footer(scene))) + bool(self._reason(scene))
 
     def wanted(self, scene: Scene) -> Iterator[Question[Any]]:
         """Ask for what shows the incidents on the screen."""
@@ -69,7 +74,7 @@ class Triage(ListPane):
             scene.view.classes,
             {id_: found.series[0] for id_, found in evidence.items() if found.series},
             title=self._counts(scene),
-            footer=self._footer(scene)[: self._footers(scene)],
+            footer=self._shown_footer(scene),
             reason=self._reason(scene),
         )
 
@@ -79,14 +84,14 @@ class Triage(ListPane):
         known = info.reason if info.status is RunStatus.CRASHED else ""
         return f"the training crashed: {safe(known, 300)}" if known else ""
 
-    def _below(self, scene: Scene) -> int:
-        """Return the rows below the entries."""
-        return len(self._footer(scene)) + bool(self._reason(scene))
-
-    def _footers(self, scene: Scene) -> int:
-        """Return the quiet lines that are shown: in a low pane, only those that take no entry's place."""
-        room, wanted = self.height(scene) - 1 - bool(self._reason(scene)), len(self._footer(scene))
-        return wanted if room >= LEAST_ROOM else max(0, min(wanted, room - len(scene.entries)))
+    def _shown_footer(self, scene: Scene) -> tuple[str, ...]:
+        """Return the quiet lines that are shown: in a low pane, only sentences that take no entry's place."""
+        room, shown = self.height(scene) - 1 - bool(self._reason(scene)), tuple[str, ...]()
+        for lines in self._footer(scene):
+            if room < LEAST_ROOM and len(scene.entries) + len(shown) + len(lines) > room:
+                break
+            shown += lines
+        return shown
 
     def _counts(self, scene: Scene) -> str:
         entries, listing = scene.entries, scene.selection.listing
@@ -102,15 +107,16 @@ class Triage(ListPane):
         rows = f" in {counted(len(entries), 'row')}" if len(entries) < found else ""
         return f"{words}{rows}: {', '.join(said)}"
 
-    def _footer(self, scene: Scene) -> tuple[str, ...]:
-        """Return quiet lines: what else is there, and what could not be judged."""
+    def _footer(self, scene: Scene) -> tuple[tuple[str, ...], ...]:
+        """Return quiet sentences, each as lines: what else is there, and what could not be judged."""
         lines = []
         if scene.selection.listing == INCIDENTS and scene.view.anomalies:
             lines.append(
                 f"{counted(len(scene.view.anomalies), 'anomaly', 'anomalies')} by the paper's rules: L lists them"
             )
         lines += [said for said in without_entries(scene)[-1:] if scene.entries and said != NONE_FOUND]
-        return tuple(line for line in lines if not line.startswith("searching"))
+        room = max(1, scene.size[0] - FOOTER_INDENT - 1)
+        return tuple(tuple(wrap(safe(line, 400), room)) for line in lines if not line.startswith("searching"))
 
     def _nothing(self, scene: Scene) -> tuple[str, str]:
         info, listing = scene.view.info, scene.selection.listing
@@ -131,7 +137,7 @@ class Triage(ListPane):
 
     def shown(self, scene: Scene) -> int:
         """Return the rows that are visible at once."""
-        return max(1, self.height(scene) - 1 - self._footers(scene) - bool(self._reason(scene)))
+        return max(1, self.height(scene) - 1 - len(self._shown_footer(scene)) - bool(self._reason(scene)))
 
     def select(self, scene: Scene, row: int) -> Selection:
         """Return the selection on an entry, with the crosshair, the layer and the class that it names."""

@@ -45,6 +45,7 @@ KEY_NAMES = {
     "ctrl+p": "^p",
     "ctrl+c": "^c",
     "ctrl+z": "^z",
+    "ctrl+l": "^l",
 }
 
 SHOWN = "What is shown"
@@ -147,6 +148,9 @@ COMMON: tuple[Action, ...] = (
     Action("quit", ("q",), "quit", "Go back; at the top, leave.", "Everything else"),
     Action("leave", ("ctrl+c",), "leave", "Close what lies over the data; else leave at once.", "Everything else"),
     Action("suspend", ("ctrl+z",), "suspend", "Go to the shell; its fg comes back.", "Everything else"),
+    Action(
+        "draw_anew", ("ctrl+l",), "draw anew", "Draw the whole screen, over what strayed onto it.", "Everything else"
+    ),
 )
 
 BarItem = tuple[tuple[str, ...], str]

@@ -62,6 +62,7 @@ class Pane:
     """What it is the first place to look at for."""
     has_time: ClassVar[bool] = True
     """Whether its columns are those of the time axis."""
+    lists_entries: ClassVar[bool] = False  # whether it says which entries are reviewed
     leads: ClassVar[str] = ""
     """The part of a link that leads to its screen where the link names none."""
 

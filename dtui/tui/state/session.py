@@ -202,7 +202,7 @@ class Session(Going, Waiting):
         """Return a message about a change that is not visible otherwise."""
         settings = self.selection.anomaly_settings
         if self.selection.listing != before.listing:
-            return f"review of {self.selection.listing}; L goes back"
+            return "" if self.scene.pane.lists_entries else f"review of {self.selection.listing}; L goes back"
         if self.selection.run not in (None, before.run, self.view.path):
             return f"opening {safe(PurePath(str(self.selection.run)).stem)} …"
         if settings != before.anomaly_settings:

@@ -31,7 +31,7 @@ from dtui.tui.terminal.input_bytes import InputBytes
 from dtui.tui.terminal.input_events import KNOWN_VERSIONS, InputEvents
 from dtui.tui.terminal.releases import version
 from dtui.tui.terminal.signals import Signals
-from dtui.tui.terminal.tty import STALLED_SECONDS, Tty, is_plain
+from dtui.tui.terminal.tty import STALLED_SECONDS, Tty, holds_escape, is_plain
 
 LOG = logging.getLogger(__name__)
 MOST_WRITES = 30
@@ -78,6 +78,7 @@ class TerminalDriver(Driver):
         plain = is_plain(os.environ)
         self._asks = not plain and os.environ.get("TERM_PROGRAM") != "Apple_Terminal"
         kitty = not plain and not constants.DISABLE_KITTY_KEY
+        mouse = mouse and not holds_escape(os.environ)
         self._tty = Tty(sys.__stdin__.fileno(), output.fileno(), mouse=mouse, kitty=kitty)
         self._size = size or self._tty.size()
         self._signals = Signals(self._react, lambda: self._tty.reset(STALLED_SECONDS))

@@ -35,6 +35,14 @@ def is_plain(environment: Mapping[str, str]) -> bool:
     return environment.get("TERM", "").startswith(("linux", "vt", "cons", "ansi", "sun"))
 
 
+def holds_escape(environment: Mapping[str, str]) -> bool:
+    """Whether the terminal holds the key Esc until the next key while the mouse is on.
+
+    GNU screen does: it waits for the rest of a report of the mouse. The two then come as one key with Alt.
+    """
+    return bool(environment.get("STY"))
+
+
 def setting(mouse: bool, kitty: bool) -> str:
     """Return the sequences that set the modes of the TUI."""
     mice = "".join(map(_ON.format, _MOUSE_ON)) if mouse else ""

@@ -294,7 +294,7 @@ def test_a_folder_lists_packed_runs_beside_the_others(ended: Recording, out: Pat
     ("name", "error", "line"),
     [
         ("one", UsageError, r"one: a packed run is one file whose name ends in \.h5; say .*one\.h5"),
-        ("missing/one.h5", OutputError, "there is no folder .*missing; make it first"),
+        ("missing/one.h5", OutputError, "make its folder first: there is no .*missing"),
         ("", OutputError, "a folder; give the name of a file in it"),
         ("there.h5", RunExistsError, "something is there already; choose another name, or replace it with --force"),
         ("../run.dtui/one.h5", UsageError, "inside the run itself"),

@@ -20,6 +20,7 @@ from dtui.tui.renderables.parts.sparkline import sparkline
 
 TITLE = "Triage"
 STATUS_WIDTH = 9
+FOOTER_INDENT = 3
 EVIDENCE_WIDTH = 21
 WIDE = 110
 """From this width on the evidence has a column of its own."""
@@ -66,7 +67,7 @@ class TriagePicture(Picture):
         for y, entry in enumerate(shown, 1):
             self._draw_row(cells, frame, entry, y, at_width)
         for y, (line, colour) in enumerate(footer, 1 + len(shown)):
-            cells.text(3, y, line, colour, limit=max(0, frame.width - 4))
+            cells.text(FOOTER_INDENT, y, line, colour, limit=max(0, frame.width - FOOTER_INDENT - 1))
         draw_thumb(cells, frame, self.top, len(shown), len(self.entries), column=frame.width - 1)
         return cells
 

@@ -16,8 +16,8 @@ from dtui.tui.state.review.entry_steps import entry_at, select_entry
 from dtui.tui.state.selection import Selection
 
 
-def follow(scene: Scene, link: Link) -> tuple[Selection, tuple[str, ...]]:
-    """Return the selection on a link's place, or on the nearest, and what is not there.
+def follow(scene: Scene, link: Link) -> tuple[Selection, str]:
+    """Return the selection on a link's place, or on the nearest, and a line on what is not there: "" for nothing.
 
     The incident of a link, or at its iteration, is selected with all that it names, if it is known already.
     """
@@ -41,7 +41,17 @@ def follow(scene: Scene, link: Link) -> tuple[Selection, tuple[str, ...]]:
     if link.zoom is not None:
         first, stop = map(float, link.zoom)
         scene = scene.at(to_iteration(scene.at(scene.selection.changed(window=(first, stop))), scene.selection.cursor))
-    return scene.selection, tuple(said)
+    return scene.selection, told(said)
+
+
+def told(said: Sequence[str]) -> str:
+    """Return sentences as one line: several are said shortly, so that all fit in a row."""
+    if len(said) < 2:
+        return "".join(said)
+    short = "; ".join(said)
+    for words, fewer in (("there is no ", "no "), (": this is ", ": "), ("nothing was recorded at", "no record at")):
+        short = short.replace(words, fewer)
+    return short
 
 
 def entry_of(scene: Scene, link: Link) -> Entry | None:

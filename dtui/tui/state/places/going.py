@@ -100,7 +100,7 @@ class Going(ABC):
     def _follow(self, link: Link) -> None:
         selection, said = follow(self.scene, link)
         self.settle(selection)
-        self.message = "; ".join(said)
+        self.message = said
 
     def follow_to_entry(self) -> None:
         """Select the incident of a link when the detectors have answered, unless a person has acted since.
