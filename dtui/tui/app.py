@@ -250,11 +250,6 @@ class DtuiApp(AskingApp):
 
     # --- painting
 
-    def action_draw_anew(self) -> None:
-        """Write every cell: something else, such as a message to all users, has written on the terminal."""
-        forget_shown(self)
-        self.refresh()
-
     def paint(self) -> None:
         """Ask for missing data and show the data at hand, once whatever waits now has been taken: keys, answers.
 

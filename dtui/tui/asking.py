@@ -17,6 +17,7 @@ from dtui.errors import DtuiError
 from dtui.safe_text import safe
 from dtui.tui.terminal.background import BackgroundTold
 from dtui.tui.terminal.capabilities import is_served, log_path
+from dtui.tui.terminal.textual_patch import forget_shown
 from dtui.tui.terminal.themes import textual_theme, theme_for
 from dtui.tui.widgets.opening import Opening
 from dtui.tui.widgets.takes_keys import TakesKeys, take_mouse
@@ -101,6 +102,11 @@ class AskingApp(App[None]):
             for opening in self.query(Opening):
                 opening.take_theme(theme)
             self.paint()
+
+    def action_draw_anew(self) -> None:
+        """Write every cell: something else, such as a message to all users, has written on the terminal."""
+        forget_shown(self)
+        self.refresh()
 
     async def on_event(self, event: events.Event) -> None:
         """Have the mouse, and a key or a paste over the panes, taken whole before the next one is looked at."""
