@@ -240,7 +240,7 @@ def test_a_path_is_no_mistyped_command(dtui: Dtui, tmp_path: Path) -> None:
         ("out", r"out: the name has no ending; .*write out\.html, or say which with --format"),
         ("missing/out.html", "make its folder first: there is no .*missing"),
         ("", "the name of the file to write is empty"),
-        ("a\x1b[31m.html/b.html", "there is no folder"),
+        ("a\x1b[31m.html/b.html", "make its folder first"),
     ],
 )
 def test_a_report_tells_what_is_wrong_with_the_name_of_its_file(

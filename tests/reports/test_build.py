@@ -147,7 +147,7 @@ def test_no_run_and_a_path_that_is_none_are_refused(tmp_path: Path) -> None:
 def test_a_place_that_cannot_be_written_is_named(runs: dict[str, FakeQuery], tmp_path: Path) -> None:
     runs["a"] = FakeQuery()
     out = tmp_path / "missing" / "a.html"
-    with pytest.raises(OutputError, match=rf"{re.escape(str(out))}: cannot be written"):
+    with pytest.raises(OutputError, match=rf"a\.html: cannot be written.* {re.escape(str(out.parent))}$"):
         write_report([Path("a")], out, sections=["anomalies"])
 
 

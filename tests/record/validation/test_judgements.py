@@ -384,7 +384,7 @@ def test_an_evaluation_that_was_found_and_looks_like_no_classifiers_is_none(
         with recorder.validation([(images, labels)]):
             if not has_said:
                 recorder._watch.mark_found()
-            model(images)
+            model.eval()(images)
     recorder.close()
     assert len(recorder.store.validations) == has_said
     assert has_said or re.search(f"the model returns {told}, which looks like no class scores", str(caught[0].message))
@@ -397,7 +397,7 @@ def test_of_several_tensors_the_first_counts_where_it_has_a_number_for_each_clas
     recorder.step()
     with recorder.validation([(images, labels)]):
         recorder._watch.mark_found()
-        model(images)
+        model.eval()(images)
     recorder.close()
     assert recorder.store.validations[0].labels.tolist() == [
         int(images[row].flatten()[:3].argmax()) for row in map(int, recorder.store.images.ids)
