@@ -88,7 +88,7 @@ def _sentence(sheet: GridSheet, cells: Sequence[GridCell]) -> str:
     totals = sheet.grid.found.totals
     busiest = int(totals.argmax())
     most = counted(int(totals[busiest]), "filter")
-    return f"{' '.join(said)} Over all incidents layer {sheet.layers[busiest]} has the most, {most}."
+    return f"{' '.join(said)} Over all incidents {_called(sheet.layers[busiest])} has the most, {most}."
 
 
 def _moved(sheet: GridSheet, cell: GridCell) -> str:
@@ -103,7 +103,12 @@ def _moved(sheet: GridSheet, cell: GridCell) -> str:
     count = int(sheet.grid.counts[cell.row, cell.layer])
     among = "" if count == 1 else f", the strongest of {count} there"
     how = f" ({one.sigma:.1f} σ{among})" if one.sigma > 0 else ""
-    return f"{who} ({event.iteration:,}), filter {one.filter} of layer {sheet.layers[cell.layer]} moved most{how}."
+    return f"{who} ({event.iteration:,}), filter {one.filter} of {_called(sheet.layers[cell.layer])} moved most{how}."
+
+
+def _called(layer: str) -> str:
+    """Return the name of a layer, in a sentence where a number alone would be taken for a count."""
+    return f"layer {layer}" if layer[:1].isdecimal() else layer
 
 
 def _detail_words(sheet: GridSheet) -> str:

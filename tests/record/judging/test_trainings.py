@@ -128,7 +128,7 @@ def test_what_it_says_of_itself(segmentation: RunQuery, capsys: pytest.CaptureFi
     assert info.judging.sentence == "an item is right where its IoU is at least 0.5"
     assert info.findings == ()
     shown = said("info", str(segmentation.path))
-    assert "45 of 24 items in 4 groups" in shown
+    assert "45 of 24 items in 3 of 4 groups" in shown
     assert "an item is right where its IoU is at least 0.5" in shown
     assert "group green" in said("incidents", str(segmentation.path))
     told = said("confusion", str(segmentation.path), "--at", "80")

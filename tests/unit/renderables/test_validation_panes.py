@@ -48,7 +48,7 @@ def test_images_are_blue_where_right_and_orange_where_wrong() -> None:
     text = to_text(cells).split("\n")
     assert text[0].startswith(" Images  cat                      10 images × 40 validations   sort error")
     assert text[0].endswith("██ correct  ██ incorrect")
-    assert text[1].startswith("  #17 · val_17")
+    assert text[1].startswith("  image 17, id val_17")
     assert text[2].startswith("  ✗ predicted class 8 87%")
     assert text[3].startswith("  is cat")
     assert text[4].startswith("  wrong 12 of 40")
