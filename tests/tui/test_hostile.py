@@ -130,7 +130,7 @@ TYPED |= {"equals_sign": "=", "comma": ",", "full_stop": "."}
 HARMFUL = ("Cc", "Cf", "Cs", "Co", "Cn")
 _SEQUENCE = re.compile(r"\x1b(\[[0-9;:?<>=]*[ -/]*[@-~]|\].*?(?:\x07|\x1b\\)|.)", re.DOTALL)
 _OURS = re.compile(
-    r"\[[0-9;]*[mH]|\[\?\d+[hl]|\[[<>]?\d*u|\[\?2026\$p"
+    r"\[[0-9;]*[mHC]|\[\?\d+[hl]|\[[<>]?\d*u|\[\?2026\$p"
     r"|\]11;\?\x1b\\|\]22;[a-z-]*\x07|\]52;c;[A-Za-z0-9+/=]*\x07"
 )
 """Colours, places, modes, and questions; the background's colour, the pointer's shape, a copied link."""
