@@ -79,7 +79,9 @@ async def test_the_numbers_of_the_pane_with_the_keyboard_are_written(tmp_path, k
     assert column in rows[0]
 
 
-@pytest.mark.parametrize(("name", "said"), [("a.jpg", "must end in"), ("nowhere/at/all/a.svg", "make its folder first")])
+@pytest.mark.parametrize(
+    ("name", "said"), [("a.jpg", "must end in"), ("nowhere/at/all/a.svg", "make its folder first")]
+)
 async def test_a_place_that_cannot_be_written_is_said(tmp_path, name, said):
     async with running(screen="2") as (app, pilot, _):
         await pilot.press("E")

@@ -150,23 +150,6 @@ def test_a_model_that_was_only_tried_is_not_recorded(process: Process) -> None:
     assert not process.problems
 
 
-def test_the_first_loss_is_kept_of_a_model_at_the_place_of_one_that_was_tried(
-    process: Process, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Python gives freed memory out again: here each module comes to lie where the one before lay."""
-    monkeypatch.setattr(session_module, "id", lambda _: 1, raising=False)
-    process.sgd(small_net())
-    tried = small_net()
-    tried(IMAGES)
-    del tried
-    net = small_net()
-    optimizer = process.sgd(net)
-    expected = loss_of(net).item()
-    net.zero_grad()
-    train(net, optimizer)
-    assert process.losses() == pytest.approx([expected])
-
-
 @pytest.mark.parametrize(("is_training", "has_gradients"), [(False, True), (True, False)])
 def test_what_only_evaluates_the_model_is_not_the_model(
     process: Process, is_training: bool, has_gradients: bool
