@@ -8,6 +8,7 @@ hooks call what wants to know, and leave torch's tables when no update is being 
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable
 from functools import partial
 from types import CodeType, FrameType
@@ -54,12 +55,17 @@ class StepHooks:
 
 def _is_any_in_step() -> bool:
     """Whether any thread of this process is making an update, and may be walking through torch's tables."""
-    for top in sys._current_frames().values():
-        frame: FrameType | None = top
-        while frame is not None:
-            if frame.f_code is STEP:
-                return True
-            frame = frame.f_back
+    tops = sys._current_frames()
+    tops[threading.get_ident()] = sys._getframe(1)  # one that holds its own frame keeps alive what its callers hold
+    return any(_is_in_step(top) for top in tops.values())
+
+
+def _is_in_step(top: FrameType) -> bool:
+    frame: FrameType | None = top
+    while frame is not None:
+        if frame.f_code is STEP:
+            return True
+        frame = frame.f_back
     return False
 
 
