@@ -12,9 +12,10 @@ import pytest
 
 from dtui.model import Record
 from dtui.store import RunReader
+from dtui.store.disk.atomic_files import stamp_of
 from dtui.store.format.schema import RUN_FILE
 from dtui.store.run import life, ownership
-from dtui.store.run.run_file import RunFile, stamp_of
+from dtui.store.run.run_file import RunFile
 from dtui.store.write.run_writer import RunWriter
 from tests.store.builders import make_record
 from tests.store.clock import Clock

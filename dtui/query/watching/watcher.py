@@ -14,10 +14,11 @@ from dtui.query.compare.listing import located, names_run
 from dtui.query.watching.events import Look, Wanted, WatchEvent
 from dtui.query.watching.told import Told
 from dtui.query.watching.watched_run import WatchedRun
+from dtui.store.disk.atomic_files import stamp_of
 from dtui.store.format.schema import RUN_FILE
 from dtui.store.run.life import meet
 from dtui.store.run.list_runs import find_runs
-from dtui.store.run.run_file import RunFile, stamp_of
+from dtui.store.run.run_file import RunFile
 
 MOST_FOLLOWED = 64
 """Runs of a folder that are followed at once: each takes memory for the size of its network."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from dtui.errors import RunDamagedError
-from dtui.store.disk.atomic_files import list_folder
+from dtui.store.disk.atomic_files import list_folder, stamp_of
 from dtui.store.disk.journal import JournalScanner
 from dtui.store.disk.seal import verify_seal
 from dtui.store.format.frames import FRAME_HEADER, frame_fields
@@ -28,7 +28,7 @@ from dtui.store.format.schema import (
     parse_part_name,
 )
 from dtui.store.read.part_cache import OpenParts
-from dtui.store.run.run_file import RunFile, RunFileWatch, stamp_of
+from dtui.store.run.run_file import RunFile, RunFileWatch
 from dtui.store.run.turns import highest_turn, last_claim
 
 _MOST_REMEMBERED = 65_536

@@ -229,3 +229,12 @@ def one_line(error: Exception, run: Path) -> str:
     if isinstance(error, DtuiError) or not isinstance(error, OSError) or not error.strerror:
         return str(error)
     return f"{error.filename or run}: {error.strerror}; check the disk and your right to write there"
+
+
+def stamp_of(path: Path) -> tuple[int, int, int] | None:
+    """Return a value that changes whenever a file is replaced, None if it does not exist."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_ino, stat.st_mtime_ns, stat.st_size

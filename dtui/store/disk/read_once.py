@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from dtui.store.disk.atomic_files import stamp_of
 from dtui.store.disk.seal import verify_seal
 
 
@@ -20,14 +21,14 @@ class ReadOnce:
             others: Names of other files, each with what reads it in the folder, and raises an OSError if it is damaged.
         """
         self._folder, self._others = folder, others
-        self._stamps = {name: _stamp(folder / name) for name in (*sealed, *others)}
+        self._stamps = {name: stamp_of(folder / name) for name in (*sealed, *others)}
         self._faults: dict[str, str] = {}
 
     def faults(self) -> tuple[str, ...]:
         """Return a line for each file that was cut, damaged or removed since."""
         for name, before in self._stamps.items():
             path = self._folder / name
-            now = _stamp(path)
+            now = stamp_of(path)
             if now == before:
                 continue
             self._stamps[name] = now
@@ -37,11 +38,3 @@ class ReadOnce:
             except OSError:
                 self._faults[name] = f"{path}: was damaged while it was open; restore it from a copy"
         return tuple(self._faults.values())
-
-
-def _stamp(path: Path) -> tuple[int, int, int] | None:
-    try:
-        stat = path.stat()
-    except OSError:
-        return None
-    return stat.st_ino, stat.st_mtime_ns, stat.st_size

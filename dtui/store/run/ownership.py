@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from dtui.errors import RunExistsError
+from dtui.store.disk.atomic_files import stamp_of
 from dtui.store.disk.run_folder import Place
 from dtui.store.format.schema import RUN_FILE
-from dtui.store.run.run_file import Process, RunFile, stamp_of, touch_heartbeat
+from dtui.store.run.run_file import Process, RunFile, touch_heartbeat
 from dtui.store.run.turns import highest_turn, last_claim
 
 

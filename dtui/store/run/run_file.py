@@ -16,7 +16,7 @@ from pathlib import Path
 from dtui.dataclass_on_use import dataclass
 from dtui.errors import RunDamagedError
 from dtui.model import RunStatus
-from dtui.store.disk.atomic_files import open_again, open_plain, write_whole
+from dtui.store.disk.atomic_files import open_again, open_plain, stamp_of, write_whole
 from dtui.store.disk.json_lines import check_of
 from dtui.store.format.contents import FORMAT_VERSION, OLDEST_FORMAT, is_known_format
 from dtui.store.format.joins import Join
@@ -197,15 +197,6 @@ class RunFileWatch:
         except OSError:
             pass
         return self._joins
-
-
-def stamp_of(path: Path) -> tuple[int, int, int] | None:
-    """Return a value that changes whenever a file is replaced, None if it does not exist."""
-    try:
-        stat = path.stat()
-    except OSError:
-        return None
-    return stat.st_ino, stat.st_mtime_ns, stat.st_size
 
 
 def touch_heartbeat(folder: Path) -> None:

@@ -16,7 +16,7 @@ from dtui.model import Gap, ImageSet, RunStatus, Trigger
 from dtui.model.findings.kept_weights import WeightsAt
 from dtui.model.findings.nonfinite import BrokenGradients, LookPlan
 from dtui.model.scalars import Points
-from dtui.store.disk.atomic_files import list_folder
+from dtui.store.disk.atomic_files import list_folder, stamp_of
 from dtui.store.disk.json_lines import LineTail, read_lines
 from dtui.store.disk.read_once import ReadOnce
 from dtui.store.format.flight_lines import parse_trigger, weights_in
@@ -43,7 +43,7 @@ from dtui.store.run.decisions import Triage
 from dtui.store.run.life import Life
 from dtui.store.run.logged_values import LoggedValues
 from dtui.store.run.opening import OpenedRun, OpenImages
-from dtui.store.run.run_file import RunFile, stamp_of
+from dtui.store.run.run_file import RunFile
 
 T = TypeVar("T")
 

@@ -14,13 +14,13 @@ from pathlib import Path
 from dtui.dataclass_on_use import dataclass
 from dtui.errors import RunDamagedError, RunNotFoundError, UsageError
 from dtui.model import RunStatus
-from dtui.store.disk.atomic_files import open_plain, write_whole
+from dtui.store.disk.atomic_files import open_plain, stamp_of, write_whole
 from dtui.store.disk.json_lines import check_of
 from dtui.store.format.contents import require_format
 from dtui.store.format.schema import STOP_FILE
 from dtui.store.run.life import Life
 from dtui.store.run.opening import find_directory
-from dtui.store.run.run_file import RunFile, stamp_of
+from dtui.store.run.run_file import RunFile
 from dtui.store.run.turns import highest_turn
 
 _LARGEST_REQUEST = 4096

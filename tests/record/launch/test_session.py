@@ -188,10 +188,14 @@ def test_an_evaluation_before_the_first_update_is_no_training(process: Process, 
 # --- from one training to the next
 
 
-def test_another_model_that_is_trained_for_long_is_the_next_training(
-    process: Process, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another model is taken for the next training after three updates."""
     monkeypatch.setattr(session_module, "FOREIGN", 3)
+
+
+@pytest.mark.usefixtures("soon")
+def test_another_model_that_is_trained_for_long_is_the_next_training(process: Process) -> None:
     first, second = small_net(), small_net(4)
     of_first = process.sgd(first)
     train(first, of_first, updates=2)
@@ -200,10 +204,8 @@ def test_another_model_that_is_trained_for_long_is_the_next_training(
     assert process.records() == [2, 2]
 
 
-def test_another_model_that_is_trained_now_and_then_ends_nothing(
-    process: Process, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(session_module, "FOREIGN", 3)
+@pytest.mark.usefixtures("soon")
+def test_another_model_that_is_trained_now_and_then_ends_nothing(process: Process) -> None:
     first, second = small_net(), small_net(4)
     of_first = process.sgd(first)
     train(first, of_first)

@@ -110,23 +110,22 @@ def test_what_something_else_was_written_over_is_written_again() -> None:
     assert again.written == 3
 
 
-def test_a_cell_that_changes_is_written_alone() -> None:
+@pytest.mark.parametrize(
+    ("before", "after", "expected", "count"),
+    [
+        ("all of this stays, but for 1 digit", "all of this stays, but for 2 digit", "\x1b[2;28H2", 1),
+        # few cells between are written rather than jumped over
+        ("1,200 of 1,300 and 1,400,000", "2,201 of 1,300 and 1,400,001", "\x1b[2;1H2,201\x1b[22C1", 6),
+    ],
+)
+def test_only_what_changes_is_written(before: str, after: str, expected: str, count: int) -> None:
     cells, shown, output = Cells(60, 3, DARK), Shown(60, 3), Output()
-    cells.text(0, 1, "all of this stays, but for 1 digit")
+    cells.text(0, 1, before)
     write_cells(whole(cells), output, shown)
-    cells.text(27, 1, "2")
+    cells.text(0, 1, after)
     written = write_cells(whole(cells), output, shown)
-    assert written.endswith("m\x1b[2;28H2\x1b[0m")
-    assert TerminalGrid(60, 3).feed(written).written == 1
-
-
-def test_few_cells_between_are_written_rather_than_jumped_over() -> None:
-    cells, shown, output = Cells(30, 1, DARK), Shown(30, 1), Output()
-    cells.text(0, 0, "1,200 of 1,300 and 1,400,000")
-    write_cells(whole(cells), output, shown)
-    cells.text(0, 0, "2,201 of 1,300 and 1,400,001")
-    written = write_cells(whole(cells), output, shown)
-    assert written.endswith("m\x1b[1;1H2,201\x1b[22C1\x1b[0m")
+    assert written.endswith(f"m{expected}\x1b[0m")
+    assert TerminalGrid(60, 3).feed(written).written == count
 
 
 @pytest.mark.parametrize("mode", [ColorMode.TRUECOLOR, ColorMode.PALETTE_256])
