@@ -1,4 +1,4 @@
-"""The first screen of the last time: at once on the terminal, harmless, and never that of another run, look or state."""
+"""The first screen of the last time: on the terminal at once, harmless, never that of another run, look or state."""
 
 from __future__ import annotations
 
