@@ -136,8 +136,7 @@ class DtuiApp(ReopeningApp):
         """Open the run: the first paint is out."""
         self.screen.call_later(is_painted, self.screen)  # behind what its widgets have said by now
         share_one_heap()
-        self.show_last()
-        self.loader.start()
+        self.loader.start(partial(self.find_last, self.sight))
 
     def on_unmount(self) -> None:
         """Close the run."""

@@ -78,13 +78,14 @@ class LastScreen:
     """A screen that was kept.
 
     Attributes:
+        sight: What it depends on.
         text: Escape sequences and glyphs that write it, whatever the terminal shows.
     """
 
     def __init__(self, sight: Sight, text: str, cells: bytes) -> None:
         """Take what was found for a sight."""
-        self.text = text
-        self._sight, self._cells = sight, cells
+        self.sight, self.text = sight, text
+        self._cells = cells
 
     def shown(self) -> Shown:
         """Return what the terminal shows when it is written. NumPy is imported only now."""
@@ -94,7 +95,7 @@ class LastScreen:
         from dtui.tui.renderables.canvas.output import ColorMode, Output
         from dtui.tui.renderables.canvas.writing import Shown
 
-        _, columns, rows, theme, mode, is_ascii, _ = self._sight
+        _, columns, rows, theme, mode, is_ascii, _ = self.sight
         cells, at = Cells(columns, rows, theme), 0
         for name, kind in _ARRAYS.items():
             array = np.frombuffer(self._cells, kind, columns * rows, at)

@@ -52,8 +52,7 @@ class Loader:
             path: The run.
             post: Called in the loader's thread with every event; must be thread-safe.
             open_: Opens the run, in the loader's thread.
-            places: Runs and folders to list; none for the folder of the run. If `path` cannot be opened, the first of
-                these runs that can is.
+            places: Runs and folders to list, none for the folder of the run; the first that opens, if `path` does not.
             begin: Makes what shows the run, in the loader's thread; None to have it made elsewhere.
         """
         self._path, self._tell, self._open, self._places = path, post, open_, tuple(places)
@@ -76,9 +75,10 @@ class Loader:
 
     # --- called from the app's thread
 
-    def start(self) -> None:
-        """Open the run."""
+    def start(self, first: Callable[[], None] = lambda: None) -> None:
+        """Open the run, behind something else that is done in the loader's thread."""
         self._thread.start()
+        self._submit(first, "keep")
         self._submit(self._open_run, "open")
 
     def ask(self, questions: Iterable[Question[Any]], revision: int) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from textual import events
 
 from dtui.tui.asking import AskingApp
-from dtui.tui.last_screen import Sight, find_last, keep_last
+from dtui.tui.last_screen import LastScreen, Sight, find_last, keep_last
 from dtui.tui.terminal.capabilities import is_served, needs_ascii
 from dtui.tui.terminal.textual_patch import is_known, write_screen
 
@@ -46,18 +46,23 @@ class ReopeningApp(AskingApp):
         """Whether only ASCII may be written."""
         return self._wishes[1] or needs_ascii(os.environ, getattr(sys.__stderr__, "encoding", None))
 
-    def _sight(self) -> Sight | None:
-        """Return what the first screen depends on; None where it is not kept."""
+    @property
+    def sight(self) -> Sight | None:
+        """What the first screen depends on; None where it is not kept."""
         if not self.is_plain or not is_known() or self.is_headless or is_served(os.environ):
             return None
         mode, _, is_slow = self._wishes
         return Sight(self.path, *self.size, self.theme_shown, mode, self.writes_ascii, is_slow)
 
-    def show_last(self) -> None:
-        """Show the screen of the last time, if nothing has changed since; what can be read of it can be acted on."""
-        sight = self._sight() if self.session is None else None
+    def find_last(self, sight: Sight | None) -> None:
+        """Find the screen of the last time, in the loader's thread: a disk may be slow, or hang."""
         last = None if sight is None else find_last(sight)
         if last is not None:
+            self.call_later(self._show_last, last)
+
+    def _show_last(self, last: LastScreen) -> None:
+        """Show the screen of the last time; what can be read of it can be acted on."""
+        if self.session is None and self.sight == last.sight:
             write_screen(self, last.text, last.shown)
             self.is_seen = True
 
@@ -66,7 +71,7 @@ class ReopeningApp(AskingApp):
         self.call_later(self.call_later, self._keep_last)
 
     def _keep_last(self) -> None:
-        session, screen, sight, output = self.session, self.data_screen, self._sight(), self._output
+        session, screen, sight, output = self.session, self.data_screen, self.sight, self._output
         if session is None or screen is None or sight is None or output is None:
             return
         settled, self._settled = self._settled, screen.board.cells
