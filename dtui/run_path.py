@@ -1,4 +1,7 @@
-"""Names the folder of a run: only this module knows the suffix `.dtui`, how a path is told elsewhere, and near ones."""
+"""Names the folder of a run, and the cache in it: how a path is told elsewhere, and near ones.
+
+Only this module knows the suffix `.dtui`.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ import os
 from pathlib import Path
 
 SUFFIX = ".dtui"
+CACHE_FILE = "findings.h5"
+"""In the folder of a run: answers that a viewer keeps. It says nothing new of the run, and may come and go."""
 
 
 def with_suffix(path: str | Path) -> Path:

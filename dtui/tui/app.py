@@ -7,9 +7,8 @@ rest together with the run.
 from __future__ import annotations
 
 import logging
-import os
-import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -19,14 +18,14 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from dtui.errors import DtuiError, TerminalError
-from dtui.tui.asking import AskingApp
 from dtui.tui.events import Answered, Decided, Event, Failed, Opened, Quiet, Several
 from dtui.tui.loader import Loader
 from dtui.tui.opening import Open, open_query
-from dtui.tui.terminal.capabilities import log_path, needs_ascii
+from dtui.tui.reopening import ReopeningApp
+from dtui.tui.terminal.capabilities import log_path
 from dtui.tui.terminal.driver import MustLeave, driver_class
 from dtui.tui.terminal.memory import collect_from_now_on, share_one_heap
-from dtui.tui.terminal.textual_patch import forget_shown, is_painted, leave_out_toasts
+from dtui.tui.terminal.textual_patch import forget_shown, is_painted, leave_out_unused
 from dtui.tui.terminal.themes import output_for, theme_for
 from dtui.tui.widgets.opening import Opening
 
@@ -54,7 +53,7 @@ LONG_POLLS = 15
 """A run that is not open by then takes long: garbage waits no longer for its first screen."""
 
 
-class DtuiApp(AskingApp):
+class DtuiApp(ReopeningApp):
     """Shows one run."""
 
     TITLE = "dtui"
@@ -104,7 +103,7 @@ class DtuiApp(AskingApp):
             bell: Whether the terminal's bell rings at a new incident of a live run.
         """
         super().__init__(driver_class=driver_class())
-        leave_out_toasts(self)
+        leave_out_unused(self)
         self.path = path
         self.error: DtuiError | None = None
         self.ended_by: int | None = None
@@ -119,6 +118,7 @@ class DtuiApp(AskingApp):
         self.data_screen: DataScreen | None = None
         self._polls, self._is_painting = 0, False
         self._starts_in_list = bool(places) and link is None
+        self.is_plain = table is None and link is None and not places
         self.loader = Loader(path, self._post, open_, places, self._first_session)
 
     def _post(self, event: Event) -> None:
@@ -126,9 +126,7 @@ class DtuiApp(AskingApp):
 
     def compose(self) -> ComposeResult:
         """Show at once the run's name, and that it is being opened."""
-        _, ascii_only, _ = self._wishes
-        is_ascii = ascii_only or needs_ascii(os.environ, getattr(sys.__stderr__, "encoding", None))
-        yield Opening(self.path.name, self.theme_shown, is_ascii=is_ascii)
+        yield Opening(self.path.name, self.theme_shown, partial(forget_shown, self), is_ascii=self.writes_ascii)
 
     def on_mount(self) -> None:
         """Poll the run for new data."""
@@ -138,7 +136,7 @@ class DtuiApp(AskingApp):
         """Open the run: the first paint is out."""
         self.screen.call_later(is_painted, self.screen)  # behind what its widgets have said by now
         share_one_heap()
-        self.loader.start()
+        self.loader.start(partial(self.find_last, self.sight))
 
     def on_unmount(self) -> None:
         """Close the run."""
@@ -217,7 +215,8 @@ class DtuiApp(AskingApp):
         self._paint()
         await self.push_screen(self.data_screen)
         self.call_next(is_painted, self.data_screen)  # behind Textual's own last words on it
-        self.set_timer(SETTLING_SECONDS, self.loader.settle)
+        await self.take_seen()
+        self.set_timer(SETTLING_SECONDS, partial(self.loader.settle, self.keep_last))
 
     def _handle_exception(self, error: Exception) -> None:
         """Leave after an unexpected error with one line about it; the traceback is in the log."""
@@ -303,6 +302,7 @@ class DtuiApp(AskingApp):
         if session is None:
             return
         self.note_key()
+        self.has_acted = True
         choice = session.choice(action)
         if choice is not None:
             self.choose(session, choice)
@@ -338,6 +338,7 @@ class DtuiApp(AskingApp):
             if pressed is not None and not pressed.is_drag:
                 screen.overlay.close()
             return
+        self.has_acted = True
         from dtui.tui.state.mouse import press, turn_wheel
 
         pane = screen.pane_called(used.pane)

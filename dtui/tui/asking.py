@@ -85,8 +85,6 @@ class AskingApp(App[None]):
     theme_shown: Theme
     follows_background: bool
     """Whether the theme is the one for the terminal's background."""
-    pressed = ""
-    """The last key that the screen has no use for."""
 
     def take_theme(self, theme: Theme) -> None:
         """Show everything in the colours of a theme."""
@@ -118,16 +116,6 @@ class AskingApp(App[None]):
             await super().on_event(event)
         elif isinstance(event, events.Paste) or not await self._check_bindings(event.key, priority=True):
             await over.take(event)
-
-    def on_key(self, event: events.Key) -> None:
-        """Remember a key that is pressed before there is a screen."""
-        self.pressed = event.key
-
-    def take_pressed(self, session: Session) -> None:
-        """Go to the screen whose key was pressed while the run was being opened; other keys are about what is seen."""
-        for screen in session.table.screens:
-            if screen.key and screen.key == self.pressed:
-                session.perform(screen.action.id)
 
     def paint(self) -> None:
         """Ask for missing data and show the data at hand."""

@@ -1,8 +1,7 @@
 """The thread that owns the run's files.
 
-It owns the only RunQuery of the TUI, which is opened, asked, refreshed and closed only in this thread (readers are not
-thread-safe). Screens ask with frozen questions. A newer question replaces a waiting one of the same type. Each answer
-names its question.
+It owns the only RunQuery of the TUI, which is opened, asked, refreshed and closed only here (readers are not
+thread-safe). Screens ask with frozen questions; a newer one replaces a waiting one of its type. Answers name theirs.
 """
 
 from __future__ import annotations
@@ -53,8 +52,7 @@ class Loader:
             path: The run.
             post: Called in the loader's thread with every event; must be thread-safe.
             open_: Opens the run, in the loader's thread.
-            places: Runs and folders to list; none for the folder of the run. If `path` cannot be opened, the first of
-                these runs that can is.
+            places: Runs and folders to list, none for the folder of the run; the first that opens, if `path` does not.
             begin: Makes what shows the run, in the loader's thread; None to have it made elsewhere.
         """
         self._path, self._tell, self._open, self._places = path, post, open_, tuple(places)
@@ -73,13 +71,14 @@ class Loader:
         """Of the run's files; and the first one of this run: questions of an earlier one are about another run."""
         self._status: RunStatus | None = None
         self._told, self._held = ToldOnce(), Held()
-        self._keep: Callable[[], None] | None = None
+        self._keep: Callable[[], None] = lambda: None
 
     # --- called from the app's thread
 
-    def start(self) -> None:
-        """Open the run."""
+    def start(self, first: Callable[[], None] = lambda: None) -> None:
+        """Open the run, behind something else that is done in the loader's thread."""
         self._thread.start()
+        self._submit(first, "keep")
         self._submit(self._open_run, "open")
 
     def ask(self, questions: Iterable[Question[Any]], revision: int) -> None:
@@ -105,9 +104,9 @@ class Loader:
             self._draining = True
         self._submit(self._answer_next, "")
 
-    def settle(self) -> None:
-        """Keep what the first screen shows, behind all questions: it is there, and nobody waits."""
-        self._submit(self._settle, "keep")
+    def settle(self, then: Callable[[], None]) -> None:
+        """Keep what the first screen shows, behind all questions, for nobody waits; `then` is called behind that."""
+        self._submit(lambda: self._settle(then), "keep")
 
     def forget(self, kind: type[Question[Any]]) -> None:
         """Forget what was asked, so that the same questions are asked again."""
@@ -157,15 +156,16 @@ class Loader:
             job()
         self._close_run()
 
-    def _settle(self) -> None:
+    def _settle(self, then: Callable[[], None]) -> None:
         if self._wanted:
-            self.settle()
-        elif self._keep is not None:
-            self._keep()
-            self._keep = None
+            self.settle(then)
+            return
+        keep, self._keep = self._keep, lambda: None
+        keep()
+        then()
 
     def _close_run(self) -> None:
-        self._keep = None
+        self._keep = lambda: None
         for one in (self._others, self._query):
             if one is not None:
                 one.close()

@@ -6,18 +6,14 @@ Owns its cache: making the script takes seconds, reading it milliseconds. A dama
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
+from dtui.user_cache import cache_folder, keep, read_kept
 
-def cache_folder() -> Path:
-    """Return the folder for files that dtui can make again."""
-    home = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(home) if Path(home).is_absolute() else Path.home() / ".cache") / "dtui"
+_LARGEST = 64 << 20
 
 
 def vega_bundle(make: Callable[[], str], folder: Path | None = None) -> str:
@@ -32,10 +28,7 @@ def vega_bundle(make: Callable[[], str], folder: Path | None = None) -> str:
 
     Source: dtui.
     """
-    try:
-        folder = folder if folder is not None else cache_folder()
-    except RuntimeError:
-        folder = None
+    folder = folder if folder is not None else cache_folder()
     name = f"vega-embed-{version('vl-convert-python')}.js"
     kept = _read(folder / name) if folder is not None else None
     if kept is not None:
@@ -43,29 +36,14 @@ def vega_bundle(make: Callable[[], str], folder: Path | None = None) -> str:
     script = "(function(){" + make().replace("</script", "<\\/script").replace("<!--", "<\\!--") + "\n})();"
     if folder is not None and "vegaEmbed" in script:  # an answer of something else would stay for ever
         with suppress(OSError):
-            _keep(folder / name, script)
+            keep(folder / name, f"{_checksum(script)}\n{script}".encode())
     return script
 
 
 def _read(path: Path) -> str | None:
     """Return the cached script; None if there is none, or if it has changed since it was written."""
-    try:
-        checksum, _, script = path.read_text(encoding="utf-8").partition("\n")
-    except (OSError, UnicodeDecodeError):
-        return None
+    checksum, _, script = (read_kept(path, _LARGEST) or b"").decode(errors="replace").partition("\n")
     return script if checksum == _checksum(script) else None
-
-
-def _keep(path: Path, script: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(f"{_checksum(script)}\n{script}")
-        Path(temporary).replace(path)
-    except OSError:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def _checksum(script: str) -> str:

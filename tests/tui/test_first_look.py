@@ -122,7 +122,7 @@ def test_the_first_screen_is_kept_once_behind_all_questions(patient: None) -> No
     query.noted.clear()
     opening.loader._jobs.put(lambda: goes_on.wait(PATIENCE_SECONDS) and None)
     for _ in range(2):
-        opening.loader.settle()
+        opening.loader.settle(lambda: None)
     opening.loader.ask([IncidentsQuestion()], session.view.revision + 1)
     goes_on.set()
     assert query.is_kept.wait(PATIENCE_SECONDS)

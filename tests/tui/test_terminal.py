@@ -206,7 +206,7 @@ events = queue.Queue()
 loader = Loader(Path(sys.argv[1]), events.put, begin=lambda view: Session(TABLE, view, 150, 50))
 loader.start()
 session = events.get(timeout=60).session
-loader.settle()
+loader.settle(lambda: None)
 is_kept = threading.Event()
 loader._jobs.put(is_kept.set)
 is_kept.wait(60)

@@ -164,6 +164,7 @@ from enum import StrEnum
 from dtui.dataclass_on_use import dataclass
 from dtui.model import ImageSet, Structure
 from dtui.model.columns import Column
+from dtui.run_path import CACHE_FILE
 from dtui.store.format.contents import FORMAT_1, Contents
 
 RUN_FILE = "run.json"
@@ -172,7 +173,7 @@ STRUCTURE_FILE = "structure.h5"
 IMAGES_FILE = "images.h5"
 GAPS_FILE = "gaps.jsonl"
 TRIGGERS_FILE = "triggers.jsonl"
-FINDINGS_FILE = "findings.h5"
+FINDINGS_FILE = CACHE_FILE
 LOGGED_FILE = "logged.jsonl"
 TRIAGE_FILE = "triage.jsonl"
 WEIGHTS_FILE = "weights.jsonl"

@@ -6,13 +6,14 @@ that changed (Textualize/textual#5625): 338 kB for a step of the crosshair on a 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 from weakref import WeakKeyDictionary
 
 from rich.console import Console
 from textual._compositor import ChopsUpdate, Compositor, CompositorUpdate, LayoutUpdate, ReflowResult
+from textual.app import App
 from textual.geometry import Region, Size
 from textual.screen import Screen
 from textual.strip import Strip
@@ -21,8 +22,6 @@ from textual.widget import Widget
 from dtui.tui.terminal.releases import version
 
 if TYPE_CHECKING:
-    from textual.app import App
-
     from dtui.tui.renderables.canvas.cells import CellRow
     from dtui.tui.renderables.canvas.output import Output
     from dtui.tui.renderables.canvas.writing import Placed, Shown
@@ -44,10 +43,11 @@ def install() -> bool:
     ChopsUpdate.render_segments = render_segments  # type: ignore[method-assign, assignment]
     LayoutUpdate.render_segments = render_whole  # type: ignore[method-assign, assignment]
     Compositor.reflow = reflow  # type: ignore[method-assign, assignment]
+    App._display = display_changes  # type: ignore[method-assign, assignment]
     return True
 
 
-_reflow = Compositor.reflow
+_display, _reflow = App._display, Compositor.reflow
 _laid_out: WeakKeyDictionary[Compositor, Any] = WeakKeyDictionary()
 """Where each widget was when the screen was laid out last."""
 
@@ -82,11 +82,52 @@ def _has_cells(strip: object) -> TypeGuard[CellsStrip]:
 
 _shown: WeakKeyDictionary[Console, Shown] = WeakKeyDictionary()
 """What each app's terminal shows."""
+_written: WeakKeyDictionary[Console, Callable[[], Shown]] = WeakKeyDictionary()
+"""What was written with `write_screen` and nothing over it; what it shows is asked for when that is needed."""
 
 
 def forget_shown(app: App[Any]) -> None:
     """Something else has written on an app's terminal, or it has another size: nothing that it shows is known."""
     _shown.pop(app.console, None)
+    _written.pop(app.console, None)
+
+
+class _Written(CompositorUpdate):
+    """Escape sequences as they are."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def render_segments(self, console: Console) -> str:
+        """Return them."""
+        return self._text
+
+
+def display_changes(app: App[Any], screen: Screen[Any], update: Any) -> None:
+    """Write an update of a screen; nothing at all, not even where the cursor stands, if all of it is shown already."""
+    is_written = app._running and not app._closed and not app.is_headless and app._driver and not app._batch_count
+    if not is_written or not isinstance(update, ChopsUpdate | LayoutUpdate | RegionsUpdate):
+        _display(app, screen, update)
+        return
+    text = update.render_segments(app.console)
+    cursor = screen.outer_size.clamp_offset(app.cursor_position)
+    if text or cursor != app._previous_cursor_position:
+        _display(app, screen, _Written(text))  # type: ignore[arg-type]  # as the updates of its own compositor are
+
+
+def write_screen(app: App[Any], text: str, shown: Callable[[], Shown]) -> None:
+    """Fill an app's terminal, without a widget.
+
+    Whatever is written over it before the app has cells to show is to be told with `forget_shown`.
+
+    Args:
+        app: Its screen stays what it is.
+        text: Escape sequences and glyphs.
+        shown: Returns what the terminal shows then.
+    """
+    app._display(app.screen, _Written(text))  # type: ignore[arg-type]  # as the updates of its own compositor are
+    _shown.pop(app.console, None)
+    _written[app.console] = shown
 
 
 class _Writing:
@@ -96,10 +137,11 @@ class _Writing:
         from dtui.tui.renderables.canvas.writing import Shown  # NumPy takes long before the first paint
 
         self._console, self._strips = console, list[tuple[int, int, Strip]]()
-        shown = _shown.get(console)
+        written = _written.pop(console, None)
+        shown = _shown.get(console) if written is None else written()
         if shown is None or (shown.width, shown.height) != (width, height):
-            shown = _shown[console] = Shown(width, height)
-        self._shown = shown
+            shown = Shown(width, height)
+        self._shown = _shown[console] = shown
 
     def put(self, x: int, y: int, strip: Strip) -> None:
         """Write a strip at a place."""
@@ -182,12 +224,14 @@ def paint_at_once(widget: Widget) -> None:
     widget._repaint_required = False
 
 
-def leave_out_toasts(app: App[Any]) -> None:
-    """Have every screen come without Textual's widgets for notifications and tooltips, which dtui does not use.
+def leave_out_unused(app: App[Any]) -> None:
+    """Have every screen come without what dtui does not use: notifications, tooltips, shapes of the mouse's pointer.
 
-    Each has its styles found and is mounted, and when the first is hidden a moment later, all is written once more.
+    Textual's widgets for them have their styles found and are mounted, and when the first is hidden a moment later, all
+    is written once more.
     """
     app._disable_notifications = app._disable_tooltips = True
+    app._set_pointer_shape = lambda shape: None  # type: ignore[method-assign]
 
 
 def is_painted(screen: Screen[Any]) -> None:

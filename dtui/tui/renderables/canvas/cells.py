@@ -203,6 +203,11 @@ def spelled(text: str) -> str:
     return _NOT_PLAIN.sub(lambda found: _SPELLED.get(found[0], found[0]), text)
 
 
+def has_stand_ins(cells: Cells) -> bool:
+    """Whether cells hold letters with marks: what stands for them means something in this process alone."""
+    return bool(((cells.ch >= FIRST_STAND_IN) & (cells.ch != WIDE_TAIL)).any())
+
+
 def _code_points(string: str) -> UintArray:
     """Return a code point for each glyph of a string, WIDE_TAIL after each wide glyph; not to be written to."""
     return _kept_points(string) if len(string) <= LONGEST_KEPT else _points(string)

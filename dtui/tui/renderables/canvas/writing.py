@@ -56,6 +56,11 @@ class Shown:
         """Something else was written over cells of a row."""
         self._looks[y * self.width + x : y * self.width + x + count] = UNKNOWN
 
+    def take(self, cells: Cells, output: Output) -> None:
+        """Take it that cells are shown, which fill the terminal."""
+        ch, looks = _canonical(_joined([cells.row(y) for y in range(cells.height)]), output)
+        self._ch[:], self._looks[:] = ch, looks
+
     def differs(self, places: IntArray, looks: Looks, ch: UintArray) -> BoolArray:
         """Return where cells differ from what is shown, and take it that they are shown now."""
         differs: BoolArray = (self._looks[places] != looks) | (self._ch[places] != ch)
@@ -76,9 +81,7 @@ def write_cells(placed: Sequence[Placed], output: Output, shown: Shown) -> str:
     """
     if not any(len(one.row.ch) for one in placed):
         return ""
-    row = placed[0].row
-    if len(placed) > 1:
-        row = CellRow(*map(np.concatenate, zip(*(one.row for one in placed), strict=True)))
+    row = _joined([one.row for one in placed])
     lengths = [len(one.row.ch) for one in placed]
     begins = np.cumsum(lengths) - lengths
     firsts = np.array([one.y * shown.width + one.x for one in placed])
@@ -92,6 +95,12 @@ def write_cells(placed: Sequence[Placed], output: Output, shown: Shown) -> str:
         is_new[:-1] |= is_new[1:] & is_tail[1:]
         is_new[1:] |= is_new[:-1] & is_tail[1:]
     return _written(ch, looks, places, is_new, output, shown.width) + RESET
+
+
+def screen_text(cells: Cells, output: Output) -> str:
+    """Return what writes cells that fill a terminal, whatever it shows; see `write_cells`."""
+    placed = [Placed(0, y, cells.row(y)) for y in range(cells.height)]
+    return write_cells(placed, output, Shown(cells.width, cells.height))
 
 
 def row_to_sgr(row: CellRow, output: Output) -> str:
@@ -109,6 +118,10 @@ def row_to_sgr(row: CellRow, output: Output) -> str:
 def to_ansi(cells: Cells, output: Output) -> str:
     """Return a whole frame, rows joined by newlines."""
     return "\n".join(row_to_sgr(cells.row(y), output) for y in range(cells.height))
+
+
+def _joined(rows: Sequence[CellRow]) -> CellRow:
+    return CellRow(*map(np.concatenate, zip(*rows, strict=True))) if len(rows) > 1 else rows[0]
 
 
 def _canonical(row: CellRow, output: Output) -> tuple[UintArray, Looks]:

@@ -1,0 +1,308 @@
+"""The first screen of the last time: on the terminal at once, harmless, never that of another run, look or state."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+import time
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from dtui.tui.last_screen import LARGEST, MOST_KEPT, Sight, find_last, keep_last
+from dtui.tui.renderables.canvas.cells import Cells
+from dtui.tui.renderables.canvas.output import Output
+from dtui.tui.renderables.canvas.theme import DARK, LIGHT
+from dtui.tui.renderables.canvas.writing import Placed, write_cells
+from tests.tui.terminal import Terminal
+from tests.tui.test_same_screen import HEIGHT, WIDTH, painted_whole
+from tests.unit.renderables.terminal_grid import TerminalGrid
+
+WORDS = "class 4 wurde 9 · 画像"
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "dtui" / "screens"
+
+
+@pytest.fixture
+def sight(tmp_path: Path) -> Sight:
+    run = tmp_path / "a.dtui"
+    (run / "parts").mkdir(parents=True)
+    (run / "run.json").write_text("{}")
+    return Sight(run, 40, 5, DARK, "truecolor", False, False)
+
+
+def screen(words: str = WORDS, width: int = 40) -> Cells:
+    cells = Cells(width, 5, DARK)
+    cells.text(3, 2, words, fg=0x123456, bold=True)
+    return cells
+
+
+def test_a_screen_is_written_as_it_was(sight: Sight) -> None:
+    keep_last(sight, screen(), Output())
+    last = find_last(sight)
+    assert last is not None
+    assert WORDS in text_of(TerminalGrid(40, 5).feed(last.text))
+    whole = [Placed(0, y, screen().row(y)) for y in range(5)]
+    assert write_cells(whole, Output(), last.shown()) == ""
+    whole = [Placed(0, y, screen("class 5").row(y)) for y in range(5)]
+    assert "5" in write_cells(whole, Output(), last.shown())
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"columns": 41},
+        {"rows": 6},
+        {"theme": LIGHT},
+        {"mode": "256"},
+        {"is_ascii": True},
+        {"is_slow": True},
+    ],
+    ids=str,
+)
+def test_another_look_has_a_screen_of_its_own(sight: Sight, other: dict[str, object]) -> None:
+    keep_last(sight, screen(), Output())
+    assert find_last(sight._replace(**other)) is None
+    assert find_last(sight) is not None
+
+
+def removed(run: Path) -> None:
+    (run / "run.json").unlink()
+
+
+def decided(run: Path) -> None:
+    (run / "triage.jsonl").write_text("a decision\n")
+
+
+def touched(run: Path) -> None:
+    os.utime(run / "run.json", ns=(1, 1))
+
+
+def folded(run: Path) -> None:
+    (run / "parts" / "records-0-32.h5").write_bytes(b"x")
+
+
+def moved(run: Path) -> None:
+    run.rename(run.with_name("b.dtui"))
+
+
+def replaced(run: Path) -> None:
+    shutil.copytree(run, run.with_name("copy"), copy_function=shutil.copy2)
+    shutil.rmtree(run)
+    run.with_name("copy").rename(run)
+
+
+@pytest.mark.parametrize("change", [removed, decided, touched, folded, moved, replaced])
+def test_a_run_that_has_changed_is_not_shown_as_it_was(sight: Sight, change: Callable[[Path], None]) -> None:
+    keep_last(sight, screen(), Output())
+    change(sight.run)
+    assert find_last(sight) is None
+
+
+def test_the_cache_in_the_run_may_come_and_go(sight: Sight) -> None:
+    keep_last(sight, screen(), Output())
+    (sight.run / "findings.h5").write_bytes(b"x")
+    assert find_last(sight) is not None
+
+
+def test_another_dtui_shows_its_own(sight: Sight, monkeypatch: pytest.MonkeyPatch) -> None:
+    keep_last(sight, screen(), Output())
+    monkeypatch.setattr("dtui.tui.last_screen.__version__", "99")
+    assert find_last(sight) is None
+
+
+def packed(sight: Sight, text: str, cells: bytes = bytes(14 * 40 * 5)) -> bytes:
+    return zlib.compress(b"\0".join((sight.key().encode(), text.encode(), cells)))
+
+
+STRANGE: dict[str, Callable[[Sight], bytes]] = {
+    "nothing": lambda sight: b"",
+    "noise": lambda sight: os.urandom(100),
+    "cut": lambda sight: packed(sight, "x")[:-1],
+    "too few cells": lambda sight: packed(sight, "x", b"x"),
+    "a title": lambda sight: packed(sight, "x\x1b]0;owned\x07"),
+    "a key": lambda sight: packed(sight, "x\n"),
+    "C1": lambda sight: packed(sight, "x\x9b31m"),
+    "a mode": lambda sight: packed(sight, "\x1b[?1049l"),
+    "a bomb": lambda sight: packed(sight, "x" * LARGEST),
+    "no text": lambda sight: zlib.compress(b"x"),
+    "not UTF-8": lambda sight: zlib.compress(b"\0".join((sight.key().encode(), b"\xff", bytes(14 * 40 * 5)))),
+}
+
+
+def test_what_is_harmless_is_shown(sight: Sight) -> None:
+    keep_last(sight, screen(), Output())
+    (file,) = file_of(sight).parent.iterdir()
+    file.write_bytes(packed(sight, "\x1b[2;3H\x1b[1;38;2;0;0;0mx"))
+    assert find_last(sight) is not None
+
+
+def file_of(sight: Sight) -> Path:
+    file = sight.file()
+    assert file is not None
+    return file
+
+
+@pytest.mark.parametrize("what", STRANGE)
+def test_a_file_that_holds_something_else_is_not_shown(sight: Sight, what: str) -> None:
+    keep_last(sight, screen(), Output())
+    file_of(sight).write_bytes(STRANGE[what](sight))
+    assert find_last(sight) is None
+
+
+def test_a_pipe_in_its_place_is_not_waited_for(sight: Sight) -> None:
+    file_of(sight).parent.mkdir(parents=True)
+    os.mkfifo(file_of(sight))
+    assert find_last(sight) is None
+
+
+def test_where_nothing_can_be_kept_there_is_nothing(
+    sight: Sight, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    keep_last(sight, screen(), Output())
+    assert find_last(sight) is None
+
+
+def test_letters_with_marks_mean_something_to_one_process_alone(sight: Sight, cache: Path) -> None:
+    keep_last(sight, screen("ạ̈"), Output())
+    assert not cache.exists()
+
+
+def test_a_screen_of_another_size_is_not_kept(sight: Sight, cache: Path) -> None:
+    keep_last(sight, screen(width=41), Output())
+    assert not cache.exists()
+
+
+def test_so_many_are_kept_and_the_oldest_go(sight: Sight, cache: Path) -> None:
+    for columns in range(10, 15 + MOST_KEPT):
+        keep_last(sight._replace(columns=columns), screen(width=columns), Output())
+        os.utime(file_of(sight._replace(columns=columns)), (columns, columns))
+    assert len(list(cache.iterdir())) == MOST_KEPT
+    assert find_last(sight._replace(columns=10)) is None
+    assert find_last(sight._replace(columns=14 + MOST_KEPT)) is not None
+
+
+# --- in a terminal
+
+
+def dtui(run: Path, *options: str) -> Terminal:
+    return Terminal([sys.executable, "-m", "dtui", str(run), *options], WIDTH, HEIGHT)
+
+
+def text_of(grid: TerminalGrid) -> str:
+    return "\n".join("".join(cell[0] for cell in row) for row in grid.rows)
+
+
+def opened(run: Path, cache: Path, *options: str) -> list[object]:
+    """Open a run until its screen is kept; return how it is painted whole."""
+    with dtui(run, *options) as terminal:
+        terminal.until("to review")
+        end = time.monotonic() + 60
+        while not cache.exists() and time.monotonic() < end:
+            terminal._read(0.2)
+        return painted_whole(terminal).looks()
+
+
+def is_open(terminal: Terminal) -> None:
+    """Wait until keys act."""
+    terminal.send("?")
+    terminal.until("Esc closes")
+    terminal.press("\x1b")
+
+
+MODES = {"truecolor": "truecolor", "256": "256", "16": "16", "never": "none"}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_screen_of_the_last_time_stands_before_the_run_is_read_and_stays(
+    sample_run: Path, cache: Path, mode: str
+) -> None:
+    before = opened(sample_run, cache, "--color", mode)
+    last = find_last(Sight(sample_run, WIDTH, HEIGHT, DARK, MODES[mode], False, False))
+    assert last is not None
+    with dtui(sample_run, "--color", mode) as terminal:
+        terminal.until("to review")
+        os.kill(terminal.pid, signal.SIGSTOP)  # what is on the terminal was there before NumPy was imported
+        terminal.until_quiet()
+        loaded = Path(f"/proc/{terminal.pid}/maps").read_text()
+        os.kill(terminal.pid, signal.SIGCONT)
+        assert "_multiarray_umath" not in loaded
+        assert last.text in terminal.written.decode()
+        is_open(terminal)
+        grid = TerminalGrid(WIDTH, HEIGHT).feed(last.text)
+        assert grid.looks() == before == painted_whole(terminal).looks()
+
+
+def test_nothing_is_written_again_when_the_run_is_open(sample_run: Path, cache: Path) -> None:
+    opened(sample_run, cache)
+    with dtui(sample_run) as terminal:
+        terminal.until("to review")
+        terminal.until_quiet()
+        read = len(terminal.written)
+        while terminal._read(2.0):
+            pass
+        assert terminal.written[read:] == b""
+
+
+def test_keys_that_are_pressed_on_it_act_in_their_order(sample_run: Path, cache: Path) -> None:
+    opened(sample_run, cache)
+    with dtui(sample_run) as terminal:
+        terminal.until("to review")
+        terminal.send("2/conv2\r")
+        terminal.until("conv2.*1 match|/conv2")
+        terminal.until_quiet()
+        assert "/conv2" in text_of(painted_whole(terminal))
+
+
+def test_who_leaves_at_once_leaves(sample_run: Path, cache: Path) -> None:
+    opened(sample_run, cache)
+    with dtui(sample_run) as terminal:
+        terminal.until("to review")
+        terminal.send("q")
+        assert terminal.wait() == 0
+
+
+def test_a_terminal_that_is_resized_meanwhile_shows_the_run(sample_run: Path, cache: Path) -> None:
+    before = opened(sample_run, cache)
+    with dtui(sample_run) as terminal:
+        terminal.until("to review")
+        terminal.resize(WIDTH - 1, HEIGHT)
+        is_open(terminal)
+        assert painted_whole(terminal).looks() == before
+
+
+@pytest.mark.parametrize("options", [("--at", "430"), ("--screen", "layers")], ids=" ".join)
+def test_a_place_of_its_own_is_not_kept(sample_run: Path, cache: Path, options: tuple[str, ...]) -> None:
+    with dtui(sample_run, *options) as terminal:
+        terminal.until("to review")
+        while terminal._read(1.5):
+            pass
+    assert not cache.exists()
+
+
+def test_a_screen_that_somebody_has_acted_on_is_not_kept(sample_run: Path, cache: Path) -> None:
+    with dtui(sample_run) as terminal:
+        terminal.send("2")
+        terminal.until("Layers")
+        while terminal._read(1.5):
+            pass
+    assert not cache.exists()
+
+
+def test_a_live_run_is_not_kept(growing_run: object, cache: Path) -> None:
+    growing_run.grow(3)  # type: ignore[attr-defined]
+    with dtui(growing_run.path) as terminal:  # type: ignore[attr-defined]
+        terminal.until("live")
+        while terminal._read(1.5):
+            pass
+    assert not cache.exists()
