@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 SLICE_SECONDS = 0.05
 """How long a slow question is worked on before the others are looked at again."""
-PATIENCE_SECONDS = 1.0
-"""How long a person who leaves waits for the question at hand, at most."""
+PATIENCE_SECONDS = 0.05
+"""How long a person who leaves waits for the question at hand, at most. What writes a file is always waited for."""
 REPLACED = "another run has taken its place"
 
 

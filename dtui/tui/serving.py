@@ -1,7 +1,8 @@
 """Serves the TUI to browsers, each page a program of its own: textual-serve's server behind a secret.
 
-Its page differs in four ways: the terminal has the keyboard at once, nothing is fetched from elsewhere, the address may
-be any that leads here (a tunnel's), and whoever lacks the secret, or comes from a page of another site, gets nothing.
+Its page differs in five ways: the terminal has the keyboard at once, its ground goes to the edges, nothing is fetched
+from elsewhere, the address may be any that leads here (a tunnel's), and whoever lacks the secret, or comes from a page
+of another site, gets nothing.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import html
 import logging
 import re
 import secrets
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,13 +22,19 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from textual_serve.server import Server
 
+from dtui.tui.terminal.themes import theme_for
+
 LOCAL = ("localhost", "127.0.0.1", "::1")
 _PLACE = "dtui.invalid"
 """Stands in the page for the address that the browser asked."""
 
 _REMOTE_FONT = re.compile(r"<link[^>]*//fonts\.googleapis[^>]*>")
 _HEAD = """<title>{title}</title><link rel="icon" href="data:,">
-<style>body {{ margin: 0; overflow: hidden }}</style>
+<style>
+  body {{ margin: 0; overflow: hidden }}
+  body, .shade, .xterm .xterm-viewport {{ background: {ground} !important }}
+  .xterm .xterm-viewport {{ overflow: hidden !important }}  /* a bar to scroll by stands where no whole column fits */
+</style>
 <script>
   function type() {{
     if (document.body.classList.contains("-loaded")) document.querySelector(".xterm-helper-textarea").focus();
@@ -47,17 +55,21 @@ _REFUSED = "dtui: open the address that dtui serve printed; it ends in ?token=â€
 class PageServer(Server):
     """Serves a command to whoever knows the secret."""
 
-    def __init__(self, command: str, title: str, host: str, port: int, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self, command: str, title: str, ground: str, host: str, port: int, tell: Callable[[str], None]
+    ) -> None:
         """Prepare to listen.
 
         Args:
             command: What a page starts: a command line of a shell.
             title: Of the page; it may come from outside.
+            ground: Colour of the page where the terminal does not reach, as CSS writes it.
             host: The name or address to listen at.
             port: The port to listen at.
             tell: Called with the address to open, once it can be opened.
         """
         super().__init__(command, host=host, port=port, title=title, public_url=f"http://{_PLACE}")
+        self._ground = ground
         self._tell, self._token, self._cookie = tell, secrets.token_urlsafe(24), f"dtui-{secrets.token_hex(4)}"
         self._pages: set[asyncio.Task[Any]] = set()
 
@@ -125,7 +137,7 @@ class PageServer(Server):
         """Return the page."""
         made: web.Response = await super().handle_index(request)  # type: ignore[assignment]
         page = _REMOTE_FONT.sub("", made.text or "").replace(f"//{_PLACE}", f"//{html.escape(request.host)}")
-        page = page.replace("</head>", _HEAD.format(title=html.escape(self.title)), 1)
+        page = page.replace("</head>", _HEAD.format(title=html.escape(self.title), ground=self._ground), 1)
         policy = (
             f"default-src 'self' 'unsafe-inline' data:; connect-src 'self' ws://{request.host}; frame-ancestors 'none'"
         )
@@ -133,12 +145,14 @@ class PageServer(Server):
         return web.Response(text=page, content_type="text/html", headers=headers)
 
 
-def serve(command: Sequence[str], title: str, host: str, port: int, tell: Callable[[str], None]) -> None:
-    """Serve a command until a signal ends it; see `PageServer`.
+def serve(paths: Sequence[str], title: str, theme: str, host: str, port: int, tell: Callable[[str], None]) -> None:
+    """Serve runs in a theme, "dark" or "light", until a signal ends it; see `PageServer`.
 
     Raises:
         OSError: Nothing can listen there.
     """
     import shlex
 
-    PageServer(shlex.join(command), title, host, port, tell).serve()
+    command = shlex.join([sys.executable, "-m", "dtui", "--theme", theme, *paths])
+    ground = f"#{theme_for(theme).panel:06x}"
+    PageServer(command, title, ground, host, port, tell).serve()

@@ -143,6 +143,12 @@ def test_what_a_link_names_and_is_not_there_is_the_nearest_and_said(
     assert desk.screen == screen
 
 
+def test_names_stay_as_they_are_where_several_things_are_said_shortly(faults: RunQuery) -> None:
+    odd = "there is no : this is it"
+    desk = followed(faults, ["dtui", str(RUN), "--at", "433", "--layer", odd, "--class", f"{odd} nothing was"])
+    assert desk.session.message == f"no record at 433; this is the nearest; no layer {odd}; no class {odd} nothing was"
+
+
 def test_a_key_ends_the_wait_for_the_incident_of_a_link(faults: RunQuery) -> None:
     session = Session(TABLE, view_of(faults, 0), 150, 50, link=Link(incident="incident-430-class-class4"))
     session.perform("screen_layers")

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from dtui.tui.renderables.canvas.theme import DARK
 from tests.reports.browser import Browser
 from tests.tui.conftest import SAMPLES
 
@@ -90,6 +91,18 @@ def test_keys_arrive_without_a_click_and_an_export_is_a_download(served, tmp_pat
         press(browser, key="q", text="q")
         browser.wait_for("document.body.classList.contains('-closed')")
         assert [line for line in browser.console if "exception" in line.lower()] == []
+
+
+def test_the_page_has_the_terminals_ground_up_to_its_edges(served, tmp_path: Path) -> None:
+    with Browser(tmp_path / "profile") as browser:
+        browser.size(733, 463)  # no whole number of cells
+        browser.call("Page.navigate", url=served[1])
+        browser.until_received(b"to review")
+        for what in ("body", ".xterm-viewport"):
+            style = f"getComputedStyle(document.querySelector('{what}'))"
+            ground = tuple(f"{DARK.panel:06x}"[at : at + 2] for at in (0, 2, 4))
+            assert browser.run(f"{style}.backgroundColor") == f"rgb({', '.join(str(int(one, 16)) for one in ground)})"
+            assert browser.run(f"{style}.overflowY") == "hidden", "no bar to scroll by"
 
 
 def test_without_the_secret_or_from_another_site_nothing_is_served(served) -> None:

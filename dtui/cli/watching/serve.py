@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -27,10 +26,10 @@ def run_serve(options: argparse.Namespace) -> Outcome:
         pass  # what cannot be opened is said here, and not by a page that is empty
     paths = [str(Path(path)) for path in options.paths]
     paths = [path if path.startswith("/") else f"./{path}" for path in paths]
-    command = [sys.executable, "-m", "dtui", "--theme", "light" if options.theme == "light" else "dark", *paths]
+    theme = "light" if options.theme == "light" else "dark"  # no terminal can be asked
     title = safe(" · ".join(["dtui", *(Path(path).stem for path in options.paths[:2])]), 60)
     try:
-        serve(command, title, options.host, options.port, _tell)
+        serve(paths, title, theme, options.host, options.port, _tell)
     except OSError as error:
         where = f"{safe(options.host)} port {options.port}"
         raise UsageError(f"{where}: cannot listen there ({error.strerror}); give another --port or --host") from error

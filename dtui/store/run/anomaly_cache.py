@@ -13,9 +13,10 @@ index is groups and arrays that a file from outside could fill with anything; co
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -168,7 +169,12 @@ class FindingsFile(Findings):
         tables: list[tuple[dict[str, Any], IntArray]] = [*new, *kept][:MOST_TABLES]
         if not os.access(self._path.parent, os.W_OK):  # said at once, without what writes
             raise PermissionError(self._path.parent)
-        from dtui.store.disk.sealed_builder import SealedFileBuilder  # and with it PyTables, which reading does without
+        import dtui.store.disk.sealed_builder  # noqa: F401  and with it PyTables, which takes long: it may be left
+
+        _to_the_end(lambda: self._publish(tables))
+
+    def _publish(self, tables: Sequence[tuple[dict[str, Any], IntArray]]) -> None:
+        from dtui.store.disk.sealed_builder import SealedFileBuilder
 
         builder = SealedFileBuilder(self._path, in_memory=True)
         try:
@@ -216,6 +222,25 @@ class FindingsFile(Findings):
         except (ValueError, TypeError, LookupError, OverflowError) as error:
             raise RunDamagedError(f"{self._path}: its document is damaged ({error}); it is made anew") from error
         return [(FINDINGS_NODE + str(place), key, shape) for place, (key, shape) in enumerate(found)]
+
+
+def _to_the_end(write: Callable[[], None]) -> None:
+    """Write something small in a thread that Python waits for when it ends.
+
+    The caller may be a thread that is left where it is when a person leaves: it would stop within HDF5, or leave a
+    temporary file.
+
+    Raises:
+        OSError: Python is ending already.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1, "dtui-findings") as pool:
+        try:
+            written = pool.submit(write)
+        except RuntimeError as error:
+            raise OSError(errno.ECANCELED, "nothing is begun at the end") from error
+    written.result()
 
 
 def files_stamp(folder: Path) -> int:

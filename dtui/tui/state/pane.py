@@ -19,6 +19,7 @@ from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.actions import Action, BarItem
 from dtui.tui.state.choice import Choice
 from dtui.tui.state.numbers import Numbers
+from dtui.tui.state.places.remark import Remark
 from dtui.tui.state.questions import Answers, Question
 from dtui.tui.state.run_view import RunView, time_axis
 from dtui.tui.state.screens import table as screens
@@ -152,9 +153,9 @@ class Pane:
         """Return what a link to its screen says beyond the selected layer or class, by the names of `Link`."""
         return {}
 
-    def follow(self, scene: Scene, place: Mapping[str, Any]) -> tuple[Selection, str]:
-        """Return the selection on the parts of a link that it knows of, and what is not there; "" for nothing."""
-        return scene.selection, ""
+    def follow(self, scene: Scene, place: Mapping[str, Any]) -> tuple[Selection, Remark | None]:
+        """Return the selection on the parts of a link that it knows of, and what is not there; None for nothing."""
+        return scene.selection, None
 
     # --- what changes around it
 

@@ -17,6 +17,7 @@ from dtui.tui.renderables.panes.validation.gallery import SIZES, GalleryPicture,
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.navigate import select_row
 from dtui.tui.state.pane import Scene, Step
+from dtui.tui.state.places.remark import Remark
 from dtui.tui.state.selection import RowWindow, Selection
 
 TITLE = "Most exciting images"
@@ -62,9 +63,9 @@ class ExcitingImages(GalleryPane):
         """Return nothing: the inspector beside it names the filter."""
         return {}
 
-    def follow(self, scene: Scene, place: Mapping[str, Any]) -> tuple[Selection, str]:
+    def follow(self, scene: Scene, place: Mapping[str, Any]) -> tuple[Selection, Remark | None]:
         """Change nothing: a list of images is not shown here."""
-        return scene.selection, ""
+        return scene.selection, None
 
     def needed(self, scene: Scene) -> int:
         """Return the rows of nine images, of a size that fits beside each other where the screen is wide enough."""

@@ -28,6 +28,7 @@ from dtui.tui.renderables.parts.chrome import number
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.numbers import Numbers, over_time
 from dtui.tui.state.pane import Pane, Scene
+from dtui.tui.state.places.remark import Remark
 from dtui.tui.state.questions import Question
 from dtui.tui.state.selection import Selection
 
@@ -132,12 +133,12 @@ class FilterInspector(Pane):
         node = self._node(scene)
         return {} if node is None else {"layer": node.name, "filter": self.row(scene)}
 
-    def follow(self, scene: Scene, place: Mapping[str, Any]) -> tuple[Selection, str]:
+    def follow(self, scene: Scene, place: Mapping[str, Any]) -> tuple[Selection, Remark | None]:
         """Look at the filter of a link; of a module, at one of its first layer."""
         node = scene.view.tree[scene.selection.node] if scene.view.tree else None
         if node is None or not node.layers:
-            return scene.selection, ""
-        return scene.selection.put(InspectedFilter(node.layers[0], place["filter"] or 0)), ""
+            return scene.selection, None
+        return scene.selection.put(InspectedFilter(node.layers[0], place["filter"] or 0)), None
 
     # --- its rows: the filters of the layer
 

@@ -20,6 +20,7 @@ from dtui.tui.state.key_steps import next_of
 from dtui.tui.state.navigate import shown as in_window
 from dtui.tui.state.numbers import Numbers
 from dtui.tui.state.pane import Pane, Scene, Step
+from dtui.tui.state.places.remark import Remark
 from dtui.tui.state.questions import OthersQuestion, Question
 from dtui.tui.state.selection import Selection
 
@@ -220,13 +221,14 @@ class Comparing(Pane):
         other = scene.selection.get(CompareOptions).other
         return {"others": (other,)} if other else {}
 
-    def follow(self, scene: Scene, place: Mapping[str, Any]) -> tuple[Selection, str]:
+    def follow(self, scene: Scene, place: Mapping[str, Any]) -> tuple[Selection, Remark | None]:
         """Compare with the other run that was named; without one go back, and say how to name it."""
         other = next((path for path in scene.view.given if path != scene.view.path), None)
         if other is None:
-            return scene.selection.gone_back(), "to compare, name two runs: dtui A B --screen compare"
+            said = "to compare, name two runs: dtui A B --screen compare"
+            return scene.selection.gone_back(), Remark(said, said)
         options = replace(scene.selection.get(CompareOptions), other=other, is_seen=place["at"] is not None)
-        return scene.selection.put(options), ""
+        return scene.selection.put(options), None
 
     def numbers(self, scene: Scene) -> Numbers | None:
         """Return what parts, and when."""

@@ -31,6 +31,7 @@ from dtui.tui.state.actions import BarItem
 from dtui.tui.state.key_steps import next_of
 from dtui.tui.state.navigate import select_row
 from dtui.tui.state.pane import Pane, Scene, Shows, Step
+from dtui.tui.state.places.remark import Remark, missing
 from dtui.tui.state.questions import Question
 from dtui.tui.state.selection import RowWindow, Selection
 
@@ -151,11 +152,12 @@ class GalleryPane(Pane):
         listed = "always-wrong" if options.nothing_always else options.listed
         return {"listed": listed} if listed else {}
 
-    def follow(self, scene: Scene, place: Mapping[str, Any]) -> tuple[Selection, str]:
+    def follow(self, scene: Scene, place: Mapping[str, Any]) -> tuple[Selection, Remark | None]:
         """Show the list of a link; else the images of the class, or without one those that are forgotten most often."""
         listed = place["listed"] or ""
         known = listed if listed in LISTS else "" if scene.view.group_classes(scene.selection) else "hard"
-        said = "" if listed in ("", *LISTS) else f"there is no list {safe(listed, 40)}; give {', '.join(LISTS)}"
+        is_known = listed in ("", *LISTS)
+        said = None if is_known else missing(f"list {safe(listed, 40)}", more=f"; give {', '.join(LISTS)}")
         options = replace(scene.selection.get(GalleryOptions), listed=known, nothing_always=False)
         return scene.selection.put(options), said
 

@@ -16,6 +16,7 @@ from dtui.tui.renderables.panes.validation import history as drawn
 from dtui.tui.renderables.panes.validation import portrait
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.pane import Pane, Scene, Step
+from dtui.tui.state.places.remark import Remark, missing
 from dtui.tui.state.questions import Question
 from dtui.tui.state.selection import RowWindow, Selection
 
@@ -134,12 +135,14 @@ class History(Pane):
         """Return the image."""
         return {"image": scene.selection.get(InspectedImage).image}
 
-    def follow(self, scene: Scene, place: Mapping[str, Any]) -> tuple[Selection, str]:
+    def follow(self, scene: Scene, place: Mapping[str, Any]) -> tuple[Selection, Remark | None]:
         """Look at the image of a link, or at the last one where there are not so many."""
         asked, images = place["image"] or 0, scene.view.info.images
         image = max(0, min(asked, images - 1))
-        said = "" if image == asked or not images else f"there is no image {asked:,}: this is {image:,}, the nearest"
-        return scene.selection.put(InspectedImage(image)), as_groups(said, scene.view.info.judging)
+        selection = scene.selection.put(InspectedImage(image))
+        if image == asked or not images:
+            return selection, None
+        return selection, missing(as_groups(f"image {asked:,}", scene.view.info.judging), f"{image:,}, the nearest")
 
     def row_at(self, scene: Scene, y: int) -> int | None:
         """Return the row at terminal row `y`."""

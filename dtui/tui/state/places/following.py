@@ -12,24 +12,25 @@ from dtui.safe_text import safe
 from dtui.tui.state.pane import Pane, Scene, Shows
 from dtui.tui.state.places.go_to import recorded, to_iteration
 from dtui.tui.state.places.link import Link, screen_word
+from dtui.tui.state.places.remark import Remark, missing
 from dtui.tui.state.review.entry_steps import entry_at, select_entry
 from dtui.tui.state.selection import Selection
 
 
-def follow(scene: Scene, link: Link) -> tuple[Selection, str]:
-    """Return the selection on a link's place, or on the nearest, and a line on what is not there: "" for nothing.
+def follow(scene: Scene, link: Link) -> tuple[Selection, list[Remark]]:
+    """Return the selection on a link's place, or on the nearest, and what is not there.
 
     The incident of a link, or at its iteration, is selected with all that it names, if it is known already.
     """
-    said: list[str] = []
-    at, why = (None, "") if link.at is None or scene.view.is_empty else recorded(scene, link.at)
+    said: list[Remark] = []
+    at, why = (None, None) if link.at is None or scene.view.is_empty else recorded(scene, link.at)
     entry = entry_of(scene, link)
     listing = scene.selection.listing if entry is None else _listing_of(scene, entry)
     scene = scene.at(scene.selection.changed(entry=None, listing=listing))
     if entry is not None:
         scene = scene.at(select_entry(scene, entry.id))
     if at is not None:
-        said += [why] if why else []
+        said += [why] if why is not None else []
         scene = scene.at(to_iteration(scene, at))
     if link.layer is not None:
         scene = _to_layer(scene, link.layer, said)
@@ -41,17 +42,7 @@ def follow(scene: Scene, link: Link) -> tuple[Selection, str]:
     if link.zoom is not None:
         first, stop = map(float, link.zoom)
         scene = scene.at(to_iteration(scene.at(scene.selection.changed(window=(first, stop))), scene.selection.cursor))
-    return scene.selection, told(said)
-
-
-def told(said: Sequence[str]) -> str:
-    """Return sentences as one line: several are said shortly, so that all fit in a row."""
-    if len(said) < 2:
-        return "".join(said)
-    short = "; ".join(said)
-    for words, fewer in (("there is no ", "no "), (": this is ", ": "), ("nothing was recorded at", "no record at")):
-        short = short.replace(words, fewer)
-    return short
+    return scene.selection, said
 
 
 def entry_of(scene: Scene, link: Link) -> Entry | None:
@@ -74,7 +65,7 @@ def _listing_of(scene: Scene, entry: Entry) -> str:
     return next(listing for listing, entries in scene.view.entries.items() if entry in entries)
 
 
-def _to_layer(scene: Scene, name: str, said: list[str]) -> Scene:
+def _to_layer(scene: Scene, name: str, said: list[Remark]) -> Scene:
     tree = scene.view.tree
     names = [node.name for node in tree]
     if name in names:
@@ -82,25 +73,26 @@ def _to_layer(scene: Scene, name: str, said: list[str]) -> Scene:
     else:
         near = [place for place, other in enumerate(names) if other.startswith(name) or name.startswith(f"{other}.")]
         near = near or _alike(name, names)
-        said.append(f"there is no layer {safe(name, 40)}" + (f": this is {safe(names[near[-1]], 40)}" if near else ""))
+        said.append(missing(f"layer {safe(name, 40)}", safe(names[near[-1]], 40) if near else ""))
         if not near:
             return scene
         node = near[-1]
     return scene.at(_pane(scene, Shows.LAYERS, scene.selection.changed(node=node)))
 
 
-def _to_filter(scene: Scene, row: int, said: list[str]) -> Scene:
+def _to_filter(scene: Scene, row: int, said: list[Remark]) -> Scene:
     node = scene.view.tree[scene.selection.node] if scene.view.tree else None
     pane = _first(scene, Shows.FILTERS)
     count = 0 if node is None else node.filters
     if not 0 <= row < count:
-        said.append(f"there is no filter {row}: the layer has {count:,}" + (f", this is {count - 1:,}" * (count > 0)))
+        more = f": the layer has {count:,}" + (f", this is {count - 1:,}" * (count > 0))
+        said.append(missing(f"filter {row}", more=more))
     if pane is None or not count:
         return scene
     return scene.at(pane.select(scene.at(scene.with_pane(pane)), max(0, min(row, count - 1))))
 
 
-def _to_class(scene: Scene, name: str, said: list[str]) -> Scene:
+def _to_class(scene: Scene, name: str, said: list[Remark]) -> Scene:
     classes: Sequence[str] = scene.view.classes
     if name in classes:
         label = classes.index(name)
@@ -108,9 +100,7 @@ def _to_class(scene: Scene, name: str, said: list[str]) -> Scene:
         label = int(name)
     else:
         near = [len(classes) - 1] if name.isdecimal() and classes else _alike(name, classes)
-        said.append(
-            f"there is no {class_called(safe(name, 40))}" + (f": this is {safe(classes[near[0]], 40)}" if near else "")
-        )
+        said.append(missing(class_called(safe(name, 40)), safe(classes[near[0]], 40) if near else ""))
         if not near:
             return scene
         label = near[0]
@@ -124,7 +114,7 @@ def _alike(name: str, names: Sequence[str]) -> list[int]:
     return [names.index(one) for one in get_close_matches(name[:200], names, 1)]
 
 
-def _to_screen(scene: Scene, link: Link, said: list[str]) -> Scene:
+def _to_screen(scene: Scene, link: Link, said: list[Remark]) -> Scene:
     """Go to the screen that a link names, or that a part of it leads to, and take each part that its panes know of."""
     table, place = scene.table, asdict(link)
     screens = {screen_word(screen.name): at for at, screen in enumerate(table.every_screen)}
@@ -132,8 +122,10 @@ def _to_screen(scene: Scene, link: Link, said: list[str]) -> Scene:
     if link.screen is not None and wanted is None:
         near = _alike(screen_word(link.screen), list(screens))
         wanted = screens[list(screens)[near[0]]] if near else None
-        told = f": this is {table.every_screen[wanted].name}" if wanted is not None else f"; give {', '.join(screens)}"
-        said.append(f"there is no screen {safe(link.screen, 40)}{told}")
+        instead, more = (
+            ("", f"; give {', '.join(screens)}") if wanted is None else (table.every_screen[wanted].name, "")
+        )
+        said.append(missing(f"screen {safe(link.screen, 40)}", instead, more))
     if link.screen is None:
         led = [
             at for at, one in enumerate(table.every_screen) for pane in one.panes if place.get(pane.leads) is not None
@@ -148,7 +140,7 @@ def _to_screen(scene: Scene, link: Link, said: list[str]) -> Scene:
         found = scene.asked(pane, lambda pane, scene: pane.follow(scene, place))
         if found is not None:
             scene = scene.at(found[0])
-            said += [found[1]] if found[1] else []
+            said += [found[1]] if found[1] is not None else []
     return scene
 
 

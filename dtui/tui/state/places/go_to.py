@@ -12,6 +12,7 @@ from dtui.dataclass_on_use import dataclass
 from dtui.safe_text import safe
 from dtui.tui.state.navigate import shown
 from dtui.tui.state.pane import Pane, Scene, Shows, Step
+from dtui.tui.state.places.remark import Remark
 from dtui.tui.state.review.entry_steps import entry_at
 from dtui.tui.state.selection import Selection
 
@@ -81,10 +82,12 @@ def _iterations(scene: Scene, line: str) -> Iterator[Place]:
         return
     digits = re.sub(r"[,_ ]", "", match[1])[:18]
     found, hint = recorded(scene, int(digits))
-    yield Place(f"iteration {found:,}", hint, step=partial(_to_what_is_there, iteration=found))
+    yield Place(
+        f"iteration {found:,}", hint.alone if hint is not None else "", step=partial(_to_what_is_there, iteration=found)
+    )
 
 
-def recorded(scene: Scene, asked: int) -> tuple[int, str]:
+def recorded(scene: Scene, asked: int) -> tuple[int, Remark | None]:
     """Return the recorded iteration that shows what was at one, and what to say where it is another.
 
     What happens between two records shows in the one after it: that, if an incident begins there; else the nearest.
@@ -96,7 +99,9 @@ def recorded(scene: Scene, asked: int) -> tuple[int, str]:
         found, where = int(after[0]), f"what happened then shows at {int(after[0]):,}"
     else:
         found, where = int(iterations[int(np.argmin(np.abs(iterations - asked)))]), "this is the nearest"
-    return found, "" if found == asked else f"nothing was recorded at {asked:,}; {where}"
+    if found == asked:
+        return found, None
+    return found, Remark(f"nothing was recorded at {asked:,}; {where}", f"no record at {asked:,}; {where}")
 
 
 def _to_what_is_there(scene: Scene, iteration: int) -> Selection:

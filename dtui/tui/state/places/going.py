@@ -11,6 +11,7 @@ from dtui.tui.state.pane import Pane, Scene, Step
 from dtui.tui.state.places.following import entry_of, follow, nearest_entry
 from dtui.tui.state.places.go_to import Place, places
 from dtui.tui.state.places.link import Link, link_words
+from dtui.tui.state.places.remark import Remark, in_a_row, missing
 from dtui.tui.state.run_view import RunView
 from dtui.tui.state.selection import Selection
 
@@ -97,10 +98,11 @@ class Going(ABC):
         self._awaited = self._link if is_about_entry and self.scene.selection.entry is None else None
         self._link = None
 
-    def _follow(self, link: Link) -> None:
-        selection, said = follow(self.scene, link)
+    def _follow(self, link: Link, *said: Remark) -> None:
+        """Go to a link's place, and say what is not there, behind what is to be said anyhow."""
+        selection, more = follow(self.scene, link)
         self.settle(selection)
-        self.message = said
+        self.message = in_a_row([*said, *more])
 
     def follow_to_entry(self) -> None:
         """Select the incident of a link when the detectors have answered, unless a person has acted since.
@@ -120,10 +122,11 @@ class Going(ABC):
             link.incident.startswith("incident") or self.view.searched is not None  # else it may be an anomaly's
         )
         if found is not None or is_known:
-            self._awaited, near = None, found or nearest_entry(scene, link)
-            if near is not None:
-                self._follow(replace(link, incident=near.id, at=link.at if found is not None else None))
-            if found is None:
-                there = f": this is the nearest, at {near.iteration:,}" if near is not None else "; there is none"
-                told = f"there is no incident {safe(link.incident, 60)}{there}"
-                self.message = "; ".join(part for part in (told, self.message) if part)
+            self._awaited, asked = None, f"incident {safe(link.incident, 60)}"
+            if found is not None:
+                self._follow(replace(link, incident=found.id))
+            elif (near := nearest_entry(scene, link)) is not None:
+                instead = f"the nearest, at {near.iteration:,}"
+                self._follow(replace(link, incident=near.id, at=None), missing(asked, instead))
+            else:
+                self.message = missing(asked, more="; there is none").alone
