@@ -66,7 +66,7 @@ def test_that_nothing_was_learned_stands_where_incidents_would() -> None:
         def info(self) -> RunInfo:
             return replace(super().info(), not_learned="the network is no better than chance")
 
-    (section,) = build_report([Guessing(incidents=False)], sections=["incidents"]).chapters[0].sections  # type: ignore[list-item]
+    (section,) = build_report([Guessing(incidents=False)], sections=["incidents"]).chapters[0].sections
     (said,) = section.items
     assert isinstance(said, Paragraph)
     assert re.fullmatch(r"No incident in .* validations, but the network is no better than chance\.", said.text)

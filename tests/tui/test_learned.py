@@ -13,7 +13,7 @@ from tests.tui.fake_query import FakeQuery
 WHY = "the network is no better than chance: 90 % of 24 images are wrong at 99, where guessing gets 90 % wrong"
 
 
-class Guessing(FakeQuery):  # type: ignore[misc]  # the fake has no types
+class Guessing(FakeQuery):
     def info(self) -> Any:
         return replace(super().info(), not_learned=WHY)
 
