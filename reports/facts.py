@@ -63,6 +63,8 @@ def _class(verdict: Verdict, group: str, classes: int) -> Fact:
     if worst is None:
         return Fact(f"worst {group}", "not known", f"no {group} was validated")
     what = f"worst {group}" if classes > 1 else f"only {group}"
+    if classes > 1 and worst.error == 0:
+        return Fact(what, "none", f"nothing is wrong at {worst.iteration:,}")
     return Fact(what, safe(worst.name, 60), f"{percent(worst.error)} wrong at {worst.iteration:,}")
 
 

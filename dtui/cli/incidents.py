@@ -44,7 +44,7 @@ def run_incidents(options: argparse.Namespace) -> Outcome:
             remark,
         )
     seen = f"{counted(info.records, 'record')}, {counted(info.validations, 'validation')}"
-    return Outcome(_text(found, checks, seen), code, remark)
+    return Outcome(_text(found, checks, seen, info.not_learned), code, remark)
 
 
 def events_of_filter(options: argparse.Namespace, choice: FilterChoice) -> Outcome:
@@ -135,11 +135,12 @@ def _remark(run: str, damage: Sequence[str], failed: Sequence[str], missing: Seq
     return f"{run}: {lines[0]}{more}" if lines else ""
 
 
-def _text(found: Sequence[Incident], checks: Sequence[str], seen: str) -> str:
+def _text(found: Sequence[Incident], checks: Sequence[str], seen: str, not_learned: str) -> str:
     from dtui.cli.table import paint
 
     widest = max((len(f"{one.first:,}") for one in found), default=0)
     lines = [line for one in found for line in _lines(one, widest)]
+    lines += [not_learned] if not_learned else []
     to_review = sum(one.status == "new" for one in found)
     count = f"{counted(len(found), 'incident')}, {to_review:,} to review" if found else "no incident"
     looked = f"looked for in {seen}: {', '.join(checks)}" if checks else f"no check could run yet in {seen}"

@@ -89,6 +89,8 @@ def run_info(options: argparse.Namespace) -> Outcome:
     rows += [("adapters", line) for line in adapter_sentences(info.adapters)]
     if metadata.hyperparameters:
         rows.append(("training", ", ".join(f"{name} {value}" for name, value in metadata.hyperparameters.items())))
+    if info.not_learned:
+        rows.append(("learned", info.not_learned))
     if info.joins:
         at = ", ".join(f"{iteration:,}" for iteration in info.joins)
         rows.append(("resumed", f"from a checkpoint at iteration {at}"))

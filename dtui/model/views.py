@@ -50,7 +50,8 @@ class RunInfo:
     `activations` says whether validations hold activations of filters. `heads` counts the attention heads that layers
     make, those of queries, keys and values each; `adapters` are those at the last record.
     `looks` says whether the gradients of every
-    update are looked at for NaN and Inf; None where the recorder has not decided it.
+    update are looked at for NaN and Inf; None where the recorder has not decided it. `not_learned` says why the
+    validations do not show that anything was learned, as half a sentence; "" where they do or cannot tell.
     """
 
     run: str
@@ -81,6 +82,7 @@ class RunInfo:
     heads: int = 0
     adapters: tuple[AdapterState, ...] = ()
     looks: LookPlan | None = None
+    not_learned: str = ""
 
     def classes_of(self, images: ImageSet | None) -> str:
         """Return how many classes or groups are judged, such as "10 classes"; where some have no images, "5 of 6"."""

@@ -29,6 +29,7 @@ from dtui.query.incidents.origin import origins, told
 from dtui.query.layers.activations import has_activations
 from dtui.query.layers.beside.adapters import adapter_states
 from dtui.query.layers.trained import layer_states
+from dtui.query.learned import not_learned
 
 MOST_ITERATIONS = 8
 MOST_TRIGGERS = 8
@@ -243,6 +244,7 @@ def run_info(data: RunData, detector_faults: tuple[str, ...]) -> RunInfo:
         activations=has_activations(data),
         heads=sum(group.count for group in structure.heads if not group.of_inputs),
         adapters=adapter_states(data),
+        not_learned=not_learned(data),
     )
 
 

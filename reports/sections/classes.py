@@ -72,13 +72,15 @@ def classes_section(view: View) -> Section | None:
     paper = partial(class_heatmap_pieces, groups, axis, stages=view.stage_changes, one=view.group)
     chart = Chart(f"{view.prefix}-class-error", "", "vega", specify, description, paper)
     hint = "Click a triangle to find it in the table."
-    tables = tuple(_listed(view, by, title) for by, title in _LISTS[: 2 if len(ordered) > LISTED else 1])
+    lists = _LISTS if len(ordered) > LISTED else _LISTS[:1] if len(ordered) > 1 else _ALONE
+    tables = tuple(_listed(view, by, title) for by, title in lists)
     return Section(f"{view.prefix}-classes", of_what.capitalize(), caption, (*tables, chart), hint)
 
 
 LISTED = 10
 SINCE = "Lowest and highest once the first fifth of the validations has passed."
 _LISTS = (("error", "The worst at the end"), ("change", "Those that moved most after the first fifth"))
+_ALONE = (("error", "At the end"),)
 _COLUMNS = ("class", "images", "error at the end", "lowest", "at", "highest", "at")
 
 

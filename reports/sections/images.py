@@ -121,8 +121,11 @@ def _image(view: View, one: LearnedImage) -> Thumbnail:
         lines.insert(0, taken)
     if one.forgotten:
         lines.append(f"forgotten {one.forgotten:,}×")
-    name = view.class_name(one.target)
-    said = f"{view.of_groups('image')} {safe(one.id, 60)} of {name}: {', '.join(lines)}"
+    name, which = view.class_name(one.target), f"{view.of_groups('image')} {safe(one.id, 60)}"
+    said = f"{which} of {name}: {', '.join(lines)}"
+    picture = "" if pixels is None else thumbnail(pixels)
+    if view.judged_classes == 1:  # its name tells nothing
+        return Thumbnail(picture, which, tuple(lines), said)
     if pixels is None:  # the id alone says which it is
-        return Thumbnail("", f"{view.of_groups('image')} {safe(one.id, 60)}", (name, *lines), said)
-    return Thumbnail(thumbnail(pixels), name, tuple(lines), said)
+        return Thumbnail("", which, (name, *lines), said)
+    return Thumbnail(picture, name, tuple(lines), said)

@@ -24,7 +24,8 @@ def incidents_section(view: View) -> Section | None:
         return Section(anchor, title, "", (Paragraph(view.nothing),))
     if not view.incidents:
         seen = f"{counted(view.info.records, 'record')} and {counted(view.info.validations, 'validation')}"
-        return Section(anchor, title, "", (Paragraph(f"No incident in {seen}."),))
+        but = f", but {view.info.not_learned}" if view.info.not_learned else ""
+        return Section(anchor, title, "", (Paragraph(f"No incident in {seen}{but}."),))
     dismissed = [one for one in view.incidents if one.status == "dismissed"]
     with_cards = {one.id for one in (*view.verdict.worst, *dismissed)[:MOST_CARDS]}
     items: list[Item] = [incident_card(view, one) for one in view.incidents if one.id in with_cards]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -200,3 +201,13 @@ def test_the_advisor_tells_how_dense_anomalies_are_by_learning_rate(faults: str,
     assert line.count(" at ") == 3
     stages = answer(["advise", faults], capsys)["stages"]
     assert stages[0]["per_hundred"] > stages[-1]["per_hundred"]
+
+
+def test_that_nothing_was_learned_is_said_above_the_count(
+    healthy: str, monkeypatch: pytest.MonkeyPatch, capsys: Printed
+) -> None:
+    monkeypatch.setattr("dtui.query.findings.not_learned", lambda data: "the network is no better than chance")
+    assert main(["incidents", healthy]) == 0
+    assert capsys.readouterr().out.splitlines()[-2] == "the network is no better than chance"
+    assert main(["info", healthy]) == 0
+    assert re.search("^learned +the network is no better than chance$", capsys.readouterr().out, re.MULTILINE)

@@ -47,6 +47,7 @@ INFO = {
     "heads": int,
     "adapters": list,
     "looks": (dict, type(None)),
+    "not_learned": str,
 }
 ANOMALY = {
     "id": str,

@@ -89,6 +89,19 @@ def test_a_warning_that_is_an_error_does_not_stop_training(
     assert "records are no longer recorded: ZeroDivisionError" in caplog.text
 
 
+def test_an_error_that_says_nothing_is_named(record: Make) -> None:
+    """As a MemoryError, where the memory of a process is limited."""
+
+    def fill(store: MemoryStore) -> None:
+        def full(record: Record) -> None:
+            raise MemoryError
+
+        store.on_record = full
+
+    with pytest.warns(RecorderWarning, match="iteration 0 was not written: MemoryError$"):
+        training(lambda model, optimizer: record(model, optimizer, every=1, prepare=fill))
+
+
 def test_a_full_disk_loses_what_it_could_not_take_and_nothing_else(record: Make, undisturbed: list[float]) -> None:
     made: list[RecorderUnderTest] = []
 

@@ -10,16 +10,20 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from dtui.errors import RunDamagedError
+from dtui.model import ImageSet, RunInfo, Validation
 from dtui.query import open_run
 from dtui.reports import build_report, write_report
-from dtui.reports.document import Card, Chapter, Fact, Opening, Report, Said, Section, Table
+from dtui.reports.document import Card, Chapter, Fact, Opening, Paragraph, Report, Said, Section, Table
 from dtui.reports.facts import duration, moment
 from dtui.reports.output.mail import MOST_LINES, render_mail
 from dtui.reports.output.markdown import escaped
+from dtui.store import RunWriter
 from tests.reports.fake_query import HOSTILE, FakeQuery
+from tests.store.builders import METADATA, STRUCTURE
 
 SAMPLES = Path(__file__).parents[2] / "sample_runs"
 FAULTS = SAMPLES / "mnist-faults.dtui"
@@ -55,6 +59,29 @@ def test_the_first_screen_says_what_is_still_broken_and_leads_there(chapter: Cha
     ]
     assert chapter.facts[0].detail == "at 2,390; best 1.9 % at 1,270"
     assert chapter.facts[1].detail == "5 new + 0 flagged + 0 dismissed"
+
+
+def test_that_nothing_was_learned_stands_where_incidents_would() -> None:
+    class Guessing(FakeQuery):
+        def info(self) -> RunInfo:
+            return replace(super().info(), not_learned="the network is no better than chance")
+
+    (section,) = build_report([Guessing(incidents=False)], sections=["incidents"]).chapters[0].sections
+    (said,) = section.items
+    assert isinstance(said, Paragraph)
+    assert re.fullmatch(r"No incident in .* validations, but the network is no better than chance\.", said.text)
+
+
+def test_no_class_is_called_the_worst_where_nothing_is_wrong(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    targets = np.array([0, 1], np.uint16)
+    with RunWriter(path, STRUCTURE, METADATA, compact=False) as writer:
+        writer.set_images(ImageSet(("a", "b"), targets, ("1", "2")))
+        for iteration, labels in ((0, targets[::-1]), (10, targets)):
+            writer.append_validation(Validation(iteration, labels.copy(), np.zeros(2, np.uint8)))
+    with open_run(writer.path) as query:
+        facts = build_report([query], sections=["incidents"]).chapters[0].facts
+    assert ("worst class", "none", "nothing is wrong at 10") in [(fact.name, fact.value, fact.detail) for fact in facts]
 
 
 def test_the_strip_shows_every_incident_and_leads_to_it(chapter: Chapter) -> None:

@@ -13,6 +13,7 @@ from dtui.model import RunStatus, TreeNode
 from dtui.model.findings.incident_evidence import TurnedWrong
 from dtui.model.findings.incidents import Cause
 from dtui.model.findings.review import NAMED_FILTERS, of_incident
+from dtui.model.judging import Judging
 from dtui.model.relations import Event
 from dtui.query import RunQuery
 from dtui.tui.opening import view_of
@@ -208,6 +209,18 @@ def test_what_is_usual_is_told_as_a_number_of_images() -> None:
         (float("nan"), "at 9:"),
     ):
         assert said in turned_words(TurnedWrong("i-1-1", 8, 9, 3, usual, ((0, 3),), ()), ("cat",))
+
+
+@pytest.mark.parametrize(
+    ("groups", "expected"),
+    [
+        (1, "3 items turned wrong at 9 (usually 1) · i shows them"),
+        (2, "no group named; 3 items turned wrong at 9 (usually 1): 3 of all · i shows them"),
+    ],
+)
+def test_of_one_group_alone_nobody_is_told_which(groups: int, expected: str) -> None:
+    judging = Judging("F1", "higher", "threshold", 0.5, groups)
+    assert turned_words(TurnedWrong("i-1-1", 8, 9, 3, 1.0, ((0, 3),), ()), ("all",), judging) == expected
 
 
 def test_what_is_dead_can_be_gone_to_by_its_word_from_every_screen(faults: RunQuery) -> None:

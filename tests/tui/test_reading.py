@@ -15,7 +15,7 @@ from dtui.query import RunQuery
 from dtui.tui.app import DtuiApp
 from dtui.tui.opening import view_of
 from dtui.tui.panes.images import ImagesQuestion
-from dtui.tui.renderables.panes.message import MessagePicture, ReadingPicture, reading, wrap
+from dtui.tui.renderables.panes.message import MessagePicture, ReadingPicture, reading, wrap, wrap_evenly
 from dtui.tui.screens import base
 from tests.tui.conftest import SAMPLES
 from tests.tui.desk import Desk
@@ -106,6 +106,15 @@ def test_a_key_and_its_words_never_part() -> None:
         assert any("D lists them" in line for line in wrap("data: 8 ids stand in 5 batches · D lists them", room)), room
     assert wrap("go on · i shows them", 6) == ["go on", "· i", "shows", "them"]
     assert wrap("it is a loss", 7) == ["it is a", "loss"]
+
+
+def test_a_message_leaves_no_word_alone_on_its_last_line() -> None:
+    picture = MessagePicture("", "the flight recorder was off (keep_around=0); L lists the paper's anomalies")
+    shown = [line.strip() for line in lines(picture, frame(150, 9)) if line.strip()]
+    assert shown == ["the flight recorder was off (keep_around=0);", "L lists the paper's anomalies"]
+    for room in range(1, 90):
+        said = wrap_evenly(picture.detail, room)
+        assert (len(said), " ".join(said)) == (len(wrap(picture.detail, room)), " ".join(wrap(picture.detail, room)))
 
 
 def test_in_a_live_run_the_first_key_selects_the_first_incident() -> None:

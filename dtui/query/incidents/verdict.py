@@ -69,13 +69,23 @@ def verdict(query: Answers, data: RunData) -> Verdict:
     unlearning = _unlearning(info, data)
     unsure = _unsure(data, query.detector_faults(), query.incidents_not_judged())
     is_early_end = info.status in (RunStatus.CRASHED, RunStatus.INCOMPLETE)
-    level = Level.LOOK if left or is_early_end or unlearning else Level.UNSURE if unsure else Level.FINE
+    is_to_be_seen = left or is_early_end or unlearning or (info.not_learned and info.status is not RunStatus.LIVE)
+    level = Level.LOOK if is_to_be_seen else Level.UNSURE if unsure else Level.FINE
+    headline = _headline(level, left, info, is_part_unlearned=bool(unlearning))
+    learned = [] if not info.not_learned or info.not_learned in headline else [_sentence(info.not_learned)]
     name, iterations, errors = known_errors(data)
     checks, unchecked = query.incident_checks(), query.incidents_unchecked()
-    remarks = [*_early_end(info), *unlearning, *_dead_at_the_end(state), *_checked(checks, unchecked), *unsure]
+    remarks = [
+        *_early_end(info),
+        *learned,
+        *unlearning,
+        *_dead_at_the_end(state),
+        *_checked(checks, unchecked),
+        *unsure,
+    ]
     return Verdict(
         level=level,
-        headline=_headline(level, left, info),
+        headline=headline,
         worst=tuple(left),
         remarks=tuple(remarks),
         new=sum(one.status == "new" for one in incidents),
@@ -104,7 +114,7 @@ def _how_bad(incident: Incident) -> tuple[bool, float, int, str]:
     return incident.persists is not True, -incident.score, incident.first, incident.id
 
 
-def _headline(level: Level, left: Sequence[Incident], info: RunInfo) -> str:
+def _headline(level: Level, left: Sequence[Incident], info: RunInfo, *, is_part_unlearned: bool) -> str:
     seen = f"{counted(info.records, 'record')} and {counted(info.validations, 'validation')}"
     if level is Level.FINE:
         return f"Nothing to look at: no incident in {seen}."
@@ -113,7 +123,9 @@ def _headline(level: Level, left: Sequence[Incident], info: RunInfo) -> str:
     if not left:
         what = "the training ended early" if info.status is RunStatus.CRASHED else "not all of it was recorded"
         is_early_end = info.status in (RunStatus.CRASHED, RunStatus.INCOMPLETE)
-        return f"Look at this: no incident, but {what if is_early_end else 'part of the network does not learn'}."
+        if not is_early_end:
+            what = "part of the network does not learn" if is_part_unlearned else info.not_learned
+        return f"Look at this: no incident, but {what}."
     lasting = sum(one.persists is True for one in left)
     still = ", still so at the end" if lasting == len(left) == 1 else f", {lasting:,} still so at the end"
     return f"Look at this: {counted(len(left), 'incident')}{still if lasting else ''}."
@@ -156,7 +168,11 @@ def _unsure(data: RunData, failed: Sequence[str], missing: Sequence[Missing]) ->
     told = f"{counted(len(faults), 'fault')}; dtui check lists {'it' if len(faults) == 1 else 'them'}"
     lines = [f"Incidents may be hidden where the run is damaged ({told})."] if faults else []
     lines += [f"Incidents may be hidden: {fault}." for fault in failed[:MOST_NAMED]]
-    return lines + [f"{lacks.sentence[:1].upper()}{lacks.sentence[1:]}." for lacks in missing if not lacks.is_covered]
+    return lines + [_sentence(lacks.sentence) for lacks in missing if not lacks.is_covered]
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _dead(state: RunState, data: RunData) -> set[tuple[str, int]] | None:

@@ -178,6 +178,16 @@ class Session:
         if self._hooks is not None:
             self._hooks.watch_calls(True)
 
+    def _look_if_gone(self) -> None:
+        """Look for the next training before its first update, where the model of this one is gone.
+
+        An optimizer of another model has then been made while this one was still there.
+        """
+        if self._state is not _State.RECORDING or self._recorder is None or not self._recorder.closed:
+            return
+        if any(not trained([one]) & self._recorded for one in self._living()):
+            self._look()
+
     def _decide(self, optimizer: Optimizer) -> None:
         """Find the training before its first update, where no module that was called has all of its parameters."""
         others = [other for other in apart([optimizer, *self._living()]) if other is not optimizer]
@@ -244,6 +254,7 @@ class Session:
 
     def iterated(self, loader: Any) -> Callable[[Iterator[Any]], Iterator[Any]] | None:
         """Note that a loader is about to be iterated."""
+        self._look_if_gone()
         if self._state is _State.RECORDING and self._evaluations is not None:
             return self._evaluations.iterated(loader)
         if self._state is _State.LOOKING and torch.is_grad_enabled():
@@ -252,6 +263,7 @@ class Session:
 
     def differentiated(self, tensor: Tensor) -> None:
         """Note what `backward` is called on."""
+        self._look_if_gone()
         if self._state is _State.RECORDING:
             self._losses.differentiated(tensor)
 

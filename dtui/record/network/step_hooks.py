@@ -39,7 +39,7 @@ class StepHooks:
         """Have a function called at each update; returns what takes it away again, which may be called anywhere."""
         self._functions = (*self._functions, function)
         if self._handle is None:
-            self._handle = self._register(torch.compiler.disable(self._call))  # type: ignore[no-untyped-call]
+            self._handle = self._register(_never_compiled(self._call))
         return partial(self._remove, function)
 
     def _remove(self, function: StepHook) -> None:
@@ -51,6 +51,17 @@ class StepHooks:
     def _call(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         for function in self._functions:
             function(optimizer, args, kwargs)
+
+
+def _never_compiled(function: StepHook) -> StepHook:
+    """Return a function that torch's compilers pass over.
+
+    The public `torch.compiler.disable` imports the compiler at once, which takes seconds. The decorator that torch has
+    for its own optimizers does so at the first call: until then an optimizer has been made, which imports it anyway.
+    """
+    mark = getattr(torch, "_disable_dynamo", torch.compiler.disable)
+    marked: StepHook = mark(lambda *arguments: function(*arguments))
+    return marked
 
 
 def _is_any_in_step() -> bool:

@@ -136,6 +136,11 @@ def reason_of(error: BaseException) -> str:
     return whole[: ends[-1]].removesuffix(".") if ends else f"{whole[: LONGEST_TOLD - 2].rstrip()} …"
 
 
+def words_of(error: BaseException) -> str:
+    """Return what an exception says; its name where it says nothing, as a MemoryError."""
+    return str(error).strip() or type(error).__name__
+
+
 def whole_reason_of(error: BaseException) -> str:
     """Return one line of at most LONGEST_REASON characters that names an exception."""
     text = str(error).strip().splitlines()

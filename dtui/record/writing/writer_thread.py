@@ -17,7 +17,7 @@ from dtui.fork_gate import ForkGate, forget_in_child, resting
 from dtui.model import Gap, ImageSet, Record, RunStatus, Trigger, Validation
 from dtui.model.findings.kept_weights import WeightsAt
 from dtui.model.findings.nonfinite import BrokenGradients, LookPlan
-from dtui.record.writing.warn import reason_of, warn_once
+from dtui.record.writing.warn import reason_of, warn_once, words_of
 
 HEARTBEAT_SECONDS = 1.0
 
@@ -220,7 +220,7 @@ class Sink:
             with self._gate.working():
                 store = self._store = self._opened()
         except BaseException as error:  # noqa: BLE001 - the boundary between the disk and somebody's training
-            warn_once("store", f"the run cannot be written and nothing is recorded: {error}")
+            warn_once("store", f"the run cannot be written and nothing is recorded: {words_of(error)}")
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._jobs or self._ending or self._noted, HEARTBEAT_SECONDS)
@@ -259,7 +259,7 @@ class Sink:
         except BaseException as error:  # noqa: BLE001 - see above; a picture that the user's code makes may exit
             if job is not None:
                 self.miss(Gap(job.iteration, max(job.iteration, job.last), job.stream, reason_of(error)))
-                warn_once(f"write {job.stream}", f"iteration {job.iteration} was not written: {error}")
+                warn_once(f"write {job.stream}", f"iteration {job.iteration} was not written: {words_of(error)}")
 
     def _write_gaps(self, store: Store, before: Job | None) -> None:
         """Write the gaps that have ended: all of them when `before` is None, else those of that job's stream."""
@@ -279,10 +279,10 @@ class Sink:
             if not self.is_refused:
                 self._write_gaps(store, before=None)
         except Exception as error:  # noqa: BLE001 - see above
-            warn_once("write gaps", f"what is missing could not be noted: {error}")
+            warn_once("write gaps", f"what is missing could not be noted: {words_of(error)}")
         try:
             store.close(status, reason)
         except RunExistsError as error:
             warn_once("taken over", str(error))
         except Exception as error:  # noqa: BLE001 - see above
-            warn_once("close", f"the run could not be closed: {error}")
+            warn_once("close", f"the run could not be closed: {words_of(error)}")

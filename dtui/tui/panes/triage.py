@@ -110,6 +110,8 @@ class Triage(ListPane):
     def _footer(self, scene: Scene) -> tuple[tuple[str, ...], ...]:
         """Return quiet sentences, each as lines: what else is there, and what could not be judged."""
         lines = []
+        if scene.selection.listing == INCIDENTS and scene.view.info.not_learned:
+            lines.append(scene.view.info.not_learned)
         if scene.selection.listing == INCIDENTS and scene.view.anomalies:
             lines.append(
                 f"{counted(len(scene.view.anomalies), 'anomaly', 'anomalies')} by the paper's rules: L lists them"
@@ -123,6 +125,8 @@ class Triage(ListPane):
         words = f"No {listing[:-1] if listing == INCIDENTS else 'anomaly'} in {counted(info.records, 'record')}"
         if info.validations:
             words += f" and {counted(info.validations, 'validation')}"
+        if info.not_learned and listing == INCIDENTS:
+            words += f", but {info.not_learned}"
         said = without_entries(scene)[0]
         if reason := self._reason(scene):
             words = f"{reason}. {words}"

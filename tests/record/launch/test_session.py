@@ -216,6 +216,30 @@ def test_another_model_that_is_trained_now_and_then_ends_nothing(process: Proces
     assert process.records() == [4]
 
 
+@pytest.mark.parametrize("has_batches", [True, False])
+def test_the_next_training_is_recorded_from_its_first_update(process: Process, has_batches: bool) -> None:
+    """As where a model is made anew under the same name: the one before is gone after the next has an optimizer."""
+    first, second = small_net(), small_net(4)
+    train(first, process.sgd(first), updates=2)
+    of_second = process.sgd(second)
+    process.recorders[-1].close()  # as when the model goes
+    if has_batches:
+        assert list(DataLoader(TensorDataset(IMAGES, LABELS), 12))
+    train(second, of_second, updates=3)
+    assert process.records() == [2, 3]
+    assert not process.problems
+
+
+def test_when_the_model_is_gone_nothing_else_is_taken_for_a_training(process: Process) -> None:
+    first, second = small_net(), small_net(4)
+    train(first, process.sgd(first), updates=2)
+    process.recorders[-1].close()
+    assert list(DataLoader(TensorDataset(IMAGES, LABELS), 12))
+    loss_of(second).backward()  # type: ignore[no-untyped-call]
+    assert process.records() == [2]
+    assert not process.problems
+
+
 def test_the_trainings_of_one_process_are_recorded_up_to_a_number(
     process: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -146,6 +146,10 @@ def test_the_report_says_nothing_that_is_not_so(run: Recorded) -> None:
     assert started | adapters
     assert ("of those that train" in sections["boxes"].caption) == bool(frozen)
     one_group = run.name == "gan"
+    shown = [image.title for some in galleries.values() for image in some]
+    assert not one_group or (shown and all(re.match(r"item \d", title) for title in shown)), "not the group's name"
+    tables = [item.title for item in sections["classes"].items if isinstance(item, Table)]
+    assert tables[0] == ("At the end" if one_group else "The worst at the end")
     assert not one_group or "clustered" not in sections["classes"].caption
     assert [fact.name for fact in chapter.facts if fact.name.startswith("only ")] == ["only group"] * one_group
     assert not any("classes" in cluster.label for cluster in run.query.clusters() if run.query.info().judging)

@@ -229,10 +229,12 @@ def turned_words(turned: TurnedWrong, classes: tuple[str, ...], judging: Judging
     many = as_groups(counted(turned.count, "image") if turned.count else "no image", judging)
     middle = f"{turned.usual:,.1f}".removesuffix(".0")  # of counts: whole, or half between two
     usual = f" (usually {middle})" if np.isfinite(turned.usual) else ""
+    said, key = f"{many} turned wrong at {turned.moment:,}{usual}", IMAGES_KEY * bool(turned.classes)
+    if judging is not None and judging.other == 1:  # of one group alone nobody asks which
+        return f"{said}{key}"
     own = ", ".join(f"{count:,} of {class_name(classes, label)}" for label, count in turned.classes)
     own = f": {own}{' …' if sum(count for _, count in turned.classes) < turned.count else ''}" if own else ""
-    unnamed = as_groups("no class named", judging)
-    return f"{unnamed}; {many} turned wrong at {turned.moment:,}{usual}{own}{IMAGES_KEY * bool(own)}"
+    return f"{as_groups('no class named', judging)}; {said}{own}{key}"
 
 
 def _shown(value: float, series: Telling) -> str:

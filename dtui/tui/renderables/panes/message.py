@@ -39,8 +39,8 @@ class MessagePicture(Picture):
         if self.title:
             draw_header(cells, frame, self.title, max(0, frame.width - 1))
         room = max(1, min(72, frame.width - 2))
-        lines = [(line, theme.text, True) for line in wrap(safe(self.text, 1_000), room)]
-        lines += [(line, theme.muted, False) for line in wrap(safe(self.detail, 1_000), room)]
+        lines = [(line, theme.text, True) for line in wrap_evenly(safe(self.text, 1_000), room)]
+        lines += [(line, theme.muted, False) for line in wrap_evenly(safe(self.detail, 1_000), room)]
         first = 1 if self.title else 0
         y = first + max(0, (frame.height - first - len(lines)) // 2)
         for line, colour, bold in lines:
@@ -85,6 +85,21 @@ def wrap(text: str, room: int) -> list[str]:
             lines[-1] += f" {word}"
         else:
             lines.append(shorten(word, room))
+    return lines
+
+
+def wrap_evenly(text: str, room: int) -> list[str]:
+    """Return the words of a text as the same number of lines, none of them longer than it must be.
+
+    So no word is left alone on the last line, which a centred text would show.
+    """
+    lines = wrap(text, room)
+    longest = max(map(text_width, _words(text, room)), default=0)
+    for narrower in range(room - 1, min(longest, room) - 1, -1):
+        closer = wrap(text, narrower)
+        if len(closer) > len(lines):
+            break
+        lines = closer
     return lines
 
 

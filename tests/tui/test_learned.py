@@ -1,0 +1,42 @@
+"""What Triage says of a run whose validations do not show that anything was learned."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.tui.desk import Desk
+from tests.tui.fake_query import FakeQuery
+
+WHY = "the network is no better than chance: 90 % of 24 images are wrong at 99, where guessing gets 90 % wrong"
+
+
+class Guessing(FakeQuery):
+    def info(self) -> Any:
+        return replace(super().info(), not_learned=WHY)
+
+
+class WithoutIncidents(Guessing):
+    def incidents(self) -> tuple[Any, ...]:
+        return ()
+
+
+def shown(query: FakeQuery) -> str:
+    return " ".join(Desk(query, (150, 50)).panes()["triage"].split())
+
+
+def test_it_is_said_where_there_is_no_incident() -> None:
+    assert f"validations, but {WHY}" in shown(WithoutIncidents())
+
+
+def test_it_is_said_below_the_incidents() -> None:
+    assert f" {WHY}" in shown(Guessing())
+    assert WHY not in shown(FakeQuery())
+
+
+@pytest.mark.parametrize("kind", [Guessing, WithoutIncidents])
+def test_it_is_not_said_of_anomalies(kind: type[FakeQuery]) -> None:
+    desk = Desk(kind(), (150, 50)).press("L")
+    assert WHY not in " ".join(desk.panes()["triage"].split())
