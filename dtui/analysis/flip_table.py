@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from dtui.analysis.correctness import PackedLayout, WordArray
-from dtui.analysis.flips import WORDS_AT_ONCE, find_flips, looks_at
+from dtui.analysis.flips import find_flips, looks_at, words_at_once
 from dtui.dataclass_on_use import dataclass
 from dtui.model import DEFAULT_WINDOW, AnomalySettings, FloatArray, IntArray
 
@@ -64,7 +64,7 @@ def count_flips(
     """
     shape, kind = (len(packed), len(layout.images)), layout.count(packed[:0]).dtype
     gained, down = np.empty(shape, kind), np.empty(shape, kind)
-    for classes, words in _blocks(layout):
+    for classes, words in _blocks(layout, words_at_once(len(packed))):
         some = PackedLayout.of_sizes(layout.images[classes])
         flips = find_flips(packed[:, words], rule, window)
         gained[:, classes], down[:, classes] = some.count(flips.gained), some.count(flips.lost)
@@ -74,12 +74,12 @@ def count_flips(
     return FlipCounts(gained, down)
 
 
-def _blocks(layout: PackedLayout) -> Iterator[tuple[slice, slice]]:
-    """Yield whole classes of about WORDS_AT_ONCE words together, and their words."""
+def _blocks(layout: PackedLayout, at_once: int) -> Iterator[tuple[slice, slice]]:
+    """Yield whole classes of about so many words together, and their words."""
     ends, first = layout.first_word + layout.words, 0
     while first < len(ends):
         begin = int(layout.first_word[first])
-        stop = max(first + 1, int(np.searchsorted(ends, begin + WORDS_AT_ONCE, side="right")))
+        stop = max(first + 1, int(np.searchsorted(ends, begin + at_once, side="right")))
         yield slice(first, stop), slice(begin, int(ends[stop - 1]))
         first = stop
 

@@ -8,11 +8,12 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from dtui.analysis import flips
 from dtui.analysis.correctness import PackedLayout, WordArray
 from dtui.analysis.flip_table import count_flips
 from dtui.analysis.relations import learning
 from dtui.analysis.relations.partners import Flipping
-from dtui.model import AnomalySettings, IntArray, RunStatus
+from dtui.model import DEFAULT_WINDOW, AnomalySettings, IntArray, RunStatus, TimeAxis
 from dtui.query.labels import judgements, validation_data
 from dtui.query.labels.judgements import Judgements
 from tests.query.fake_reader import FakeReader
@@ -90,6 +91,18 @@ def test_going_through_it_takes_no_second_room(work: Callable[[], object], monke
     assert room_of(work) < WORDS.nbytes
 
 
+def test_counting_flips_takes_as_little_room_in_a_long_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside the answer there are blocks of as many bytes, however many validations they span."""
+    monkeypatch.setattr(flips, "AT_ONCE", 64 << 10)
+    beside = []
+    for length in (LENGTH, 8 * LENGTH):
+        words, layout = WORDS.reshape(length, -1), PackedLayout.of_sizes(np.full(WORDS.size // length, 64))
+        answer = 2 * words.size  # gained and lost, a byte each
+        beside.append(room_of(lambda layout=layout, words=words: count_flips(layout, words, "right", 8)) - answer)  # type: ignore[misc]
+    assert beside[1] < 1.2 * beside[0]
+    assert beside[0] < 16 * flips.AT_ONCE
+
+
 @pytest.mark.parametrize("images", [np.full(1_024, 64), np.arange(1_024) % 65], ids=["one size", "many sizes"])
 def test_packing_takes_no_second_room(images: IntArray) -> None:
     layout = PackedLayout.of_sizes(images)
@@ -123,6 +136,29 @@ def test_much_of_a_run_that_has_ended_is_held_only_until_the_answer(
     told, expected = query.image_verdict(3, 200), other.image_verdict(3, 200)
     assert (told.times_wrong, told.validations) == (expected.times_wrong, expected.validations)
     assert widths == [1]
+
+
+def test_what_is_freed_is_read_and_counted_again_to_the_same_answers() -> None:
+    """For who asks about other things next."""
+    reader = FakeReader(state=RunStatus.DONE)
+    query = query_of(reader)
+
+    def asked() -> tuple[object, ...]:
+        axis = TimeAxis(*query.limits(), 20)
+        return query.anomalies(), query.node_series([1, 2], "std", "weights", axis).values.tolist(), query.state()
+
+    before = asked()
+    held = query._data
+    flips = [("flips", rule, DEFAULT_WINDOW) for rule in ("left", "right")]
+    assert held._growing._bytes
+    assert all(map(held.knows, flips))
+    query.free()
+    assert not held._growing._bytes
+    assert not any(map(held.knows, flips))
+    assert asked() == before
+    settings = AnomalySettings(threshold=0.3)
+    assert query.anomalies(settings) == query_of(reader).anomalies(settings)
+    assert all(map(held.knows, flips))
 
 
 def test_what_is_read_in_part_stays_for_the_next_part(monkeypatch: pytest.MonkeyPatch) -> None:
