@@ -12,6 +12,7 @@ from dtui.cli.shell.ending import clean_end
 from dtui.cli.shell.progress import StatusLine, is_watched
 from dtui.cli.table import paint, table
 from dtui.errors import UsageError
+from dtui.heap import share_one_heap
 from dtui.number_text import counted
 from dtui.output import find_target
 from dtui.run_path import with_suffix
@@ -24,6 +25,7 @@ def run_report(options: argparse.Namespace) -> Outcome:
     """Write a report on one or more runs. A chart that cannot be drawn is a remark, not a failure."""
     from dtui.reports import write_report
 
+    share_one_heap()
     if options.json and find_target(options.output).is_standard_output:
         raise UsageError("report: both the report and --json want standard output; give a file, or leave --json out")
     if options.output.endswith("/"):
