@@ -8,9 +8,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from dtui.analysis import flips
+from dtui.analysis import flip_table, flips
 from dtui.analysis.correctness import PackedLayout, WordArray
-from dtui.analysis.flip_table import count_flips
+from dtui.analysis.flip_table import ClassFlips, FlipCounts, count_flips, find_flip_table
 from dtui.analysis.relations import learning
 from dtui.analysis.relations.partners import Flipping
 from dtui.model import DEFAULT_WINDOW, AnomalySettings, IntArray, RunStatus, TimeAxis
@@ -101,6 +101,19 @@ def test_counting_flips_takes_as_little_room_in_a_long_run(monkeypatch: pytest.M
         beside.append(room_of(lambda layout=layout, words=words: count_flips(layout, words, "right", 8)) - answer)  # type: ignore[misc]
     assert beside[1] < 1.2 * beside[0]
     assert beside[0] < 16 * flips.AT_ONCE
+
+
+def test_looking_for_flips_of_a_long_run_takes_no_second_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside a table of a few rows: numbers as large as those that are looked through would be too much."""
+    counts = np.zeros((8_192, 256), np.uint8)
+    counts[100, 7] = counts[8_000, 7] = 60
+    found = FlipCounts(counts, counts)
+    judged = ClassFlips(np.arange(8_192), np.full(256, 64), lambda rule, window: found)
+    at_once = find_flip_table(judged, AnomalySettings())
+    assert at_once[:, 2].tolist() == [100, 100, 8_000, 8_000]
+    assert room_of(lambda: find_flip_table(judged, AnomalySettings())) < counts.nbytes / 2
+    monkeypatch.setattr(flip_table, "VALIDATIONS_AT_ONCE", 7)
+    assert np.array_equal(find_flip_table(judged, AnomalySettings()), at_once)
 
 
 @pytest.mark.parametrize("images", [np.full(1_024, 64), np.arange(1_024) % 65], ids=["one size", "many sizes"])
