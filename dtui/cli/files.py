@@ -12,7 +12,6 @@ from dtui.cli.shell.ending import clean_end
 from dtui.cli.shell.progress import StatusLine, is_watched
 from dtui.cli.table import paint, table
 from dtui.errors import UsageError
-from dtui.heap import share_one_heap
 from dtui.number_text import counted
 from dtui.output import find_target
 from dtui.run_path import with_suffix
@@ -23,6 +22,7 @@ PRESETS = ("paper", "small", "tenfold")
 
 def run_report(options: argparse.Namespace) -> Outcome:
     """Write a report on one or more runs. A chart that cannot be drawn is a remark, not a failure."""
+    from dtui.heap import share_one_heap
     from dtui.reports import write_report
 
     share_one_heap()
