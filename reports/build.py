@@ -241,6 +241,7 @@ def _chapter(
     with query.keeping_pictures(), query.keeping_labels() if _LABELS.intersection(view.shown) else nullcontext():
         made = _sections(view, builders, say, problems)
         facts, opening = _first_screen(view, problems, before)
+    query.free()
     chapter = Chapter(
         id=prefix,
         title=safe(view.info.run, 120),
@@ -270,6 +271,7 @@ def _sections(
             part = Section(f"{view.prefix}-{name}", name.capitalize(), "", (note,))
         if part is not None:
             made.append(replace(part, command=_command(view, name)))
+        view.query.free()  # the next section asks for other numbers
     return made
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from dtui.analysis.correctness import PackedLayout, WordArray
-from dtui.analysis.flips import WORDS_AT_ONCE, find_flips, looks_at
+from dtui.analysis.flips import find_flips, looks_at, words_at_once
 from dtui.dataclass_on_use import dataclass
 from dtui.model import DEFAULT_WINDOW, AnomalySettings, FloatArray, IntArray
 
@@ -20,6 +20,8 @@ DIRECTIONS = ("gained", "lost", "both")
 COLUMNS = ("rule", "class", "iteration", "direction", "count")
 """Of a table of flips; rule and direction as positions in RULES and DIRECTIONS."""
 NEVER = 2**32 - 1
+VALIDATIONS_AT_ONCE = 1_024
+"""Validations whose flips are compared with a threshold at once: of 1,000 classes a megabyte each comparison."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -64,7 +66,7 @@ def count_flips(
     """
     shape, kind = (len(packed), len(layout.images)), layout.count(packed[:0]).dtype
     gained, down = np.empty(shape, kind), np.empty(shape, kind)
-    for classes, words in _blocks(layout):
+    for classes, words in _blocks(layout, words_at_once(len(packed))):
         some = PackedLayout.of_sizes(layout.images[classes])
         flips = find_flips(packed[:, words], rule, window)
         gained[:, classes], down[:, classes] = some.count(flips.gained), some.count(flips.lost)
@@ -74,12 +76,12 @@ def count_flips(
     return FlipCounts(gained, down)
 
 
-def _blocks(layout: PackedLayout) -> Iterator[tuple[slice, slice]]:
-    """Yield whole classes of about WORDS_AT_ONCE words together, and their words."""
+def _blocks(layout: PackedLayout, at_once: int) -> Iterator[tuple[slice, slice]]:
+    """Yield whole classes of about so many words together, and their words."""
     ends, first = layout.first_word + layout.words, 0
     while first < len(ends):
         begin = int(layout.first_word[first])
-        stop = max(first + 1, int(np.searchsorted(ends, begin + WORDS_AT_ONCE, side="right")))
+        stop = max(first + 1, int(np.searchsorted(ends, begin + at_once, side="right")))
         yield slice(first, stop), slice(begin, int(ends[stop - 1]))
         first = stop
 
@@ -119,18 +121,25 @@ def find_flip_table(judged: ClassFlips, settings: AnomalySettings) -> IntArray:
     tables: list[IntArray] = [np.empty((0, len(COLUMNS)), np.int64)]
     for rule in RULES if settings.rule == "either" else (settings.rule,):
         flips = judged.flips(rule, window)
-        gained, lost = flips.gained >= least, flips.lost >= least
-        positions, labels = np.nonzero(gained | lost)
-        up, down = gained[positions, labels], lost[positions, labels]
-        count = flips.gained[positions, labels].astype(np.int64) * up
-        count += flips.lost[positions, labels].astype(np.int64) * down
-        direction = np.select([up & down, up], [DIRECTIONS.index("both"), DIRECTIONS.index("gained")], 1)
-        code = np.full(len(labels), RULES.index(rule))
-        tables.append(np.column_stack([code, labels, judged.iterations[positions], direction, count]))
+        for first in range(0, len(flips.gained), VALIDATIONS_AT_ONCE):
+            some = slice(first, first + VALIDATIONS_AT_ONCE)
+            part = FlipCounts(flips.gained[some], flips.lost[some])
+            tables.append(_rows(RULES.index(rule), part, least, judged.iterations[some]))
     table = np.concatenate(tables).astype(np.int64, copy=False)
     _, score = shares_and_scores(table, images)
     result: IntArray = table[np.lexsort((table[:, COLUMNS.index("iteration")], -score))]
     return result
+
+
+def _rows(rule: int, flips: FlipCounts, least: IntArray, iterations: IntArray) -> IntArray:
+    """Return the rows of a rule at some validations, by iteration, then by class."""
+    gained, lost = flips.gained >= least, flips.lost >= least
+    positions, labels = np.nonzero(gained | lost)
+    up, down = gained[positions, labels], lost[positions, labels]
+    count = flips.gained[positions, labels].astype(np.int64) * up
+    count += flips.lost[positions, labels].astype(np.int64) * down
+    direction = np.select([up & down, up], [DIRECTIONS.index("both"), DIRECTIONS.index("gained")], 1)
+    return np.column_stack([np.full(len(labels), rule), labels, iterations[positions], direction, count])
 
 
 def shares_and_scores(table: IntArray, images: IntArray) -> tuple[FloatArray, FloatArray]:

@@ -13,7 +13,8 @@ from dtui.analysis.correctness import WordArray
 from dtui.dataclass_on_use import dataclass
 from dtui.model import BoolArray
 
-WORDS_AT_ONCE = 64
+AT_ONCE = 512 << 10
+"""Bytes of a block: each pass over it finds it in the processor's cache, and what is made of it takes little room."""
 _Flags = TypeVar("_Flags", WordArray, BoolArray)
 
 
@@ -53,6 +54,11 @@ def _any_before(changes: _Flags, count: int) -> _Flags:
     return result
 
 
+def words_at_once(validations: int) -> int:
+    """Return the words of a block of so many validations, >= 1."""
+    return max(1, AT_ONCE // (np.dtype(np.uint64).itemsize * max(1, validations)))
+
+
 def find_flips(packed: WordArray, rule: str, window: int) -> Flips:
     """Find the images that flip at each validation and satisfy a rule.
 
@@ -74,9 +80,9 @@ def find_flips(packed: WordArray, rule: str, window: int) -> Flips:
     if rule not in ("left", "right") or window < 1:
         raise ValueError(f"flips: rule {rule!r}, window {window}; need 'left' or 'right' and at least 1")
     gained, lost = np.empty_like(packed), np.empty_like(packed)
-    # Each pass over a block finds it in the processor's cache; over the whole array it would fetch it from memory.
-    for first in range(0, packed.shape[1], WORDS_AT_ONCE):
-        block = slice(first, first + WORDS_AT_ONCE)
+    at_once = words_at_once(len(packed))
+    for first in range(0, packed.shape[1], at_once):
+        block = slice(first, first + at_once)
         part = np.ascontiguousarray(packed[:, block])
         changes = _flips_of(part, rule, window)
         np.bitwise_and(changes, part, out=gained[:, block])

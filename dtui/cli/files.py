@@ -22,8 +22,10 @@ PRESETS = ("paper", "small", "tenfold")
 
 def run_report(options: argparse.Namespace) -> Outcome:
     """Write a report on one or more runs. A chart that cannot be drawn is a remark, not a failure."""
+    from dtui.heap import share_one_heap
     from dtui.reports import write_report
 
+    share_one_heap()
     if options.json and find_target(options.output).is_standard_output:
         raise UsageError("report: both the report and --json want standard output; give a file, or leave --json out")
     if options.output.endswith("/"):

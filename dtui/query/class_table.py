@@ -56,7 +56,7 @@ def class_flips(data: RunData) -> ClassFlips:
             _are_labels_whole(data)  # while they are here
             return count_flips(judged.layout, judged.right, rule, window, judged.lost)
 
-        return data.remembered(("flips", rule, window), count)
+        return data.remembered(("flips", rule, window), count, is_large=True)
 
     return ClassFlips(data.validations, data.class_sizes, flips)
 

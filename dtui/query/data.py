@@ -100,6 +100,11 @@ class RunData(ValidationData):
             self._seen, self._joins = now, joins
         return changed
 
+    def free(self) -> None:
+        """Free what was only needed for the last answers, also what `tidy` leaves: it is read or counted again."""
+        super().free()
+        self._windows.clear()
+
     def begin_answer(self, kind: str) -> None:
         """Begin an answer of a kind: arrays of earlier answers of this kind may be forgotten if it needs room."""
         self._growing.begin_answer(kind)

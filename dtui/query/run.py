@@ -90,6 +90,13 @@ class RunQuery(LayerQuestions, CompareQuestions):
         """Free what takes much room, was only needed for the last answers, and can be read again."""
         self._data.tidy()
 
+    def free(self) -> None:
+        """Free what was only needed for the last answers: for callers whose next questions are about other things.
+
+        What else was found is still known. Numbers that are asked for again are read again.
+        """
+        self._data.free()
+
     def settle(self) -> None:
         """Wait some seconds to find out whether another host still records; for callers that ask only once."""
         self._reader.settle()

@@ -18,13 +18,14 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from dtui.errors import DtuiError, TerminalError
+from dtui.heap import share_one_heap
 from dtui.tui.events import Answered, Decided, Event, Failed, Opened, Quiet, Several
 from dtui.tui.loader import Loader
 from dtui.tui.opening import Open, open_query
 from dtui.tui.reopening import ReopeningApp
 from dtui.tui.terminal.capabilities import log_path
 from dtui.tui.terminal.driver import MustLeave, driver_class
-from dtui.tui.terminal.memory import collect_from_now_on, share_one_heap
+from dtui.tui.terminal.memory import collect_from_now_on
 from dtui.tui.terminal.textual_patch import forget_shown, is_painted, leave_out_unused
 from dtui.tui.terminal.themes import output_for, theme_for
 from dtui.tui.widgets.opening import Opening

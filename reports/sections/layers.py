@@ -87,6 +87,7 @@ def named_rows(view: View, tree: Sequence[TreeNode]) -> tuple[int, ...]:
 def _plane(view: View, rows: int, statistic: str, source: str) -> Plane:
     series = view.query.node_series(range(rows), statistic, source, view.record_axis)
     quantity = _quantity(statistic, source)
+    view.query.free()  # the next plane asks for other numbers
     return Plane(statistic, source, quantity, series.values, series.scale, series.nonfinite)
 
 

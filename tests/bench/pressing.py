@@ -16,6 +16,8 @@ from tests.tui.terminal import Terminal
 PATIENCE_SECONDS = 1.5
 """A key that has written nothing until then changes nothing."""
 TAP_SECONDS = 30.0
+TOLD_SECONDS = 600.0
+"""Until then everything has been found that is looked for when a large run is opened for the first time."""
 KEY_RATE = 60
 """Keys in a second while one is held."""
 
@@ -109,7 +111,12 @@ def tap(terminal: Terminal, key: str) -> None:
     A program that is never quiet, for a run beside it grows, is waited for no longer than TAP_SECONDS.
     """
     terminal.send(key)
-    spent, until = -IDLE_MS, time.monotonic() + TAP_SECONDS
+    until_idle(terminal, TAP_SECONDS)
+
+
+def until_idle(terminal: Terminal, seconds: float) -> None:
+    """Wait until the program writes nothing and has nothing to do, no longer than some seconds."""
+    spent, until = -IDLE_MS, time.monotonic() + seconds
     while terminal.until_quiet(until) or processor_ms(terminal.pid) - spent >= IDLE_MS:
         spent = processor_ms(terminal.pid)
         if time.monotonic() >= until:
@@ -139,6 +146,26 @@ def opened(path: Path, columns: int = 150, rows: int = 50) -> Terminal:
     for key in ("2", "3", "4", "5", "6", "1"):
         tap(terminal, key)
     return terminal
+
+
+def keep_answers(path: Path) -> None:
+    """Open a run, see each screen until everything is said there, and open it again: what was found is kept then.
+
+    The first opening keeps what was found slowly; the next, which finds that, what its first screen shows.
+    """
+    for _ in range(2):
+        with Terminal([sys.executable, "-m", "dtui", str(path)]) as terminal:
+            until = time.monotonic() + TOLD_SECONDS
+            while b"Evidence" not in terminal.written and time.monotonic() < until:
+                terminal.until_quiet(until)  # it says until then that it is looking
+            for key in ("", "2", "3", "4", "5", "6", "1"):
+                terminal.send(key)
+                until_idle(terminal, TOLD_SECONDS)
+            spent = -IDLE_MS
+            while processor_ms(terminal.pid) - spent >= IDLE_MS:  # what is kept is written once nobody waits
+                spent, rest = processor_ms(terminal.pid), time.monotonic() + IDLE_SECONDS
+                while (left := rest - time.monotonic()) > 0:
+                    terminal._read(left)
 
 
 def hold(terminal: Terminal, keys: list[str]) -> tuple[float, int]:

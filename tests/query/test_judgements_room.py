@@ -8,11 +8,12 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from dtui.analysis import flip_table, flips
 from dtui.analysis.correctness import PackedLayout, WordArray
-from dtui.analysis.flip_table import count_flips
+from dtui.analysis.flip_table import ClassFlips, FlipCounts, count_flips, find_flip_table
 from dtui.analysis.relations import learning
 from dtui.analysis.relations.partners import Flipping
-from dtui.model import AnomalySettings, IntArray, RunStatus
+from dtui.model import DEFAULT_WINDOW, AnomalySettings, IntArray, RunStatus, TimeAxis
 from dtui.query.labels import judgements, validation_data
 from dtui.query.labels.judgements import Judgements
 from tests.query.fake_reader import FakeReader
@@ -90,6 +91,31 @@ def test_going_through_it_takes_no_second_room(work: Callable[[], object], monke
     assert room_of(work) < WORDS.nbytes
 
 
+def test_counting_flips_takes_as_little_room_in_a_long_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside the answer there are blocks of as many bytes, however many validations they span."""
+    monkeypatch.setattr(flips, "AT_ONCE", 64 << 10)
+    beside = []
+    for length in (LENGTH, 8 * LENGTH):
+        words, layout = WORDS.reshape(length, -1), PackedLayout.of_sizes(np.full(WORDS.size // length, 64))
+        answer = 2 * words.size  # gained and lost, a byte each
+        beside.append(room_of(lambda layout=layout, words=words: count_flips(layout, words, "right", 8)) - answer)  # type: ignore[misc]
+    assert beside[1] < 1.2 * beside[0]
+    assert beside[0] < 16 * flips.AT_ONCE
+
+
+def test_looking_for_flips_of_a_long_run_takes_no_second_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside a table of a few rows: numbers as large as those that are looked through would be too much."""
+    counts = np.zeros((8_192, 256), np.uint8)
+    counts[100, 7] = counts[8_000, 7] = 60
+    found = FlipCounts(counts, counts)
+    judged = ClassFlips(np.arange(8_192), np.full(256, 64), lambda rule, window: found)
+    at_once = find_flip_table(judged, AnomalySettings())
+    assert at_once[:, 2].tolist() == [100, 100, 8_000, 8_000]
+    assert room_of(lambda: find_flip_table(judged, AnomalySettings())) < counts.nbytes / 2
+    monkeypatch.setattr(flip_table, "VALIDATIONS_AT_ONCE", 7)
+    assert np.array_equal(find_flip_table(judged, AnomalySettings()), at_once)
+
+
 @pytest.mark.parametrize("images", [np.full(1_024, 64), np.arange(1_024) % 65], ids=["one size", "many sizes"])
 def test_packing_takes_no_second_room(images: IntArray) -> None:
     layout = PackedLayout.of_sizes(images)
@@ -123,6 +149,29 @@ def test_much_of_a_run_that_has_ended_is_held_only_until_the_answer(
     told, expected = query.image_verdict(3, 200), other.image_verdict(3, 200)
     assert (told.times_wrong, told.validations) == (expected.times_wrong, expected.validations)
     assert widths == [1]
+
+
+def test_what_is_freed_is_read_and_counted_again_to_the_same_answers() -> None:
+    """For who asks about other things next."""
+    reader = FakeReader(state=RunStatus.DONE)
+    query = query_of(reader)
+
+    def asked() -> tuple[object, ...]:
+        axis = TimeAxis(*query.limits(), 20)
+        return query.anomalies(), query.node_series([1, 2], "std", "weights", axis).values.tolist(), query.state()
+
+    before = asked()
+    held = query._data
+    flips = [("flips", rule, DEFAULT_WINDOW) for rule in ("left", "right")]
+    assert held._growing._bytes
+    assert all(map(held.knows, flips))
+    query.free()
+    assert not held._growing._bytes
+    assert not any(map(held.knows, flips))
+    assert asked() == before
+    settings = AnomalySettings(threshold=0.3)
+    assert query.anomalies(settings) == query_of(reader).anomalies(settings)
+    assert all(map(held.knows, flips))
 
 
 def test_what_is_read_in_part_stays_for_the_next_part(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -216,3 +216,10 @@ def test_words_from_outside_are_arrays_or_refused(words: list[int]) -> None:
     assert found is None or sum(one.size for one in found) <= 8 * len(words)
     for part in pictures._parts(np.array(words, np.int64).reshape(1, -1)).values():
         assert 0 < len(part) <= len(words)
+
+
+def test_who_takes_a_narrower_array_keeps_its_settings_for_errors() -> None:
+    before = np.geterr()
+    for narrower in pictures._narrower(np.array([1e300])):
+        assert np.isinf(narrower).all()
+        assert np.geterr() == before

@@ -9,6 +9,7 @@ import pytest
 
 from dtui.model import NO_VALUE, NOT_JUDGED, ImagesRequest, RunStatus, TimeAxis
 from dtui.query import RunQuery
+from dtui.query.incidents.walk import AT_ONCE
 from tests.query.fake_reader import EVERY
 from tests.query.test_learning import HolesReader, query_of
 
@@ -98,6 +99,21 @@ def test_a_step_of_the_crosshair_reads_no_more_at_ten_times_the_validations(long
         query.worst_classes(middle)
         read.append(sum(stop - start for kind, start, stop in reader.reads if kind == what))
     assert 0 < read[0] == read[1] <= TOGETHER
+
+
+def test_incidents_of_a_long_run_are_found_with_a_stretch_of_the_errors_at_a_time(monkeypatch, request):
+    reader = PartlyJudged(validations=LONG, total=LONG, records=LONG, state=RunStatus.DONE)
+    expected = query_of(reader).incidents()
+    request.getfixturevalue("long")
+    reader.reads.clear()
+    query = query_of(reader)
+    whole = []
+    monkeypatch.setattr(query._data._errors, "whole", lambda *_: whole.append(True))
+    assert query.incidents() == expected != ()
+    assert not whole
+    read = [stop - start for kind, start, stop in reader.reads if kind == "class errors"]
+    assert max(read) <= AT_ONCE + 2 * TOGETHER
+    assert LONG <= sum(read) < 2 * LONG
 
 
 def test_strips_of_classes_are_read_once_while_one_scrolls(long):

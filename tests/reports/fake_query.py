@@ -110,6 +110,9 @@ class FakeQuery(FakeLearning, RunQuery):
     def close(self) -> None:
         self.closed = True
 
+    def free(self) -> None:
+        """Nothing is held."""
+
     def settle(self) -> None:
         """Nobody records it."""
 

@@ -38,6 +38,17 @@ def test_a_report_reads_no_label_twice() -> None:
     assert reader.times.max() == reader.times.min() == 1
 
 
+def test_each_section_begins_without_the_numbers_of_the_one_before() -> None:
+    reader = CountingReader(SAMPLES / "mnist-faults.dtui")
+    with RunQuery(reader.path, reader) as query:
+        held = query._data
+        bytes_held: list[int] = []
+        build_report([query], progress=lambda _: bytes_held.append(held._growing._bytes + held._windows._bytes))
+        assert len(bytes_held) > 8
+        assert not any(bytes_held[1:])
+        assert not any(held.knows(("flips", rule, 5)) for rule in ("left", "right"))
+
+
 def test_the_next_report_of_a_large_run_reads_little_and_says_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ from textual.events import Key
 from textual.geometry import Region
 from textual.widgets import Input
 
+from dtui.heap import share_one_heap
 from dtui.tui.app import DtuiApp
 from dtui.tui.panes.layers.tree import TreeOptions
 from dtui.tui.renderables.canvas.frame import Frame
@@ -18,7 +19,6 @@ from dtui.tui.renderables.canvas.output import Output
 from dtui.tui.renderables.canvas.theme import DARK
 from dtui.tui.renderables.panes.message import MessagePicture
 from dtui.tui.screens.base import DataScreen
-from dtui.tui.terminal.memory import share_one_heap
 from dtui.tui.widgets.board import MOST_DRAWINGS, Board
 from dtui.tui.widgets.command_line import CommandLine, Line
 from tests.tui.driving import at, press, running, screen_text, until

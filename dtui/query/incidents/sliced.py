@@ -4,15 +4,29 @@ from __future__ import annotations
 
 import math
 import time
-from typing import Any
+from typing import Any, cast
 
 from dtui.analysis.detectors.stream.block import Block
 from dtui.query.data import RunData
 from dtui.query.incidents import walk
+from dtui.query.labels.error_columns import ErrorsAsAsked
 
 
 class _TimeIsUpError(Exception):
     """The slice of time is over; the detectors stand between two blocks of records."""
+
+
+class _Walked:
+    """A run's numbers as one walks through them: no errors of classes are read but those of the validations at hand."""
+
+    def __init__(self, data: RunData) -> None:
+        self._data = data
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._data, name)
+
+    def class_errors(self) -> ErrorsAsAsked:
+        return ErrorsAsAsked(self._data.errors_within)
 
 
 class SlicedIncidents(walk.Incidents):
@@ -20,7 +34,7 @@ class SlicedIncidents(walk.Incidents):
 
     def __init__(self, data: RunData) -> None:
         """Take over the numbers of a run; nothing is read before it is asked for."""
-        super().__init__(data)
+        super().__init__(cast(RunData, _Walked(data)))
         self._deadline = math.inf
         self._spent = 0.0
         self._has_read = False

@@ -128,7 +128,8 @@ def _encoded(arrays: Arrays) -> IntArray:
 def _narrower(array: NDArray[Any]) -> Iterator[NDArray[Any]]:
     for place in _NARROWER.get(array.dtype.kind, ()) if array.dtype.itemsize == _WORD else ():
         with np.errstate(all="ignore"):
-            yield array.astype(_TYPES[place])
+            narrower = array.astype(_TYPES[place])
+        yield narrower  # outside: who takes it has its own settings for errors
 
 
 def _is_exact(given: NDArray[Any], stored: NDArray[Any]) -> bool:

@@ -5,8 +5,11 @@ Owns how much of them stays in memory.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model import FloatArray, IntArray
 from dtui.query.growing import GrowingArrays, Windows
 from dtui.query.labels.partial import LabelReader, read_errors
@@ -19,6 +22,22 @@ TOGETHER = 256
 READ_AT_ONCE = 4 * TOGETHER
 """Validations that are read at once into the whole: of 1,000 classes these are 4 MB."""
 _ERRORS = "class errors"
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class ErrorsAsAsked:
+    """The errors of all classes over the whole run, of which only the validations that are asked for are read.
+
+    Attributes:
+        within: Returns the errors at some validations, step 1, shape (C, validations).
+    """
+
+    within: Callable[[slice], FloatArray]
+
+    def __getitem__(self, where: tuple[slice, slice]) -> FloatArray:
+        """Return the errors of some classes at some validations: `errors[classes, validations]`."""
+        classes, validations = where
+        return self.within(validations)[classes]
 
 
 class ErrorColumns:

@@ -70,6 +70,7 @@ class ValidationData:
         self._errors = ErrorColumns(reader)
         self._labels_around = LabelsAround(LABELS_AROUND)
         self._memory: dict[Hashable, object] = {}
+        self._large: set[Hashable] = set()
         self._judgements: Judgements | None = None
         self._of_classes: JudgedClasses | None = None
         self._keeps_labels = False
@@ -78,10 +79,11 @@ class ValidationData:
         self.seconds_of_judging = 0.0
         """That were spent on reading labels a little at a time."""
 
-    def remembered(self, key: Hashable, compute: Callable[[], Answer]) -> Answer:
-        """Return the result of `compute`, calling it at most once until the run changes."""
+    def remembered(self, key: Hashable, compute: Callable[[], Answer], *, is_large: bool = False) -> Answer:
+        """Return the result of `compute`, calling it at most once until the run changes; or until `free`, if large."""
         if key not in self._memory:
             self._memory[key] = compute()
+            self._large |= {key} if is_large else set()
         return cast(Answer, self._memory[key])
 
     def knows(self, key: Hashable) -> bool:
@@ -129,6 +131,15 @@ class ValidationData:
         if judged is not None and self._is_much and not self._keeps_labels and len(judged.right) == self._count:
             self.times_judged()  # what is asked of single images stays
             self._judgements = None
+
+    def free(self) -> None:
+        """Free what was only needed for the last answers, also what `tidy` leaves: it is read or counted again."""
+        self.tidy()
+        self._growing.clear()
+        self._labels_around.clear()
+        for key in self._large:
+            self._memory.pop(key, None)
+        self._large.clear()
 
     # --- what decides what is right
     @property
