@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from argparse import Namespace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from dtui.cli import main
 from dtui.cli.samples.batch import _skipped, _write_skip_list
 from dtui.errors import UsageError
 from dtui.model.findings.batches import BatchAnswer, KeptBatch
+from dtui.store.format.schema import GAPS_FILE
 
 SAMPLES = Path(__file__).parents[2] / "sample_runs"
 BATCHES = str(SAMPLES / "mnist-batches")
@@ -96,6 +98,20 @@ def test_a_report_as_json_names_the_batches_as_the_list_of_incidents_does(
     (run,) = json.loads(capsys.readouterr().out)["runs"]
     assert [one["batches"] for one in run["incidents"]] == [one["batches"] for one in listed]
     assert {"iteration": 611, "count": 32, "standouts": [412]} in [one["batches"] for one in listed]
+
+
+def test_where_the_run_is_damaged_it_says_that_samples_may_be_missing(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "run.dtui"
+    shutil.copytree(f"{BATCHES}.dtui", path)
+    (path / GAPS_FILE).write_text("no line\n")
+    code, out, error = said(capsys, str(path), "--at", "611")
+    assert (code, out.splitlines()[0]) == (0, "batch of iteration 611: 32 samples")
+    told = f"{path}: samples may be missing where it is damaged: {path / GAPS_FILE}: 1 damaged lines are left out"
+    assert error == f"dtui: {told}\n"
+    _, _, error = said(capsys, str(path), "--at", "611", "--json", "--skip", str(tmp_path / "skip"))
+    assert error == f"dtui: {tmp_path / 'skip'}: written, 3 ids of samples that stand out, one a line; {told}\n"
 
 
 def test_a_sample_that_comes_again_is_skipped_once() -> None:

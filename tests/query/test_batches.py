@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dtui.analysis.relations.standouts import find_standouts
+from dtui.analysis.relations.standouts import find_standouts, tail
 from dtui.errors import NotRecordedError, UsageError
 from dtui.model import Column, Trigger
 from dtui.query import RunQuery, open_run
@@ -131,6 +131,15 @@ def test_what_is_not_there_is_refused_in_one_line(tmp_path: Path) -> None:
         assert set(query.incident_batches(query.incidents())) == {None}
 
 
+def test_every_iteration_up_to_the_last_of_the_run_or_of_its_batches_may_be_asked(tmp_path: Path) -> None:
+    with make(tmp_path / "early", {20: [1]}) as query:
+        assert query.batch(100).batch.iteration == 20
+    with make(tmp_path / "late", {20: [1], 130: [2]}) as query:
+        assert query.batch(130).batch.samples.tolist() == [2]
+        with pytest.raises(UsageError, match="there is no iteration 131; the run has 0 to 130"):
+            query.batch(131)
+
+
 def test_samples_that_did_not_fit_are_counted(tmp_path: Path) -> None:
     with make(tmp_path / "run", {20: [1, 2, 3, 4]}, counts={20: 9}) as query:
         batch = query.batch(20).batch
@@ -176,6 +185,22 @@ def test_the_chance_is_that_of_two_looks_at_all_samples(tmp_path: Path) -> None:
     assert found.chance == pytest.approx(2 * len(samples) / math.comb(44, 4))
 
 
+def test_of_the_two_looks_the_more_striking_one_counts(tmp_path: Path) -> None:
+    """In the triggers' own batches the sample is rare enough to be named, with those before them far more so."""
+    triggers = list(range(20, 260, 20))
+    watched = around(triggers, 0)
+    for place, trigger in enumerate(triggers):
+        watched[trigger][1] = trigger
+        for back in (0, 1, 2, 3) if place < 7 else (1, 2, 3):
+            watched[trigger - back][2] = 77
+    samples = len({one for batch in watched.values() for one in batch})
+    own, every = (2 * samples * tail(132, chosen, 43, inside) for chosen, inside in ((12, 7), (48, 43)))
+    with make(tmp_path / "run", watched, (0, 300), triggers=triggers) as query:
+        (found,) = query.batch(60).standouts
+    assert found.chance == pytest.approx(every)
+    assert every < own
+
+
 def test_a_trigger_whose_batches_were_not_kept_does_not_count(tmp_path: Path) -> None:
     with make(tmp_path / "run", around(TRIGGERS, 77), triggers=[*TRIGGERS, 88, 89]) as query:
         assert query.batch(60).events == 4 + 1  # that of 88 has one of its four left
@@ -199,6 +224,24 @@ def test_of_very_many_batches_those_of_triggers_are_read(tmp_path: Path, monkeyp
     monkeypatch.setattr(batches_module, "AT_ONCE", 4)
     with make(tmp_path / "run", around(TRIGGERS, 77), triggers=TRIGGERS) as query:
         assert [one.sample for one in query.batch(60).standouts] == [77]
+
+
+def test_of_an_iteration_that_is_a_record_and_a_watch_the_ids_of_the_watch_count(tmp_path: Path) -> None:
+    """They have more room there."""
+    columns = (
+        *(Column("samples", "<f8", "watches", ROWS), Column("sample_count", "<u4", "watches", 1)),
+        *(Column("record_samples", "<f8", "records", 2), Column("record_sample_count", "<u4", "records", 1)),
+    )
+    ids, count = np.array([5.0, 6.0, 7.0, 8.0]), np.array([4], np.uint32)
+    with RunWriter(tmp_path / "run", STRUCTURE, METADATA, compact=False, columns=columns) as writer:
+        watch, record = make_record(2), make_record(2)
+        object.__setattr__(watch, "columns", {"samples": ids, "sample_count": count})
+        object.__setattr__(record, "columns", {"record_samples": ids[:2], "record_sample_count": count})
+        writer.append_watch(watch)
+        writer.append_record(record)
+    with open_run(tmp_path / "run") as query:
+        batch = query.batch(20).batch
+        assert (batch.samples.tolist(), batch.left_out) == ([5, 6, 7, 8], 0)
 
 
 def test_records_alone_are_enough(tmp_path: Path) -> None:

@@ -18,10 +18,11 @@ from dtui.model import LAYER_STATISTICS, SOURCES, Record, RunStatus, Trigger
 from dtui.query import open_run
 from dtui.query.watching.events import EventKind, Severity, Wanted, WatchEvent
 from dtui.query.watching.pace import LEEWAY, UNKNOWN_SECONDS, Pace
+from dtui.query.watching.progress import Progress
 from dtui.query.watching.told import Told
 from dtui.query.watching.watched_run import as_seconds
 from dtui.query.watching.watcher import Watcher
-from dtui.store import RunWriter, find_past
+from dtui.store import RunReader, RunWriter, find_past
 from dtui.store.run import opening
 from dtui.store.run.run_file import Process, RunFile
 from tests.store.builders import METADATA, STRUCTURE, make_record
@@ -120,6 +121,18 @@ def test_a_killed_training_is_told_and_again_when_it_is_killed_after_a_resume(li
     assert live.watcher.following != ()
     killed(live.path)
     assert [one.iteration for one in live.look(1.0)] == [10]
+
+
+@pytest.mark.parametrize(("is_once", "found"), [(True, ["crash"]), (False, [])])
+def test_one_look_watches_for_signs_of_life_from_another_host_and_a_first_of_many_does_not(
+    live: Live, monkeypatch: pytest.MonkeyPatch, is_once: bool, found: list[str]
+) -> None:
+    monkeypatch.setattr("dtui.store.run.life.GLANCE_SECONDS", 0.0)
+    file = RunFile.read(live.path)
+    replace(file, writer=replace(Process.this(), host="elsewhere")).write(live.path)
+    watcher = Watcher(live.path, Wanted(), is_once=is_once)
+    assert kinds(list(watcher.look().events)) == found
+    watcher.close()
 
 
 # --- non-finite values
@@ -240,6 +253,25 @@ def test_the_first_look_knows_from_the_files_for_how_long_nothing_came(tmp_path:
         assert len(watcher.look().events) == found
         watcher.close()
     writer.close()
+
+
+def test_what_is_usual_is_counted_from_where_the_present_process_went_on(tmp_path: Path) -> None:
+    """The files tell when that process began; the records before it came at another time, maybe on another machine."""
+    with RunWriter(tmp_path / "run", STRUCTURE, METADATA, compact=False) as first:
+        for position in range(30):
+            first.append_record(calm(position))
+    past = find_past(first.path)
+    assert past is not None
+    with RunWriter.resume(past, 100, compact=False) as writer:
+        for position in (10, 11, 12):
+            writer.append_record(calm(position))
+        files = [*(writer.path / "journal").iterdir()]
+        for file, at in ((writer.path / "run.json", 1_000), *((file, 1_020) for file in files)):
+            os.utime(file, (at, at))
+        reader = RunReader(writer.path)
+        assert len(reader.record_iterations) == 13
+        assert Progress(reader).see(5.0).usual == 10.0
+        reader.close()
 
 
 def test_a_query_says_how_long_a_live_run_has_been_quiet(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ class Batches:
         if not len(self._iterations):
             raise NotRecordedError(f"{path}: no batch was kept yet; the flight recorder keeps them around its triggers")
         first = int(self._iterations[0])
-        if not 0 <= iteration <= max(last, int(self._iterations[-1])):
+        if not 0 <= iteration <= last:
             raise UsageError(f"{path}: there is no iteration {iteration:,}; the run has 0 to {last:,}")
         if iteration < first:
             raise UsageError(f"{path}: no batch was kept at or before {iteration:,}; the first one is at {first:,}")
