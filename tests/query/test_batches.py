@@ -64,6 +64,38 @@ def test_an_incident_that_no_batch_was_kept_right_before_has_none(sample: RunQue
     assert batches.near(replace(incident, first=704, last=704)) is None
 
 
+def near(path: Path, sample: RunQuery, first: int, last: int, triggers: Sequence[int]) -> list[int]:
+    """Return the iterations of the batches before an incident, the newest first; records come every 10."""
+    watched = {iteration: [1] for trigger in triggers for iteration in range(trigger - 5, trigger + 1)}
+    with make(path, watched, (0, 100, 200), triggers=triggers) as query:
+        found = Batches(query._data).near(replace(sample.incidents()[0], first=first, last=last))
+    return [] if found is None else [found.batch.iteration, *(one.iteration for one in found.before)]
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "triggers", "found"),
+    [
+        (130, 130, [120, 126], 126),  # that of 120 belongs to the record before
+        (130, 130, [123, 128], 123),  # the first one
+        (110, 150, [140, 145], 140),  # the flight recorder fired later on in it
+    ],
+)
+def test_an_incident_has_the_batches_of_its_first_trigger_since_the_record_before(
+    tmp_path: Path, sample: RunQuery, first: int, last: int, triggers: list[int], found: int
+) -> None:
+    assert near(tmp_path / "run", sample, first, last, triggers) == [found, found - 1, found - 2, found - 3]
+
+
+def test_without_triggers_an_incident_has_its_own_batch_and_not_that_of_the_one_before(
+    tmp_path: Path, sample: RunQuery
+) -> None:
+    one, other = (replace(sample.incidents()[0], first=at, last=at, status="new") for at in (40, 60))
+    with make(tmp_path / "run", {39: [1], 40: [2], 59: [3], 60: [4]}, (0, 100)) as query:
+        found = Batches(query._data, [one, other]).near(other)
+    assert found is not None
+    assert found.batch.iteration == 60
+
+
 def make(
     path: Path,
     watched: Mapping[int, Sequence[float]],

@@ -228,6 +228,33 @@ def test_of_several_records_between_two_looks_each_has_its_share_of_the_time() -
     assert pace.usual == 5.0
 
 
+def test_what_is_usual_is_the_middle_of_the_last_intervals_once_there_are_three() -> None:
+    pace, now = Pace(10.0, 60.0), 0.0
+    pace.begin(0, 0, now, 0.0, 100.0)
+    usual = []
+    for record, interval in enumerate([1.0, 2.0, 9.0, *[1.0] * 40, *[30.0] * 15], 1):
+        now += interval
+        pace.see(record, record, now)
+        usual.append(pace.usual)
+    assert usual[:3] == [100.0, 100.0, 2.0]  # before, what the files tell
+    assert usual[-1] == 1.0
+    for record in range(100, 103):
+        now += 30.0
+        pace.see(record, record, now)
+    assert pace.usual == 30.0, "of 32 intervals more than half are of 30 s now"
+
+
+def test_records_that_a_resumed_training_supersedes_are_no_interval() -> None:
+    pace = Pace(10.0, 60.0)
+    pace.begin(0, 0, 0.0, 0.0, None)
+    for look in range(1, 5):
+        pace.see(look, 10 * look, 10.0 * look)
+    for records, now in ((15, 50.0), (16, 51.0), (15, 52.0)):
+        pace.see((records, now), records, now)
+    assert pace.usual == 1.0
+    assert min(pace._intervals) > 0
+
+
 def test_a_training_that_ends_well_after_a_long_rest_did_not_stall(tmp_path: Path) -> None:
     live = Live(tmp_path / "run", STALL)
     assert live.look() == []

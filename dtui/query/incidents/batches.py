@@ -178,7 +178,7 @@ class Batches:
                     stretch = slice(int(run[0]), int(run[-1]) + 1)
                     values = self._data.reader.read_column(frames.ids, slice(0, frames.rows), stretch)
                     for place, column in zip(run, values.T, strict=True):
-                        known = column[np.isfinite(column) & (column >= 0) & (column < 1 << 53)]
+                        known = column[(column >= 0) & (column < 1 << 53)]  # NaN is neither
                         found[int(frames.iterations[place])] = known.astype(np.int64)
         return [found[int(one)] for one in iterations]
 
