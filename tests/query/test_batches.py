@@ -143,6 +143,12 @@ def test_without_triggers_incidents_that_nobody_dismissed_are_counted(tmp_path: 
         assert Batches(query._data, incidents).at(40).events == 1
 
 
+def test_who_stands_out_is_counted_anew_where_other_incidents_count(tmp_path: Path, sample: RunQuery) -> None:
+    one, other = (replace(sample.incidents()[0], first=at, status="new") for at in (20, 40))
+    with make(tmp_path / "run", {20: [1], 40: [2]}) as query:
+        assert [Batches(query._data, those).standouts()[1] for those in ([one], [one, other])] == [1, 2]
+
+
 def test_a_sample_that_was_used_once_stands_out_nowhere() -> None:
     batches = [np.array([5])] * 999 + [np.array([7])]
     assert find_standouts(batches, np.arange(1000) == 999) == []

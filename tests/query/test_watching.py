@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from dtui.query.watching.watcher import Watcher
 from dtui.store import RunReader, RunWriter, find_past
 from dtui.store.run import opening
 from dtui.store.run.run_file import Process, RunFile
-from tests.store.builders import METADATA, STRUCTURE, make_record
+from tests.store.builders import IMAGES, METADATA, STRUCTURE, make_record, make_validation
 
 SAMPLES = Path(__file__).parents[2] / "sample_runs"
 NONFINITE = LAYER_STATISTICS.index("nonfinite")
@@ -110,6 +110,33 @@ def test_a_crash_is_told_once_with_its_reason(live: Live) -> None:
     assert live.look(1.0) == []
 
 
+def test_a_crash_is_told_after_the_last_validation_or_before_the_first_record(tmp_path: Path) -> None:
+    sentences = []
+    for name in ("validated", "new"):
+        writer = RunWriter(tmp_path / name, STRUCTURE, METADATA, compact=False)
+        if name == "validated":
+            writer.append_record(calm(0))
+            writer.set_images(IMAGES)
+            writer.append_validation(make_validation(2))
+        writer.close(RunStatus.CRASHED, "boom")
+        watcher = Watcher(writer.path, Wanted(), is_once=True)
+        sentences += [event.sentence for event in watcher.look().events]
+        watcher.close()
+    last = make_validation(2).iteration
+    assert sentences == [f"crashed after iteration {last}: boom", "crashed before its first record: boom"]
+
+
+def test_runs_of_the_same_name_in_two_folders_are_two(tmp_path: Path) -> None:
+    told = Told()
+    for folder in ("a", "b"):
+        writer = RunWriter(tmp_path / folder / "run", STRUCTURE, METADATA, compact=False)
+        writer.append_record(calm(0, "weights"))
+        watcher = Watcher(writer.path, Wanted(), told, is_once=True)
+        assert kinds(list(watcher.look().events)) == ["nonfinite"]
+        watcher.close()
+        writer.close()
+
+
 def test_a_killed_training_is_told_and_again_when_it_is_killed_after_a_resume(live: Live) -> None:
     killed(live.path)
     (event,) = live.look(1.0)
@@ -159,6 +186,13 @@ def test_what_turns_nan_together_is_told_together_and_what_follows_later_by_itse
     assert [one.sentence for one in live.look()] == [
         "at iteration 20 weights of layer stage.\x1b[31mconv are NaN or Inf"
     ]
+
+
+def test_of_much_that_turns_nan_together_three_are_named(live: Live) -> None:
+    live.append(loss=np.nan, a=np.nan, b=np.nan, c=np.nan, d=np.nan)
+    (event,) = live.look()
+    assert event.sentence.count("is NaN or Inf") == 3
+    assert event.sentence.endswith("; and 2 more")
 
 
 def test_a_value_between_records_and_a_trigger_are_told(live: Live) -> None:
@@ -263,6 +297,45 @@ def test_a_training_that_ends_well_after_a_long_rest_did_not_stall(tmp_path: Pat
         assert live.look(20.0) == []
     live.writer.close()
     assert live.look(10_000.0) == []
+    live.close()
+
+
+def validate(writer: RunWriter) -> None:
+    writer.set_images(IMAGES)
+    writer.append_validation(make_validation(5))
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda writer: writer.append_logged(55, {"loss": 0.5}),
+        lambda writer: writer.append_trigger(Trigger(55, "loss", "", (), 9.0, 7.0)),
+        validate,
+    ],
+    ids=["a logged value", "a trigger", "a validation"],
+)
+def test_a_training_that_writes_anything_does_not_stall(tmp_path: Path, act: Callable[[RunWriter], None]) -> None:
+    live = Live(tmp_path / "run", STALL)
+    for _ in range(5):
+        live.append()
+        assert live.look(20.0) == []
+    assert live.look(150.0) == []
+    act(live.writer)
+    assert live.look(1.0) == []
+    assert live.look(150.0) == []
+    assert len(live.look(100.0)) == 1
+    live.close()
+
+
+def test_watches_between_records_do_not_count_as_records(tmp_path: Path) -> None:
+    live = Live(tmp_path / "run", STALL)
+    for _ in range(5):
+        for iteration in range(10 * live.count - 5, 10 * live.count):
+            live.writer.append_watch(make_record(iteration, every=1))
+        live.append()
+        assert live.look(20.0) == []
+    (event,) = live.look(200.0)
+    assert event.sentence.endswith("usually a record comes every 20 s")
     live.close()
 
 
