@@ -189,10 +189,29 @@ def test_what_turns_nan_together_is_told_together_and_what_follows_later_by_itse
 
 
 def test_of_much_that_turns_nan_together_three_are_named(live: Live) -> None:
-    live.append(loss=np.nan, a=np.nan, b=np.nan, c=np.nan, d=np.nan)
+    live.append(loss=np.nan, a=np.nan, b=np.nan, c=np.nan)
     (event,) = live.look()
     assert event.sentence.count("is NaN or Inf") == 3
-    assert event.sentence.endswith("; and 2 more")
+    assert event.sentence.endswith("; and 1 more")
+
+
+def test_what_was_first_gives_the_iteration(live: Live) -> None:
+    live.append(loss=np.nan)
+    live.append("weights")
+    assert [event.iteration for event in live.look()] == [10]
+
+
+def test_a_nan_at_the_first_update_after_a_resume_is_told_again(live: Live) -> None:
+    live.append("weights")
+    assert [event.iteration for event in live.look()] == [10]
+    live.writer.close()
+    past = find_past(live.path)
+    assert past is not None
+    with RunWriter.resume(past, 10, compact=False) as again:
+        again.append_record(calm(1, "weights"))
+        watcher = Watcher(live.path, Wanted(), live.watcher._told)
+        assert [event.iteration for event in watcher.look().events] == [10]
+        watcher.close()
 
 
 def test_a_value_between_records_and_a_trigger_are_told(live: Live) -> None:
