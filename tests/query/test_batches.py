@@ -89,8 +89,8 @@ def test_an_incident_has_the_batches_of_its_first_trigger_since_the_record_befor
 def test_without_triggers_an_incident_has_its_own_batch_and_not_that_of_the_one_before(
     tmp_path: Path, sample: RunQuery
 ) -> None:
-    one, other = (replace(sample.incidents()[0], first=at, last=at, status="new") for at in (40, 60))
-    with make(tmp_path / "run", {39: [1], 40: [2], 59: [3], 60: [4]}, (0, 100)) as query:
+    one, other = (replace(sample.incidents()[0], first=at, last=at, status="new") for at in (55, 60))
+    with make(tmp_path / "run", {54: [1], 55: [2], 59: [3], 60: [4]}, (0, 100)) as query:
         found = Batches(query._data, [one, other]).near(other)
     assert found is not None
     assert found.batch.iteration == 60

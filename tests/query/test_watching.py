@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from dtui.errors import OutputError, RunNotBegunError, RunNotFoundError
-from dtui.model import LAYER_STATISTICS, SOURCES, Record, RunStatus, Trigger
+from dtui.model import LAYER_STATISTICS, SOURCES, Cause, Incident, Record, RunStatus, Trigger
 from dtui.query import open_run
 from dtui.query.watching.events import EventKind, Severity, Wanted, WatchEvent
 from dtui.query.watching.pace import LEEWAY, UNKNOWN_SECONDS, Pace
@@ -432,13 +432,38 @@ def test_incidents_of_a_run_are_told_once_by_severity_and_not_where_they_were_di
     assert told(Severity.LASTING) == [1010]
 
 
+def incidents_of_the_sample() -> list[Incident]:
+    watcher = Watcher(SAMPLES / "mnist-faults.dtui", Wanted(frozenset({EventKind.INCIDENT})))
+    found = [event.incident for event in watcher.look().events]
+    watcher.close()
+    return [one for one in found if one is not None]
+
+
+def test_an_incident_that_gets_more_evidence_is_not_told_again(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, other = incidents_of_the_sample()[:2]
+    shown = [replace(first, evidence=first.evidence[:1])]
+    monkeypatch.setattr("dtui.query.run.RunQuery.incidents", lambda query: tuple(shown))
+    assert len(live.look()) == 1
+    shown[0] = replace(first, id="grown", evidence=(*first.evidence[:1], *other.evidence[:1]))
+    live.append()
+    assert live.look() == []
+
+
+@pytest.mark.parametrize("kinds_wanted", [{EventKind.INCIDENT}, {EventKind.INCIDENT, EventKind.NONFINITE}])
+def test_an_incident_of_nan_is_told_where_nan_itself_is_not_watched_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kinds_wanted: set[EventKind]
+) -> None:
+    one = replace(incidents_of_the_sample()[0], cause=Cause.NONFINITE)
+    monkeypatch.setattr("dtui.query.run.RunQuery.incidents", lambda query: (one,))
+    live = Live(tmp_path / "run", Wanted(frozenset(kinds_wanted)))
+    assert len(live.look()) == (EventKind.NONFINITE not in kinds_wanted)
+    live.close()
+
+
 def test_an_incident_that_gets_another_name_while_it_grows_is_told_once(
     live: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with_faults = Watcher(SAMPLES / "mnist-faults.dtui", Wanted(frozenset({EventKind.INCIDENT})))
-    found = [event.incident for event in with_faults.look().events]
-    with_faults.close()
-    incidents = [one for one in found if one is not None]
+    incidents = incidents_of_the_sample()
     shown = [()] + [(replace(incidents[0], id=f"incident-{n}-gradient-network", first=n),) for n in (430, 440)]
     monkeypatch.setattr("dtui.query.run.RunQuery.incidents", lambda query: shown[min(live.count - 2, 2)])
     for expected in (0, 1, 0):
