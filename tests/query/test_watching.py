@@ -17,6 +17,7 @@ from dtui.errors import OutputError, RunNotBegunError, RunNotFoundError
 from dtui.model import LAYER_STATISTICS, SOURCES, Cause, Incident, Record, RunStatus, Trigger
 from dtui.query import open_run
 from dtui.query.watching.events import EventKind, Severity, Wanted, WatchEvent
+from dtui.query.watching.nonfinite import Nonfinite
 from dtui.query.watching.pace import LEEWAY, UNKNOWN_SECONDS, Pace
 from dtui.query.watching.progress import Progress
 from dtui.query.watching.told import Told
@@ -193,6 +194,11 @@ def test_of_much_that_turns_nan_together_three_are_named(live: Live) -> None:
     (event,) = live.look()
     assert event.sentence.count("is NaN or Inf") == 3
     assert event.sentence.endswith("; and 1 more")
+
+
+def test_of_several_layers_the_others_are_counted() -> None:
+    said = [Nonfinite("weights", "a", layers, 10).sentence for layers in (1, 3)]
+    assert said == ["weights of layer a are NaN or Inf", "weights of layer a and 2 more are NaN or Inf"]
 
 
 def test_what_was_first_gives_the_iteration(live: Live) -> None:

@@ -272,6 +272,9 @@ def test_parameters_that_an_older_run_has_no_rows_for_are_told_as_not_recorded(
             first.step()
     with pytest.warns(match=r"; not recorded: shift \(Wide, 100\)"):
         Recorder(tmp_path / "run", model, every=1, resume=True, iteration=1).close()
+    for iteration in (0, 1):
+        with pytest.warns(match="recorded as one row each: shift"):
+            Recorder(tmp_path / "new", model, every=1, resume=True, iteration=iteration).close()
 
 
 def test_from_the_beginning_is_told(tmp_path: Path) -> None:
