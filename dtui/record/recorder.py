@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
@@ -318,7 +319,7 @@ class Recorder(LoopCalls, ValidationCalls):
         self._life.forget()
         reason = self._end.explain(reason)
         try:
-            with self._boundary.guard("close", self.iteration):
+            with self._boundary.guard("close", self.iteration), self._ended_in_any_case(status, reason):
                 self._outputs.detach()
                 is_new = self._start.past is None and self._exchange.is_first
                 self._counting.finish(status, reason, is_new=is_new)
@@ -326,6 +327,17 @@ class Recorder(LoopCalls, ValidationCalls):
             self._end.remove()
         self._kept = None
         self._counting.forget()
+
+    @contextmanager
+    def _ended_in_any_case(self, status: RunStatus, reason: str) -> Iterator[None]:
+        """End the run where something of ours fails at its end: what is queued is written, and nobody waits for it."""
+        try:
+            yield
+        except Exception:
+            if self._boundary.sink is not None:
+                self._boundary.sink.close(status, reason)
+            self._start.give_up()
+            raise
 
 
 def _nothing() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from argparse import Namespace
 from pathlib import Path
 
@@ -10,9 +11,10 @@ import numpy as np
 import pytest
 
 from dtui.cli import main
-from dtui.cli.samples.batch import _skipped, _write_skip_list
+from dtui.cli.samples.batch import _skipped, _text, _write_skip_list
 from dtui.errors import UsageError
-from dtui.model.findings.batches import BatchAnswer, KeptBatch
+from dtui.model.findings.batches import BatchAnswer, KeptBatch, StandoutSample
+from dtui.store.format.schema import GAPS_FILE
 
 SAMPLES = Path(__file__).parents[2] / "sample_runs"
 BATCHES = str(SAMPLES / "mnist-batches")
@@ -96,6 +98,36 @@ def test_a_report_as_json_names_the_batches_as_the_list_of_incidents_does(
     (run,) = json.loads(capsys.readouterr().out)["runs"]
     assert [one["batches"] for one in run["incidents"]] == [one["batches"] for one in listed]
     assert {"iteration": 611, "count": 32, "standouts": [412]} in [one["batches"] for one in listed]
+
+
+def test_where_the_run_is_damaged_it_says_that_samples_may_be_missing(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "run.dtui"
+    shutil.copytree(f"{BATCHES}.dtui", path)
+    (path / GAPS_FILE).write_text("no line\n")
+    code, out, error = said(capsys, str(path), "--at", "611")
+    assert (code, out.splitlines()[0]) == (0, "batch of iteration 611: 32 samples")
+    told = f"{path}: samples may be missing where it is damaged: {path / GAPS_FILE}: 1 damaged lines are left out"
+    assert error == f"dtui: {told}\n"
+    _, _, error = said(capsys, str(path), "--at", "611", "--json", "--skip", str(tmp_path / "skip"))
+    assert error == f"dtui: {tmp_path / 'skip'}: written, 3 ids of samples that stand out, one a line; {told}\n"
+
+
+def test_long_lists_are_cut_and_say_how_much_is_left_out() -> None:
+    before = tuple(KeptBatch(20 - at, np.arange(11 + at), 20) for at in range(1, 7))
+    standouts = tuple(StandoutSample(1_000 + at, 3, 4, 5, 0.001) for at in range(25))
+    lines = _text(BatchAnswer(20, KeptBatch(20, np.arange(8), 9), before, standouts, 4)).splitlines()
+    assert lines[0] == "batch of iteration 20: 9 samples, the first 8 kept"
+    shown = [line for line in lines if line.startswith("before it")]
+    assert [line.rpartition(", ")[2] for line in shown] == ["11", "11 and 1 more", "11 and 2 more", "11 and 3 more"]
+    assert lines[7].endswith("; 5 more, --json has all")
+    assert [line.split()[0] for line in lines[9:]] == [str(1_000 + at) for at in range(20)]
+
+
+def test_what_is_not_known_is_said() -> None:
+    lines = _text(BatchAnswer(20, KeptBatch(20, np.arange(0), 9), (), (), 4)).splitlines()
+    assert lines[1:3] == ["its samples are not known", "no batch was kept right before it"]
 
 
 def test_a_sample_that_comes_again_is_skipped_once() -> None:

@@ -147,6 +147,40 @@ def test_a_command_that_fails_or_hangs_is_one_line(
     )
 
 
+def test_what_a_command_prints_is_not_among_the_events(
+    writer: RunWriter, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer.append_record(calm(1, "weights"))
+    assert main(["watch", str(writer.path), "--once", "--json", "--run", "echo printed"]) == 1
+    shown = capfd.readouterr()
+    assert json.loads(shown.out)["event"] == "nonfinite"
+    assert shown.err == "printed\n"
+    monkeypatch.setattr(sys, "stderr", None)
+    assert call("echo printed", "{}\n", 60) == ""
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("command", [None, "cat >> got"])
+def test_where_nobody_reads_the_events_a_command_is_still_run_and_without_one_it_ends(
+    writer: RunWriter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str | None
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    reading, writing = os.pipe()
+    os.close(reading)
+    monkeypatch.setattr(sys, "stdout", os.fdopen(writing, "w"))
+    teller = watch.Teller(Namespace(stop=False, json=False, plain=True, timeout=60.0, run_command=command))
+    event = WatchEvent(EventKind.CRASH, "1", "run", str(writer.path), RunStatus.CRASHED, 10, "crashed")
+    if command is None:
+        with pytest.raises(KeyboardInterrupt):
+            teller.tell(event)
+    else:
+        teller.tell(event)
+        teller.tell(event)
+        assert (tmp_path / "got").read_text() == 2 * "dtui: run: crash, crashed\n"
+    assert teller.has_fired
+    sys.stdout.close()  # as Python does at its end: it has nothing left to say that would be a failure
+
+
 def test_a_hanging_command_ends_with_all_that_it_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dtui.cli.watching.calling._FAREWELL_SECONDS", 0.1)
     pipe = tmp_path / "alive"

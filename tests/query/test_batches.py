@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dtui.analysis.relations.standouts import find_standouts
+from dtui.analysis.relations.standouts import find_standouts, tail
 from dtui.errors import NotRecordedError, UsageError
 from dtui.model import Column, Trigger
 from dtui.query import RunQuery, open_run
@@ -64,6 +64,38 @@ def test_an_incident_that_no_batch_was_kept_right_before_has_none(sample: RunQue
     assert batches.near(replace(incident, first=704, last=704)) is None
 
 
+def near(path: Path, sample: RunQuery, first: int, last: int, triggers: Sequence[int]) -> list[int]:
+    """Return the iterations of the batches before an incident, the newest first; records come every 10."""
+    watched = {iteration: [1] for trigger in triggers for iteration in range(trigger - 5, trigger + 1)}
+    with make(path, watched, (0, 100, 200), triggers=triggers) as query:
+        found = Batches(query._data).near(replace(sample.incidents()[0], first=first, last=last))
+    return [] if found is None else [found.batch.iteration, *(one.iteration for one in found.before)]
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "triggers", "found"),
+    [
+        (130, 130, [120, 126], 126),  # that of 120 belongs to the record before
+        (130, 130, [123, 128], 123),  # the first one
+        (110, 150, [140, 145], 140),  # the flight recorder fired later on in it
+    ],
+)
+def test_an_incident_has_the_batches_of_its_first_trigger_since_the_record_before(
+    tmp_path: Path, sample: RunQuery, first: int, last: int, triggers: list[int], found: int
+) -> None:
+    assert near(tmp_path / "run", sample, first, last, triggers) == [found, found - 1, found - 2, found - 3]
+
+
+def test_without_triggers_an_incident_has_its_own_batch_and_not_that_of_the_one_before(
+    tmp_path: Path, sample: RunQuery
+) -> None:
+    one, other = (replace(sample.incidents()[0], first=at, last=at, status="new") for at in (55, 60))
+    with make(tmp_path / "run", {54: [1], 55: [2], 59: [3], 60: [4]}, (0, 100)) as query:
+        found = Batches(query._data, [one, other]).near(other)
+    assert found is not None
+    assert found.batch.iteration == 60
+
+
 def make(
     path: Path,
     watched: Mapping[int, Sequence[float]],
@@ -111,6 +143,12 @@ def test_without_triggers_incidents_that_nobody_dismissed_are_counted(tmp_path: 
         assert Batches(query._data, incidents).at(40).events == 1
 
 
+def test_who_stands_out_is_counted_anew_where_other_incidents_count(tmp_path: Path, sample: RunQuery) -> None:
+    one, other = (replace(sample.incidents()[0], first=at, status="new") for at in (20, 40))
+    with make(tmp_path / "run", {20: [1], 40: [2]}) as query:
+        assert [Batches(query._data, those).standouts()[1] for those in ([one], [one, other])] == [1, 2]
+
+
 def test_a_sample_that_was_used_once_stands_out_nowhere() -> None:
     batches = [np.array([5])] * 999 + [np.array([7])]
     assert find_standouts(batches, np.arange(1000) == 999) == []
@@ -129,6 +167,15 @@ def test_what_is_not_there_is_refused_in_one_line(tmp_path: Path) -> None:
         with pytest.raises(NotRecordedError, match=r"record with batches=True"):
             query.batch(10)
         assert set(query.incident_batches(query.incidents())) == {None}
+
+
+def test_every_iteration_up_to_the_last_of_the_run_or_of_its_batches_may_be_asked(tmp_path: Path) -> None:
+    with make(tmp_path / "early", {20: [1]}) as query:
+        assert query.batch(100).batch.iteration == 20
+    with make(tmp_path / "late", {20: [1], 130: [2]}) as query:
+        assert query.batch(130).batch.samples.tolist() == [2]
+        with pytest.raises(UsageError, match="there is no iteration 131; the run has 0 to 130"):
+            query.batch(131)
 
 
 def test_samples_that_did_not_fit_are_counted(tmp_path: Path) -> None:
@@ -176,6 +223,22 @@ def test_the_chance_is_that_of_two_looks_at_all_samples(tmp_path: Path) -> None:
     assert found.chance == pytest.approx(2 * len(samples) / math.comb(44, 4))
 
 
+def test_of_the_two_looks_the_more_striking_one_counts(tmp_path: Path) -> None:
+    """In the triggers' own batches the sample is rare enough to be named, with those before them far more so."""
+    triggers = list(range(20, 260, 20))
+    watched = around(triggers, 0)
+    for place, trigger in enumerate(triggers):
+        watched[trigger][1] = trigger
+        if place < 8:
+            watched[trigger][2] = watched[trigger - 1][2] = 77
+    samples = len({one for batch in watched.values() for one in batch})
+    own, every = (2 * samples * tail(132, chosen, 16, inside) for chosen, inside in ((12, 8), (48, 16)))
+    with make(tmp_path / "run", watched, (0, 300), triggers=triggers) as query:
+        (found,) = query.batch(60).standouts
+    assert found.chance == pytest.approx(every)
+    assert every < own < 0.01
+
+
 def test_a_trigger_whose_batches_were_not_kept_does_not_count(tmp_path: Path) -> None:
     with make(tmp_path / "run", around(TRIGGERS, 77), triggers=[*TRIGGERS, 88, 89]) as query:
         assert query.batch(60).events == 4 + 1  # that of 88 has one of its four left
@@ -199,6 +262,24 @@ def test_of_very_many_batches_those_of_triggers_are_read(tmp_path: Path, monkeyp
     monkeypatch.setattr(batches_module, "AT_ONCE", 4)
     with make(tmp_path / "run", around(TRIGGERS, 77), triggers=TRIGGERS) as query:
         assert [one.sample for one in query.batch(60).standouts] == [77]
+
+
+def test_of_an_iteration_that_is_a_record_and_a_watch_the_ids_of_the_watch_count(tmp_path: Path) -> None:
+    """They have more room there."""
+    columns = (
+        *(Column("samples", "<f8", "watches", ROWS), Column("sample_count", "<u4", "watches", 1)),
+        *(Column("record_samples", "<f8", "records", 2), Column("record_sample_count", "<u4", "records", 1)),
+    )
+    ids, count = np.array([5.0, 6.0, 7.0, 8.0]), np.array([4], np.uint32)
+    with RunWriter(tmp_path / "run", STRUCTURE, METADATA, compact=False, columns=columns) as writer:
+        watch, record = make_record(2), make_record(2)
+        object.__setattr__(watch, "columns", {"samples": ids, "sample_count": count})
+        object.__setattr__(record, "columns", {"record_samples": ids[:2], "record_sample_count": count})
+        writer.append_watch(watch)
+        writer.append_record(record)
+    with open_run(tmp_path / "run") as query:
+        batch = query.batch(20).batch
+        assert (batch.samples.tolist(), batch.left_out) == ([5, 6, 7, 8], 0)
 
 
 def test_records_alone_are_enough(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,17 +14,19 @@ import numpy as np
 import pytest
 
 from dtui.errors import OutputError, RunNotBegunError, RunNotFoundError
-from dtui.model import LAYER_STATISTICS, SOURCES, Record, RunStatus, Trigger
+from dtui.model import LAYER_STATISTICS, SOURCES, Cause, Incident, Record, RunStatus, Trigger
 from dtui.query import open_run
 from dtui.query.watching.events import EventKind, Severity, Wanted, WatchEvent
+from dtui.query.watching.nonfinite import Nonfinite
 from dtui.query.watching.pace import LEEWAY, UNKNOWN_SECONDS, Pace
+from dtui.query.watching.progress import Progress
 from dtui.query.watching.told import Told
 from dtui.query.watching.watched_run import as_seconds
 from dtui.query.watching.watcher import Watcher
-from dtui.store import RunWriter, find_past
+from dtui.store import RunReader, RunWriter, find_past
 from dtui.store.run import opening
 from dtui.store.run.run_file import Process, RunFile
-from tests.store.builders import METADATA, STRUCTURE, make_record
+from tests.store.builders import IMAGES, METADATA, STRUCTURE, make_record, make_validation
 
 SAMPLES = Path(__file__).parents[2] / "sample_runs"
 NONFINITE = LAYER_STATISTICS.index("nonfinite")
@@ -109,6 +111,33 @@ def test_a_crash_is_told_once_with_its_reason(live: Live) -> None:
     assert live.look(1.0) == []
 
 
+def test_a_crash_is_told_after_the_last_validation_or_before_the_first_record(tmp_path: Path) -> None:
+    sentences = []
+    for name in ("validated", "new"):
+        writer = RunWriter(tmp_path / name, STRUCTURE, METADATA, compact=False)
+        if name == "validated":
+            writer.append_record(calm(0))
+            writer.set_images(IMAGES)
+            writer.append_validation(make_validation(2))
+        writer.close(RunStatus.CRASHED, "boom")
+        watcher = Watcher(writer.path, Wanted(), is_once=True)
+        sentences += [event.sentence for event in watcher.look().events]
+        watcher.close()
+    last = make_validation(2).iteration
+    assert sentences == [f"crashed after iteration {last}: boom", "crashed before its first record: boom"]
+
+
+def test_runs_of_the_same_name_in_two_folders_are_two(tmp_path: Path) -> None:
+    told = Told()
+    for folder in ("a", "b"):
+        writer = RunWriter(tmp_path / folder / "run", STRUCTURE, METADATA, compact=False)
+        writer.append_record(calm(0, "weights"))
+        watcher = Watcher(writer.path, Wanted(), told, is_once=True)
+        assert kinds(list(watcher.look().events)) == ["nonfinite"]
+        watcher.close()
+        writer.close()
+
+
 def test_a_killed_training_is_told_and_again_when_it_is_killed_after_a_resume(live: Live) -> None:
     killed(live.path)
     (event,) = live.look(1.0)
@@ -120,6 +149,18 @@ def test_a_killed_training_is_told_and_again_when_it_is_killed_after_a_resume(li
     assert live.watcher.following != ()
     killed(live.path)
     assert [one.iteration for one in live.look(1.0)] == [10]
+
+
+@pytest.mark.parametrize(("is_once", "found"), [(True, ["crash"]), (False, [])])
+def test_one_look_watches_for_signs_of_life_from_another_host_and_a_first_of_many_does_not(
+    live: Live, monkeypatch: pytest.MonkeyPatch, is_once: bool, found: list[str]
+) -> None:
+    monkeypatch.setattr("dtui.store.run.life.GLANCE_SECONDS", 0.0)
+    file = RunFile.read(live.path)
+    replace(file, writer=replace(Process.this(), host="elsewhere")).write(live.path)
+    watcher = Watcher(live.path, Wanted(), is_once=is_once)
+    assert kinds(list(watcher.look().events)) == found
+    watcher.close()
 
 
 # --- non-finite values
@@ -146,6 +187,37 @@ def test_what_turns_nan_together_is_told_together_and_what_follows_later_by_itse
     assert [one.sentence for one in live.look()] == [
         "at iteration 20 weights of layer stage.\x1b[31mconv are NaN or Inf"
     ]
+
+
+def test_of_much_that_turns_nan_together_three_are_named(live: Live) -> None:
+    live.append(loss=np.nan, a=np.nan, b=np.nan, c=np.nan)
+    (event,) = live.look()
+    assert event.sentence.count("is NaN or Inf") == 3
+    assert event.sentence.endswith("; and 1 more")
+
+
+def test_of_several_layers_the_others_are_counted() -> None:
+    said = [Nonfinite("weights", "a", layers, 10).sentence for layers in (1, 3)]
+    assert said == ["weights of layer a are NaN or Inf", "weights of layer a and 2 more are NaN or Inf"]
+
+
+def test_what_was_first_gives_the_iteration(live: Live) -> None:
+    live.append(loss=np.nan)
+    live.append("weights")
+    assert [event.iteration for event in live.look()] == [10]
+
+
+def test_a_nan_at_the_first_update_after_a_resume_is_told_again(live: Live) -> None:
+    live.append("weights")
+    assert [event.iteration for event in live.look()] == [10]
+    live.writer.close()
+    past = find_past(live.path)
+    assert past is not None
+    with RunWriter.resume(past, 10, compact=False) as again:
+        again.append_record(calm(1, "weights"))
+        watcher = Watcher(live.path, Wanted(), live.watcher._told)
+        assert [event.iteration for event in watcher.look().events] == [10]
+        watcher.close()
 
 
 def test_a_value_between_records_and_a_trigger_are_told(live: Live) -> None:
@@ -215,6 +287,33 @@ def test_of_several_records_between_two_looks_each_has_its_share_of_the_time() -
     assert pace.usual == 5.0
 
 
+def test_what_is_usual_is_the_middle_of_the_last_intervals_once_there_are_three() -> None:
+    pace, now = Pace(10.0, 60.0), 0.0
+    pace.begin(0, 0, now, 0.0, 100.0)
+    usual = []
+    for record, interval in enumerate([1.0, 2.0, 9.0, *[1.0] * 40, *[30.0] * 15], 1):
+        now += interval
+        pace.see(record, record, now)
+        usual.append(pace.usual)
+    assert usual[:3] == [100.0, 100.0, 2.0]  # before, what the files tell
+    assert usual[-1] == 1.0
+    for record in range(100, 103):
+        now += 30.0
+        pace.see(record, record, now)
+    assert pace.usual == 30.0, "of 32 intervals more than half are of 30 s now"
+
+
+def test_records_that_a_resumed_training_supersedes_are_no_interval() -> None:
+    pace = Pace(10.0, 60.0)
+    pace.begin(0, 0, 0.0, 0.0, None)
+    for look in range(1, 5):
+        pace.see(look, 10 * look, 10.0 * look)
+    for records, now in ((15, 50.0), (16, 51.0), (15, 52.0)):
+        pace.see((records, now), records, now)
+    assert pace.usual == 1.0
+    assert min(pace._intervals) > 0
+
+
 def test_a_training_that_ends_well_after_a_long_rest_did_not_stall(tmp_path: Path) -> None:
     live = Live(tmp_path / "run", STALL)
     assert live.look() == []
@@ -223,6 +322,45 @@ def test_a_training_that_ends_well_after_a_long_rest_did_not_stall(tmp_path: Pat
         assert live.look(20.0) == []
     live.writer.close()
     assert live.look(10_000.0) == []
+    live.close()
+
+
+def validate(writer: RunWriter) -> None:
+    writer.set_images(IMAGES)
+    writer.append_validation(make_validation(5))
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda writer: writer.append_logged(55, {"loss": 0.5}),
+        lambda writer: writer.append_trigger(Trigger(55, "loss", "", (), 9.0, 7.0)),
+        validate,
+    ],
+    ids=["a logged value", "a trigger", "a validation"],
+)
+def test_a_training_that_writes_anything_does_not_stall(tmp_path: Path, act: Callable[[RunWriter], None]) -> None:
+    live = Live(tmp_path / "run", STALL)
+    for _ in range(5):
+        live.append()
+        assert live.look(20.0) == []
+    assert live.look(150.0) == []
+    act(live.writer)
+    assert live.look(1.0) == []
+    assert live.look(150.0) == []
+    assert len(live.look(100.0)) == 1
+    live.close()
+
+
+def test_watches_between_records_do_not_count_as_records(tmp_path: Path) -> None:
+    live = Live(tmp_path / "run", STALL)
+    for _ in range(5):
+        for iteration in range(10 * live.count - 5, 10 * live.count):
+            live.writer.append_watch(make_record(iteration, every=1))
+        live.append()
+        assert live.look(20.0) == []
+    (event,) = live.look(200.0)
+    assert event.sentence.endswith("usually a record comes every 20 s")
     live.close()
 
 
@@ -240,6 +378,25 @@ def test_the_first_look_knows_from_the_files_for_how_long_nothing_came(tmp_path:
         assert len(watcher.look().events) == found
         watcher.close()
     writer.close()
+
+
+def test_what_is_usual_is_counted_from_where_the_present_process_went_on(tmp_path: Path) -> None:
+    """The files tell when that process began; the records before it came at another time, maybe on another machine."""
+    with RunWriter(tmp_path / "run", STRUCTURE, METADATA, compact=False) as first:
+        for position in range(30):
+            first.append_record(calm(position))
+    past = find_past(first.path)
+    assert past is not None
+    with RunWriter.resume(past, 100, compact=False) as writer:
+        for position in (10, 11, 12):
+            writer.append_record(calm(position))
+        files = [*(writer.path / "journal").iterdir()]
+        for file, at in ((writer.path / "run.json", 1_000), *((file, 1_020) for file in files)):
+            os.utime(file, (at, at))
+        reader = RunReader(writer.path)
+        assert len(reader.record_iterations) == 13
+        assert Progress(reader).see(5.0).usual == 10.0
+        reader.close()
 
 
 def test_a_query_says_how_long_a_live_run_has_been_quiet(tmp_path: Path) -> None:
@@ -281,13 +438,38 @@ def test_incidents_of_a_run_are_told_once_by_severity_and_not_where_they_were_di
     assert told(Severity.LASTING) == [1010]
 
 
+def incidents_of_the_sample() -> list[Incident]:
+    watcher = Watcher(SAMPLES / "mnist-faults.dtui", Wanted(frozenset({EventKind.INCIDENT})))
+    found = [event.incident for event in watcher.look().events]
+    watcher.close()
+    return [one for one in found if one is not None]
+
+
+def test_an_incident_that_gets_more_evidence_is_not_told_again(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, other = incidents_of_the_sample()[:2]
+    shown = [replace(first, evidence=first.evidence[:1])]
+    monkeypatch.setattr("dtui.query.run.RunQuery.incidents", lambda query: tuple(shown))
+    assert len(live.look()) == 1
+    shown[0] = replace(first, id="grown", evidence=(*first.evidence[:1], *other.evidence[:1]))
+    live.append()
+    assert live.look() == []
+
+
+@pytest.mark.parametrize("kinds_wanted", [{EventKind.INCIDENT}, {EventKind.INCIDENT, EventKind.NONFINITE}])
+def test_an_incident_of_nan_is_told_where_nan_itself_is_not_watched_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kinds_wanted: set[EventKind]
+) -> None:
+    one = replace(incidents_of_the_sample()[0], cause=Cause.NONFINITE)
+    monkeypatch.setattr("dtui.query.run.RunQuery.incidents", lambda query: (one,))
+    live = Live(tmp_path / "run", Wanted(frozenset(kinds_wanted)))
+    assert len(live.look()) == (EventKind.NONFINITE not in kinds_wanted)
+    live.close()
+
+
 def test_an_incident_that_gets_another_name_while_it_grows_is_told_once(
     live: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with_faults = Watcher(SAMPLES / "mnist-faults.dtui", Wanted(frozenset({EventKind.INCIDENT})))
-    found = [event.incident for event in with_faults.look().events]
-    with_faults.close()
-    incidents = [one for one in found if one is not None]
+    incidents = incidents_of_the_sample()
     shown = [()] + [(replace(incidents[0], id=f"incident-{n}-gradient-network", first=n),) for n in (430, 440)]
     monkeypatch.setattr("dtui.query.run.RunQuery.incidents", lambda query: shown[min(live.count - 2, 2)])
     for expected in (0, 1, 0):

@@ -464,3 +464,27 @@ def test_a_second_ctrl_c_ends_the_wait_for_the_writer(monkeypatch: pytest.Monkey
     process_end._at_exit()
     watch.remove()
     assert called == [1]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "dtui.record.unseen.Unseen.closing",
+        "dtui.record.network.graph.GraphTracer.detach",
+        "dtui.record.validation.activations.of_run.Activations.tell_unread",
+    ],
+)
+def test_a_failure_of_ours_at_the_end_leaves_no_run_open(
+    record: Make, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    """Whoever goes on with it in this process would be told for ever that this very process records it."""
+
+    def fails(*_: object, **__: object) -> None:
+        raise RuntimeError("a fault of ours")
+
+    recorder, _model, _optimizer = trained(record, 3, every=1)  # a run ends with its model
+    monkeypatch.setattr(broken, fails)
+    with pytest.warns(RecorderWarning, match="the end of the run could not be recorded: RuntimeError: a fault of ours"):
+        recorder.close()
+    assert recorded(recorder) == [0, 1, 2]
+    assert recorder.store.status is RunStatus.DONE

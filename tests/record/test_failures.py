@@ -24,6 +24,8 @@ from dtui.cli import main
 from dtui.errors import RecorderError
 from dtui.model import Gap, Record, RunStatus
 from dtui.record import Recorder, RecorderWarning
+from dtui.record.network.layers import find_layers
+from dtui.record.start.arguments import check_classes
 from dtui.store import RunReader
 from tests.record.conftest import MemoryStore, RecorderUnderTest, small_net
 from tests.record.test_loops import data, update
@@ -259,6 +261,25 @@ def test_arguments_that_cannot_work_are_refused_before_training(
     with pytest.raises(RecorderError, match=match):
         Recorder(path, model, **arguments)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("model", "count"),
+    [
+        (nn.Linear(5, 1), 2),  # one output tells two classes apart
+        (nn.Sequential(nn.Linear(3, 7), nn.Linear(7, 2)), 7),  # its classes may come from another part
+        (nn.Sequential(nn.Linear(3, 4), nn.LazyLinear(7)), 7),
+        (nn.Linear(3, 7), 3),
+    ],
+)
+def test_names_of_classes_that_may_fit_are_taken(model: nn.Module, count: int) -> None:
+    check_classes(tuple(map(str, range(count))), model, find_layers(model))
+
+
+def test_names_of_classes_do_not_fit_because_a_bias_is_as_long() -> None:
+    model = nn.Sequential(nn.Linear(3, 2), nn.LayerNorm(9))
+    with pytest.raises(RecorderError, match=r"9 names were given, .* \(the last, 0, has 2\)"):
+        check_classes(tuple("abcdefghi"), model, find_layers(model))
 
 
 def test_a_name_with_a_dot_keeps_it(tmp_path: Path) -> None:

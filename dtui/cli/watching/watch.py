@@ -114,7 +114,6 @@ class Teller:
 
         self._options = options
         self._status = StatusLine("watch")
-        self._prints = True
         self.has_fired = False
         self.is_lost = False
         self._not_stopped: set[str] = set()
@@ -175,12 +174,11 @@ class Teller:
         """Print a line at once; where nobody reads any more, only the command is called from then on."""
         from dtui.output import stop_printing
 
-        if not self._prints or sys.stdout is None:
+        if sys.stdout is None:
             return
         try:
             print(line, flush=True)
         except OSError:
-            self._prints = False
             stop_printing()
             if self._options.run_command is None:
                 raise KeyboardInterrupt from None

@@ -81,7 +81,7 @@ class Batches:
         if not len(self._iterations):
             raise NotRecordedError(f"{path}: no batch was kept yet; the flight recorder keeps them around its triggers")
         first = int(self._iterations[0])
-        if not 0 <= iteration <= max(last, int(self._iterations[-1])):
+        if not 0 <= iteration <= last:
             raise UsageError(f"{path}: there is no iteration {iteration:,}; the run has 0 to {last:,}")
         if iteration < first:
             raise UsageError(f"{path}: no batch was kept at or before {iteration:,}; the first one is at {first:,}")
@@ -178,7 +178,7 @@ class Batches:
                     stretch = slice(int(run[0]), int(run[-1]) + 1)
                     values = self._data.reader.read_column(frames.ids, slice(0, frames.rows), stretch)
                     for place, column in zip(run, values.T, strict=True):
-                        known = column[np.isfinite(column) & (column >= 0) & (column < 1 << 53)]
+                        known = column[(column >= 0) & (column < 1 << 53)]  # NaN is neither
                         found[int(frames.iterations[place])] = known.astype(np.int64)
         return [found[int(one)] for one in iterations]
 

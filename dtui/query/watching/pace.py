@@ -43,18 +43,18 @@ class Pace:
             mark: Changes whenever anything new was recorded.
             records: That the run holds.
             now: Seconds, of any clock that only rises.
-            quiet: For how many seconds nothing new was recorded, as the run's own files tell.
+            quiet: For how many seconds nothing new was recorded, as the run's own files tell, >= 0.
             average: Seconds from one record to the next so far; None where that is not known.
         """
         self._mark, self._records, self._average = mark, records, average
-        self._since = self._record_at = now - max(0.0, quiet)
+        self._since = self._record_at = now - quiet
 
     def see(self, mark: object, records: int, now: float) -> None:
         """Take another look; see `begin`."""
         if mark == self._mark:
             return
         if self._is_told:
-            self._longest = max(self._longest, now - self._since)
+            self._longest = now - self._since  # longer than LEEWAY times the one before, or it was not told
         if records > self._records:
             self._intervals.append((now - self._record_at) / (records - self._records))
             self._record_at = now

@@ -18,7 +18,7 @@ from torch.optim import Optimizer
 
 from dtui.errors import DtuiError, RecorderError, RunExistsError
 from dtui.model import Column, Layer, RunMetadata, Structure
-from dtui.model.judging import TENTH_VALIDATIONS, WORST_TENTH, logged_name
+from dtui.model.judging import WORST_TENTH, logged_name
 from dtui.record.network.layers import LayerProbe, known_before
 from dtui.record.start.arguments import REFUSE, REPLACE, RESUME, check_path, run_folder
 from dtui.record.training.distributed import Elsewhere, Exchange, untold_ranks
@@ -73,7 +73,7 @@ class Start:
         return None if self.past is None else self.past.last_validation_before(self.updates)
 
     def worst_tenths(self) -> list[float]:
-        """Return the worst tenths of the scores at the last validations that count, the last one last."""
+        """Return the worst tenths of the scores at the validations that count, the last one last."""
         images = None if self.past is None else self.past.images
         if self.past is None or images is None or images.judging is None:
             return []
@@ -81,7 +81,7 @@ class Start:
         if points is None:
             return []
         iterations, values = points
-        found: list[float] = values[iterations < self.updates][-TENTH_VALIDATIONS:].tolist()
+        found: list[float] = values[iterations < self.updates].tolist()
         return found
 
     def check_network(self, structure: Structure) -> None:

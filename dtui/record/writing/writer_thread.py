@@ -24,6 +24,8 @@ HEARTBEAT_SECONDS = 1.0
 STALLED_SECONDS = 90.0
 """A closing training waits as long as the disk takes something now and then, and this long where it does not; longer
 than for the part of another process (`dtui.record.training.distributed`)."""
+TURN_SECONDS = 1.0
+"""It waits in turns of this length: the clock goes on while a process is stopped, and that costs one turn."""
 
 
 class Store(Protocol):
@@ -184,11 +186,11 @@ class Sink:
     def close(self, status: RunStatus, reason: str) -> None:
         """Write queued jobs, and end the run and the thread; a thread that hangs is left behind, with a warning."""
         self.end(status, reason)
-        done = -1
-        while self._thread.is_alive() and done != self._done:
-            done = self._done
+        waited, done = 0.0, self._done
+        while self._thread.is_alive() and waited < STALLED_SECONDS:
             with resting():
-                self._thread.join(STALLED_SECONDS)
+                self._thread.join(TURN_SECONDS)
+            waited, done = waited + TURN_SECONDS if done == self._done else 0.0, self._done
         if self._thread.is_alive():
             warn_once("closing", f"closing: {self._left()}")
 
@@ -263,14 +265,17 @@ class Sink:
 
     def _write_gaps(self, store: Store, before: Job | None) -> None:
         """Write the gaps that have ended: all of them when `before` is None, else those of that job's stream."""
-        with self._changed:
-            ended = [gap for gap in self._gaps if before is None or gap.stream == before.stream]
-        for gap in ended:
-            if before is not None and gap.last >= before.iteration:
-                continue
+        while (gap := self._take_gap(before)) is not None:
             store.append_gap(gap)
-            with self._changed:
-                self._gaps.remove(gap)
+
+    def _take_gap(self, before: Job | None) -> Gap | None:
+        """Take the next gap to write away from those that the training may still lengthen; None if there is none."""
+        with self._changed:
+            for gap in self._gaps:
+                if before is None or (gap.stream == before.stream and gap.last < before.iteration):
+                    self._gaps.remove(gap)
+                    return gap
+            return None
 
     def _end(self, store: Store | None, status: RunStatus, reason: str) -> None:
         if store is None:

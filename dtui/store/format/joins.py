@@ -134,3 +134,13 @@ def line_limits(joins: Joins, file: str, lines: int) -> list[int]:
     for place in range(lines - 1, -1, -1):
         limits[place] = min(limits[place], limits[place + 1])
     return limits[1:]
+
+
+def parse_gap(line: Mapping[str, object]) -> Gap | None:
+    """Return the gap in a line, None if the line is not valid."""
+    first, last, stream = line.get("first"), line.get("last"), line.get("stream")
+    if not isinstance(first, int) or not isinstance(last, int) or stream not in tuple(Stream):
+        return None
+    if not 0 <= first <= last <= LAST_ITERATION:
+        return None
+    return Gap(first, last, str(stream), str(line.get("reason", "")))

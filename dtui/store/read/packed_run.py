@@ -20,7 +20,7 @@ from dtui.model.findings.nonfinite import BrokenGradients, LookPlan
 from dtui.store.format.contents import require_format
 from dtui.store.format.documents import decode_document, encode_document
 from dtui.store.format.flight_lines import parse_trigger, weights_in
-from dtui.store.format.joins import Join, gaps_that_count, triggers_that_count
+from dtui.store.format.joins import Join, gaps_that_count, parse_gap, triggers_that_count
 from dtui.store.format.nonfinite_lines import nonfinite_in
 from dtui.store.format.schema import (
     GAPS_FILE,
@@ -42,8 +42,8 @@ from dtui.store.read.part_cache import OpenParts
 from dtui.store.read.source import RunSource
 from dtui.store.run.decisions import Triage
 from dtui.store.run.logged_values import LoggedValues
-from dtui.store.run.opening import OpenedRun, OpenImages, read_document, read_structure
-from dtui.store.run.sidecars import Surroundings, parse_gap
+from dtui.store.run.opening import OpenedRun, read_document, read_structure
+from dtui.store.run.sidecars import Surroundings
 
 Lost = Mapping[str, tuple[tuple[int, int], ...]]
 """Array of a stream to the stretches of frames, first and stop, at which its values were damaged already."""
@@ -224,7 +224,6 @@ class PackedSurroundings(Surroundings):
         self._path = path
         self._document = document
         self._identity = _identity(path)
-        self._image_fault = ""
         lines = document.lines
         self.joins = tuple(document.joins)
         gaps = tuple(gap for line in lines[GAPS_FILE] if (gap := parse_gap(line)) is not None)
@@ -254,7 +253,7 @@ class PackedSurroundings(Surroundings):
             raise RunDamagedError(f"{self._path}: was {what} while it was read; open it again, or another one")
         before = (self._open_images, self._decisions, self.faults)
         if self._open_images is None and self._document.has_images:
-            self._read_images()
+            self._open(self._path, self._document.run, IMAGES_GROUP)
         self._decisions = self.decisions()
         return before != (self._open_images, self._decisions, self.faults)
 
@@ -288,15 +287,8 @@ class PackedSurroundings(Surroundings):
         return 0
 
     def signature(self) -> object:
-        """Return a value that changes when the packed file is replaced or a decision is added."""
-        return _identity(self._path), _identity(self._triage.path)
-
-    def _read_images(self) -> None:
-        try:
-            self._open_images = OpenImages(self._path, self._document.run, IMAGES_GROUP)
-            self._image_fault = ""
-        except OSError as error:
-            self._image_fault = f"{error}; validations are left out"
+        """Return a value that changes when the packed file is replaced, a decision is added, or it is to try again."""
+        return object() if self._is_to_try_again else (_identity(self._path), _identity(self._triage.path))
 
 
 def stream_group(stream: Stream) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from dtui.errors import RunRemovedError, RunReplacedError
+from dtui.errors import RunDamagedError, RunRemovedError, RunReplacedError
 from dtui.model import Gap, ImageSet, RunStatus, Trigger
 from dtui.model.findings.kept_weights import WeightsAt
 from dtui.model.findings.nonfinite import BrokenGradients, LookPlan
@@ -20,14 +20,13 @@ from dtui.store.disk.atomic_files import list_folder, stamp_of
 from dtui.store.disk.json_lines import LineTail, read_lines
 from dtui.store.disk.read_once import ReadOnce
 from dtui.store.format.flight_lines import parse_trigger, weights_in
-from dtui.store.format.joins import Join, gaps_that_count, triggers_that_count
+from dtui.store.format.joins import Join, gaps_that_count, parse_gap, triggers_that_count
 from dtui.store.format.nonfinite_lines import nonfinite_in
 from dtui.store.format.schema import (
     FINDINGS_FILE,
     GAPS_FILE,
     IMAGES_FILE,
     JOURNAL_FOLDER,
-    LAST_ITERATION,
     LOGGED_FILE,
     NONFINITE_FILE,
     PARTS_FOLDER,
@@ -63,12 +62,31 @@ class Surroundings(ABC):
         self._triage = triage
         self._decisions: dict[str, tuple[str, str]] = {}
         self._open_images: OpenImages | None = None
+        self._image_fault = ""
+        self._is_to_try_again = False  # the images could not be read for a reason that may pass
 
     def close(self) -> None:
         """Close the images."""
         if self._open_images is not None:
             self._open_images.close()
             self._open_images = None
+
+    def _open(self, path: Path, run: str, group: str = "") -> None:
+        """Open the images, or note why they cannot be read.
+
+        Raises:
+            FileNotFoundError: There are none.
+        """
+        self._image_fault, self._is_to_try_again = "", False
+        try:
+            self._open_images = OpenImages(path, run, group)
+        except FileNotFoundError:
+            raise
+        except RunDamagedError as error:
+            self._image_fault = f"{error}; validations are left out"
+        except OSError as error:  # too many open files, a server that is away
+            self._is_to_try_again = True
+            self._image_fault = f"{path}: cannot be read, {error.strerror}; validations are left out"
 
     @property
     def images(self) -> ImageSet | None:
@@ -144,7 +162,7 @@ class Surroundings(ABC):
 
     @abstractmethod
     def signature(self) -> object:
-        """Return a value that changes whenever a file of the run changes: names, sizes, times.
+        """Return a value that changes whenever a file of the run changes (names, sizes, times) or is to be tried again.
 
         Raises:
             RunDamagedError: The run is gone.
@@ -163,7 +181,6 @@ class FolderSurroundings(Surroundings):
         self._run_file: RunFile | None = opened.run_file
         self._run_file_faults = opened.faults
         self._structure = stamp_of(path / STRUCTURE_FILE)
-        self._image_fault = ""
         self._line_faults = self._cut = tuple[str, ...]()
         self._once = ReadOnce(path, (STRUCTURE_FILE, IMAGES_FILE), {RUN_FILE: RunFile.read})
         self._life = Life(path)
@@ -219,7 +236,7 @@ class FolderSurroundings(Surroundings):
         return promised if isinstance(promised, int) else 0
 
     def signature(self) -> object:
-        """Return a value that changes whenever a file of the run changes: names, sizes, times."""
+        """Return a value that changes whenever a file of the run changes, or is to be tried again."""
         self._require_same()
         found = []
         for folder in (self._path, *(self._path / name for name in _WATCHED_FOLDERS)):
@@ -240,11 +257,7 @@ class FolderSurroundings(Surroundings):
                             raise
                         continue
                     found.append((str(path), stat.st_size, stat.st_mtime_ns, stat.st_ino))
-        return sorted(found)
-
-    def authors(self) -> dict[str, tuple[str, str]]:
-        """Return who decided last and when, by anomaly id, as the last `decisions` read it; data from outside."""
-        return dict(self._triage.authors)
+        return object() if self._is_to_try_again else sorted(found)
 
     def kept_weights(self) -> list[WeightsAt]:
         """Return the weights kept around triggers, those that count and can be read."""
@@ -280,14 +293,11 @@ class FolderSurroundings(Surroundings):
 
     def _read_images(self) -> None:
         try:
-            self._open_images = OpenImages(self._path / IMAGES_FILE, self._run)
-            self._image_fault = ""
+            self._open(self._path / IMAGES_FILE, self._run)
         except FileNotFoundError:
             names = [name for some in _WATCHED_FOLDERS for name in (self._path / some).glob(f"{Stream.VALIDATIONS}-*")]
             lost = f"{self._path / IMAGES_FILE}: missing; validations are left out, restore it from a copy"
             self._image_fault = lost if names else ""
-        except OSError as error:
-            self._image_fault = f"{error}; validations are left out"
 
     def _read_run_file(self) -> None:
         try:
@@ -338,13 +348,3 @@ class FolderSurroundings(Surroundings):
         found = tuple(value for line in lines if (value := parse(line)) is not None)
         lost = bad + len(lines) - len(found)
         return found, (f"{path}: {lost} damaged lines are left out",) if lost else ()
-
-
-def parse_gap(line: Mapping[str, object]) -> Gap | None:
-    """Return the gap in a line, None if the line is not valid."""
-    first, last, stream = line.get("first"), line.get("last"), line.get("stream")
-    if not isinstance(first, int) or not isinstance(last, int) or stream not in tuple(Stream):
-        return None
-    if not 0 <= first <= last <= LAST_ITERATION:
-        return None
-    return Gap(first, last, str(stream), str(line.get("reason", "")))

@@ -250,6 +250,24 @@ def test_a_resumed_run_goes_on_with_its_rule_and_its_limit(tmp_path: Path) -> No
             assert (verdict.score, verdict.label) == (24.0, 1)
 
 
+def test_the_limit_after_a_resume_is_that_of_the_validations_before_the_checkpoint(tmp_path: Path) -> None:
+    """Losses fall at every update, so that each validation that still counted would lower the limit."""
+
+    def judge(recorder: Recorder, *rises: float) -> None:
+        for rise in rises:
+            recorder.step()
+            recorder.judge(range(20), torch.arange(20.0) + rise, groups, better="lower", name="loss")
+
+    model, groups = nn.Linear(3, 2), [0, 1] * 10
+    with Recorder(tmp_path / "run", model, every=1, classes=("a", "b")) as recorder:
+        judge(recorder, 0.0, -1.0, -2.0, -3.0)
+    with Recorder(tmp_path / "run", model, every=1, classes=("a", "b"), resume=True, iteration=2) as recorder:
+        judge(recorder, 100.0)
+    with open_run(tmp_path / "run") as query:
+        assert query.validation_iterations().tolist() == [0, 1, 2]
+        assert [query.curves_at(step)["loss_limit"] for step in range(3)] == [17.0, 16.0, 16.0]
+
+
 def test_another_rule_after_a_resume_is_told(tmp_path: Path) -> None:
     checkpoint = train_on(tmp_path / "run", None, 2)
     model = nn.Linear(3, 1)

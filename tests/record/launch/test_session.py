@@ -205,6 +205,18 @@ def test_another_model_that_is_trained_for_long_is_the_next_training(process: Pr
 
 
 @pytest.mark.usefixtures("soon")
+def test_a_model_that_is_trained_again_is_recorded_as_before_and_not_with_what_holds_it(process: Process) -> None:
+    net = small_net()
+    holder = nn.ModuleDict({"net": net})
+    for _ in range(2):
+        train(net, process.sgd(net), updates=2)
+        process.recorders[-1].close()
+    assert process.records() == [2, 2]
+    one, again = ([layer.name for layer in recorder.store.structure.layers] for recorder in process.recorders)
+    assert one == again == ["0", "2", "4"]
+    assert holder["net"] is net
+
+
 def test_another_model_that_is_trained_now_and_then_ends_nothing(process: Process) -> None:
     first, second = small_net(), small_net(4)
     of_first = process.sgd(first)

@@ -165,6 +165,7 @@ def shorter(training: Training) -> nn.Module:
         ({"model": other_shape}, r"layer 0 of 3 in the run is 1\.0 \(Conv2d, .*in this model 1\.0 \(Conv2d, 4×1×5×5\)"),
         ({"model": shorter}, r"layer 1 of 3 in the run is 1\.2 \(Conv2d, .*, of 1 in this model missing"),
         ({"classes": ("a", "b", "z")}, "class 2 of 3 in the run is 'c', of 3 given 'z'"),
+        ({"classes": ("a", "b")}, "class 2 of 3 in the run is 'c', of 2 given None"),
         ({"iteration": -1}, "iteration=-1: updates that were done before"),
         ({"iteration": 2.5}, "iteration=2.5: updates that were done before"),
         ({"optimizer": None}, r"give iteration=N, .* \(the last that is recorded is 5\)"),
@@ -236,6 +237,44 @@ def test_a_training_that_ends_before_its_next_record_supersedes_what_is_past_it(
     assert reader.record_iterations.tolist() == [0, 2, 4]
     assert [join.iteration for join in reader.joins] == [3]
     reader.close()
+
+
+def test_a_training_that_records_nothing_more_supersedes_what_is_past_it(tmp_path: Path) -> None:
+    """One update is due for no record, and other weights are loaded before the end."""
+    training, _ = finished(tmp_path / "run")
+    with Recorder(tmp_path / "run", training.model, training.optimizer, every=100, resume=True, iteration=3) as again:
+        training.updates(1, again)
+        training.model.load_state_dict(training.checkpoint()["model"])
+    reader = RunReader(tmp_path / "run")
+    assert reader.record_iterations.tolist() == [0, 2]
+    assert [join.iteration for join in reader.joins] == [3]
+    reader.close()
+
+
+class Wide(nn.Module):
+    """A network of which most parameters are outside its layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shift, self.layer = nn.Parameter(torch.zeros(100)), nn.Linear(2, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.layer(x + self.shift[:2])
+
+
+def test_parameters_that_an_older_run_has_no_rows_for_are_told_as_not_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = Wide()
+    with monkeypatch.context() as older:
+        older.setattr("dtui.record.network.other_rows.try_parameters", lambda *_: ([], ()))
+        with pytest.warns(match="recorded as one row each: shift"), Recorder(tmp_path / "run", model, every=1) as first:
+            first.step()
+    with pytest.warns(match=r"; not recorded: shift \(Wide, 100\)"):
+        Recorder(tmp_path / "run", model, every=1, resume=True, iteration=1).close()
+    for iteration in (0, 1):
+        with pytest.warns(match="recorded as one row each: shift"):
+            Recorder(tmp_path / "new", model, every=1, resume=True, iteration=iteration).close()
 
 
 def test_from_the_beginning_is_told(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from dtui.errors import RunExistsError
 from dtui.model import Gap, RunStatus
 from dtui.record import RecorderWarning
 from dtui.record.writing.warn import forget_told
-from dtui.record.writing.writer_thread import Job, Sink
+from dtui.record.writing.writer_thread import STALLED_SECONDS, Job, Sink
 from tests.record.conftest import MemoryStore
 from tests.record.telling import untold
 
@@ -67,6 +67,24 @@ def test_a_gap_that_goes_on_while_it_is_written_is_written_twice_and_the_record_
     assert store.gaps == [Gap(10, 10, "records", "slow"), Gap(30, 30, "records", "slow")]
 
 
+def test_a_gap_at_the_iteration_of_a_record_that_is_being_written_does_not_cost_the_record() -> None:
+    """A validation is interrupted where another one was recorded, while the gap before both is written."""
+
+    class Store(MemoryStore):
+        def append_gap(self, gap: Gap) -> None:
+            if not self.gaps:
+                sink.miss(Gap(20, 20, "validations", "interrupted"))
+            super().append_gap(gap)
+
+    store: Any = Store(structure=None)  # type: ignore[arg-type]
+    sink = Sink(lambda: store, 2)
+    sink.miss(Gap(10, 10, "validations", "interrupted"))
+    with untold():
+        assert sink.offer(Job("validations", 20, lambda store: None))
+        sink.close(RunStatus.DONE, "")
+    assert store.gaps == [Gap(10, 10, "validations", "interrupted"), Gap(20, 20, "validations", "interrupted")]
+
+
 def hanging(store: Any, begun: threading.Event, release: threading.Event, at: str) -> Any:
     """A store in which one call hangs until it is released."""
 
@@ -104,6 +122,7 @@ def test_closing_does_not_wait_for_what_hangs(monkeypatch: pytest.MonkeyPatch, a
         assert begun.wait(60)
         assert sink.offer(Job("records", 1, lambda store: None))
     monkeypatch.setattr("dtui.record.writing.writer_thread.STALLED_SECONDS", 0.05)
+    monkeypatch.setattr("dtui.record.writing.writer_thread.TURN_SECONDS", 0.05)
     with pytest.warns(RecorderWarning, match=said):
         sink.close(RunStatus.DONE, "")
     assert sink._thread.is_alive()
@@ -145,6 +164,32 @@ def test_closing_waits_for_a_disk_that_is_only_slow(monkeypatch: pytest.MonkeyPa
         sink.close(RunStatus.DONE, "")
     assert written == [0, 1, 2]
     assert store.status is RunStatus.DONE
+
+
+def test_a_process_that_was_stopped_for_long_still_waits_for_its_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stopped by a signal, or with its machine, while it waits: its clock went on, and its threads did not."""
+    release = threading.Event()
+
+    def write(store: Any) -> None:
+        assert release.wait(60)
+
+    store: Any = MemoryStore(structure=None)  # type: ignore[arg-type]
+    sink = Sink(lambda: store, 2)
+    assert sink.offer(Job("records", 0, write))
+    join = sink._thread.join
+    waits: list[float] = []
+
+    def stopped_at_first(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) > 1:
+            release.set()
+            join(60)
+
+    monkeypatch.setattr(sink._thread, "join", stopped_at_first)
+    with untold():
+        sink.close(RunStatus.DONE, "")
+    assert store.status is RunStatus.DONE
+    assert max(waits) < STALLED_SECONDS / 10, "one wait that is lost costs little of what may be waited"
 
 
 @pytest.mark.filterwarnings("ignore::dtui.record.RecorderWarning")

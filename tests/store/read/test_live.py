@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from dtui.errors import RunDamagedError
 from dtui.model import RunStatus
-from dtui.store import RunReader, RunWriter
+from dtui.store import RunReader, RunWriter, pack_run
 from dtui.store.run.run_file import Process, RunFile
 from tests.store.builders import METADATA, STRUCTURE, make_record
 from tests.store.conftest import Recording
@@ -42,6 +43,34 @@ def test_compaction_under_a_reader_changes_nothing(recording: Recording) -> None
     recording.twin.assert_read_by(reader)
     reader.refresh()
     recording.twin.assert_read_by(reader)
+
+
+@pytest.mark.parametrize("is_packed", [False, True])
+def test_images_that_could_not_be_opened_for_a_moment_are_there_at_the_next_look(
+    recording: Recording, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_packed: bool
+) -> None:
+    """As where a process has too many files open. No file of the run changes until then."""
+    recording.append(2)
+    recording.writer.close()
+    path = tmp_path / "packed.h5" if is_packed else recording.path
+    if is_packed:
+        pack_run(recording.path, path)
+
+    def fails(*_: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as for_a_moment:
+        for_a_moment.setattr("dtui.store.run.sidecars.OpenImages", fails)
+        reader = RunReader(path)
+        assert reader.refresh() is False
+        assert reader.images is None
+        file = path if is_packed else path / "images.h5"
+        assert reader.faults[0] == f"{file}: cannot be read, Too many open files; validations are left out"
+    assert reader.refresh() is True
+    recording.twin.assert_read_by(reader)
+    assert reader.faults == ()
+    assert reader.refresh() is False
+    reader.close()
 
 
 def test_half_a_frame_is_not_there_yet(recording: Recording) -> None:
