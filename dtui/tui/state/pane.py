@@ -39,10 +39,9 @@ class Shows(Enum):
 
 
 class Pane:
-    """A part of the screen: its questions, its picture, and what its keys and the mouse select.
+    """A part of the screen: its questions, its picture, and what its keys and the mouse select. It has no state.
 
-    A pane has no state. It reads only the Scene, and everything that the user changes goes into the Selection. The
-    defaults here suit a pane without rows; `panes/rows.py` has panes with rows of text and with rows of pixels.
+    It reads only the Scene; what the user changes goes into the Selection. Panes with rows are in `panes/rows.py`.
     """
 
     name: ClassVar[str]
