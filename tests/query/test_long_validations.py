@@ -102,7 +102,8 @@ def test_a_step_of_the_crosshair_reads_no_more_at_ten_times_the_validations(long
 
 
 def test_incidents_of_a_long_run_are_found_with_a_stretch_of_the_errors_at_a_time(monkeypatch, request):
-    reader = PartlyJudged(validations=LONG, total=LONG, records=LONG, state=RunStatus.DONE)
+    many = 200
+    reader = PartlyJudged(validations=many, total=many, records=many, state=RunStatus.DONE)
     expected = query_of(reader).incidents()
     request.getfixturevalue("long")
     reader.reads.clear()
@@ -113,7 +114,7 @@ def test_incidents_of_a_long_run_are_found_with_a_stretch_of_the_errors_at_a_tim
     assert not whole
     read = [stop - start for kind, start, stop in reader.reads if kind == "class errors"]
     assert max(read) <= AT_ONCE + 2 * TOGETHER
-    assert LONG <= sum(read) < 2 * LONG
+    assert many <= sum(read) < 2 * many
 
 
 def test_strips_of_classes_are_read_once_while_one_scrolls(long):

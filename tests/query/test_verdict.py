@@ -17,6 +17,8 @@ from tests.query.fake_reader import FakeReader
 from tests.query.troubled_reader import troubled_reader
 from tests.store.builders import METADATA, STRUCTURE
 
+SEEN = "180 records and 180 validations"
+
 
 def asked(reader: FakeReader) -> RunQuery:
     return RunQuery(reader.path, reader)
@@ -118,7 +120,7 @@ def test_a_training_that_ended_early_must_be_looked_at(with_norms, status, reaso
     reader = everything(troubled_reader(calm=True))
     reader.state, reader.reason = status, reason
     found = judged(reader)
-    assert (found.level, found.headline) == (Level.LOOK, f"Look at this: no incident, but {headline}.")
+    assert (found.level, found.headline) == (Level.LOOK, f"Look at this: no incident in {SEEN}, but {headline}.")
     assert found.remarks[0].startswith(remark)
 
 
@@ -131,7 +133,7 @@ def test_a_layer_that_was_to_be_trained_and_gets_no_gradient_must_be_looked_at(w
     reader.structure = replace(reader.structure, trained=Trained(24))
     found = judged(reader)
     assert found.level is Level.LOOK
-    assert found.headline == "Look at this: no incident, but part of the network does not learn."
+    assert found.headline == f"Look at this: no incident in {SEEN}, but part of the network does not learn."
     assert found.remarks[0] == "layer1.1.conv1 never got a gradient, although set to be trained."
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import sys
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -18,6 +18,7 @@ from dtui.tui.renderables.canvas.cells import Cells
 from dtui.tui.renderables.canvas.output import Output
 from dtui.tui.renderables.canvas.theme import DARK, LIGHT
 from dtui.tui.renderables.canvas.writing import Placed, write_cells
+from tests.tui.conftest import SAMPLES
 from tests.tui.terminal import Terminal
 from tests.tui.test_same_screen import HEIGHT, WIDTH, painted_whole
 from tests.unit.renderables.terminal_grid import TerminalGrid
@@ -218,14 +219,38 @@ def text_of(grid: TerminalGrid) -> str:
     return "\n".join("".join(cell[0] for cell in row) for row in grid.rows)
 
 
-def opened(run: Path, cache: Path, *options: str) -> list[object]:
-    """Open a run until its screen is kept; return how it is painted whole."""
+class Seen(NamedTuple):
+    """A run that was opened once, in truecolor."""
+
+    run: Path
+    before: list[object]
+
+
+def opened(run: Path, cache: Path, *options: str) -> Seen:
+    """Open a run until its screen is kept, and have it painted whole."""
     with dtui(run, *options) as terminal:
         terminal.until("to review")
         end = time.monotonic() + 60
         while not cache.exists() and time.monotonic() < end:
             terminal._read(0.2)
-        return painted_whole(terminal).looks()
+        return Seen(run, painted_whole(terminal).looks())
+
+
+@pytest.fixture(scope="module")
+def seen_before(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Seen, Path]]:
+    home = tmp_path_factory.mktemp("seen")
+    run = home / "mnist-faults.dtui"
+    shutil.copytree(SAMPLES / run.name, run)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(home))
+        yield opened(run, home / "dtui" / "screens"), home
+
+
+@pytest.fixture
+def seen(seen_before: tuple[Seen, Path], cache: Path, monkeypatch: pytest.MonkeyPatch) -> Seen:
+    """A run whose first screen is kept."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(seen_before[1]))
+    return seen_before[0]
 
 
 def is_open(terminal: Terminal) -> None:
@@ -235,32 +260,57 @@ def is_open(terminal: Terminal) -> None:
     terminal.press("\x1b")
 
 
-MODES = {"truecolor": "truecolor", "256": "256", "16": "16", "never": "none"}
+MODES = {"truecolor": "truecolor", "never": "none"}
+
+
+WAITING = """
+import sys, time
+from pathlib import Path
+from dtui.tui import opening
+
+begins, goes_on, read = Path(sys.argv[1]), Path(sys.argv[2]), opening.open_query
+
+def wait(path):
+    begins.write_text("with NumPy" if "numpy" in sys.modules else "without")
+    while not goes_on.exists():
+        time.sleep(0.01)
+    return read(path)
+
+opening.open_query = wait
+from dtui.cli import main
+main(sys.argv[3:])
+"""
+
+
+def waiting(run: Path, folder: Path, *options: str) -> Terminal:
+    """Start a dtui whose disk gives nothing of the run until there is a file "goes on" in a folder."""
+    files = (str(folder / "begins"), str(folder / "goes on"))
+    return Terminal([sys.executable, "-c", WAITING, *files, str(run), *options], WIDTH, HEIGHT)
 
 
 @pytest.mark.parametrize("mode", MODES)
 def test_the_screen_of_the_last_time_stands_before_the_run_is_read_and_stays(
-    sample_run: Path, cache: Path, mode: str
+    request: pytest.FixtureRequest, cache: Path, tmp_path: Path, mode: str
 ) -> None:
-    before = opened(sample_run, cache, "--color", mode)
-    last = find_last(Sight(sample_run, WIDTH, HEIGHT, DARK, MODES[mode], False, False))
+    if mode == "truecolor":
+        run, before = request.getfixturevalue("seen")
+    else:
+        run, before = opened(request.getfixturevalue("sample_run"), cache, "--color", mode)
+    last = find_last(Sight(run, WIDTH, HEIGHT, DARK, MODES[mode], False, False))
     assert last is not None
-    with dtui(sample_run, "--color", mode) as terminal:
+    with waiting(run, tmp_path, "--color", mode) as terminal:
         terminal.until("to review")
-        os.kill(terminal.pid, signal.SIGSTOP)  # what is on the terminal was there before NumPy was imported
         terminal.until_quiet()
-        loaded = Path(f"/proc/{terminal.pid}/maps").read_text()
-        os.kill(terminal.pid, signal.SIGCONT)
-        assert "_multiarray_umath" not in loaded
         assert last.text in terminal.written.decode()
+        assert (tmp_path / "begins").read_text() == "without"
+        (tmp_path / "goes on").touch()
         is_open(terminal)
         grid = TerminalGrid(WIDTH, HEIGHT).feed(last.text)
         assert grid.looks() == before == painted_whole(terminal).looks()
 
 
-def test_nothing_is_written_again_when_the_run_is_open(sample_run: Path, cache: Path) -> None:
-    opened(sample_run, cache)
-    with dtui(sample_run) as terminal:
+def test_nothing_is_written_again_when_the_run_is_open(seen: Seen) -> None:
+    with dtui(seen.run) as terminal:
         terminal.until("to review")
         terminal.until_quiet()
         read = len(terminal.written)
@@ -269,9 +319,8 @@ def test_nothing_is_written_again_when_the_run_is_open(sample_run: Path, cache: 
         assert terminal.written[read:] == b""
 
 
-def test_keys_that_are_pressed_on_it_act_in_their_order(sample_run: Path, cache: Path) -> None:
-    opened(sample_run, cache)
-    with dtui(sample_run) as terminal:
+def test_keys_that_are_pressed_on_it_act_in_their_order(seen: Seen) -> None:
+    with dtui(seen.run) as terminal:
         terminal.until("to review")
         terminal.send("2/conv2\r")
         terminal.until("conv2.*1 match|/conv2")
@@ -279,26 +328,38 @@ def test_keys_that_are_pressed_on_it_act_in_their_order(sample_run: Path, cache:
         assert "/conv2" in text_of(painted_whole(terminal))
 
 
-def test_who_leaves_at_once_leaves(sample_run: Path, cache: Path) -> None:
-    opened(sample_run, cache)
-    with dtui(sample_run) as terminal:
+def test_who_leaves_at_once_leaves(seen: Seen) -> None:
+    with dtui(seen.run) as terminal:
         terminal.until("to review")
         terminal.send("q")
         assert terminal.wait() == 0
 
 
-def test_a_terminal_that_is_resized_meanwhile_shows_the_run(sample_run: Path, cache: Path) -> None:
-    before = opened(sample_run, cache)
-    with dtui(sample_run) as terminal:
+def test_a_terminal_that_is_resized_meanwhile_shows_the_run(seen: Seen) -> None:
+    with dtui(seen.run) as terminal:
         terminal.until("to review")
         terminal.resize(WIDTH - 1, HEIGHT)
         is_open(terminal)
-        assert painted_whole(terminal).looks() == before
+        assert painted_whole(terminal).looks() == seen.before
 
 
-@pytest.mark.parametrize("options", [("--at", "430"), ("--screen", "layers")], ids=" ".join)
-def test_a_place_of_its_own_is_not_kept(sample_run: Path, cache: Path, options: tuple[str, ...]) -> None:
-    with dtui(sample_run, *options) as terminal:
+def test_what_is_written_over_it_meanwhile_is_written_over_again(sample_run: Path, cache: Path, tmp_path: Path) -> None:
+    """The terminal tells its ground: the frame is painted in its colours, here none, so nothing else differs."""
+    _, before = opened(sample_run, cache, "--color", "never")
+    with waiting(sample_run, tmp_path, "--color", "never", "--theme", "auto") as terminal:
+        terminal.until("to review")
+        terminal.send("\x1b]11;rgb:ffff/ffff/ffff\x1b\\")
+        terminal.until("opening")
+        terminal.until_quiet()
+        read = len(terminal.written)
+        (tmp_path / "goes on").touch()
+        terminal.until("to review")
+        terminal.until_quiet()
+        assert TerminalGrid(WIDTH, HEIGHT).feed(terminal.written[read:].decode()).looks() == before
+
+
+def test_a_place_of_its_own_is_not_kept(sample_run: Path, cache: Path) -> None:
+    with dtui(sample_run, "--at", "430") as terminal:
         terminal.until("to review")
         while terminal._read(1.5):
             pass

@@ -125,7 +125,7 @@ def _headline(level: Level, left: Sequence[Incident], info: RunInfo, *, is_part_
         is_early_end = info.status in (RunStatus.CRASHED, RunStatus.INCOMPLETE)
         if not is_early_end:
             what = "part of the network does not learn" if is_part_unlearned else info.not_learned
-        return f"Look at this: no incident, but {what}."
+        return f"Look at this: no incident in {seen}, but {what}."
     lasting = sum(one.persists is True for one in left)
     still = ", still so at the end" if lasting == len(left) == 1 else f", {lasting:,} still so at the end"
     return f"Look at this: {counted(len(left), 'incident')}{still if lasting else ''}."

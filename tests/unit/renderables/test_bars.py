@@ -242,8 +242,8 @@ def test_a_message_is_wrapped_and_centred() -> None:
     text = to_text(draw_message(frame(40, 6), "this terminal is 40×6, dtui needs 60×16", "press q to leave"))
     assert text.split("\n") == [
         "",
-        "   this terminal is 40×6, dtui needs",
-        "                 60×16",
+        "         this terminal is 40×6,",
+        "            dtui needs 60×16",
         "            press q to leave",
         "",
         "",
