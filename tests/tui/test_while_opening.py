@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from pathlib import Path
 
 import pytest
@@ -13,33 +11,29 @@ from dtui.store.write.claim import take_claim
 from dtui.tui.last_screen import Sight, find_last
 from dtui.tui.renderables.canvas.theme import DARK
 from tests.store.builders import METADATA, STRUCTURE, make_record
-from tests.tui.test_last_screen import cache, dtui, is_open, opened, text_of
+from tests.tui.test_last_screen import Seen, cache, dtui, is_open, seen, seen_before, text_of, waiting
 from tests.tui.test_same_screen import HEIGHT, WIDTH, painted_whole
 from tests.unit.renderables.terminal_grid import TerminalGrid
 
-__all__ = ["cache"]
+__all__ = ["cache", "seen", "seen_before"]
 WAITS = "nothing recorded yet; it opens with the first record"
 
 
-def test_a_name_that_is_typed_on_the_last_screen_holds_a_q(sample_run: Path, cache: Path) -> None:
-    opened(sample_run, cache)
-    with dtui(sample_run) as terminal:
+def test_a_name_that_is_typed_on_the_last_screen_holds_a_q(seen: Seen) -> None:
+    with dtui(seen.run) as terminal:
         terminal.until("to review")
         terminal.send("2/qconv\x7f")
         terminal.until("/qcon")
-        terminal.until_quiet()
-        assert "/qcon" in text_of(painted_whole(terminal))
 
 
-def test_a_click_on_the_last_screen_chooses_what_it_points_at(sample_run: Path, cache: Path) -> None:
-    opened(sample_run, cache)
-    last = find_last(Sight(sample_run, WIDTH, HEIGHT, DARK, "truecolor", False, False))
+def test_a_click_on_the_last_screen_chooses_what_it_points_at(seen: Seen) -> None:
+    last = find_last(Sight(seen.run, WIDTH, HEIGHT, DARK, "truecolor", False, False))
     assert last is not None
     rows = text_of(TerminalGrid(WIDTH, HEIGHT).feed(last.text)).splitlines()
     y = next(y for y, row in enumerate(rows) if "new" in row and "750" in row)
     chosen = next(y for y, row in enumerate(rows) if row.startswith("▌ "))
     assert y != chosen
-    with dtui(sample_run) as terminal:
+    with dtui(seen.run) as terminal:
         terminal.until("to review")
         terminal.send(f"\x1b[<0;20;{y + 1}M\x1b[<0;20;{y + 1}m")
         is_open(terminal)
@@ -48,17 +42,12 @@ def test_a_click_on_the_last_screen_chooses_what_it_points_at(sample_run: Path, 
         assert not rows[chosen].startswith("▌ ")
 
 
-def test_a_run_that_is_named_without_its_ending_is_shown_as_it_was(sample_run: Path, cache: Path) -> None:
-    before = opened(sample_run.with_suffix(""), cache)
-    with dtui(sample_run.with_suffix("")) as terminal:
+def test_a_run_that_is_named_without_its_ending_is_shown_as_it_was(seen: Seen, tmp_path: Path) -> None:
+    with waiting(seen.run.with_suffix(""), tmp_path) as terminal:
         terminal.until("to review")
-        os.kill(terminal.pid, signal.SIGSTOP)
-        terminal.until_quiet()
-        loaded = Path(f"/proc/{terminal.pid}/maps").read_text()
-        os.kill(terminal.pid, signal.SIGCONT)
-        assert "_multiarray_umath" not in loaded
+        (tmp_path / "goes on").touch()
         is_open(terminal)
-        assert painted_whole(terminal).looks() == before
+        assert painted_whole(terminal).looks() == seen.before
 
 
 # --- a training that has just begun
