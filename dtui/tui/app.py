@@ -64,7 +64,6 @@ class DtuiApp(ReopeningApp):
         Binding("ctrl+c", "interrupt", show=False, priority=True),
         Binding("ctrl+z", "suspend_process", show=False, priority=True),
         Binding("ctrl+l", "draw_anew", show=False, priority=True),
-        Binding("q", "leave", show=False),
     ]
 
     class Told(Message):
@@ -168,8 +167,7 @@ class DtuiApp(ReopeningApp):
             else:
                 self.session.opened(event.view)
         elif isinstance(event, Failed) and event.about == "open":
-            self.error = event.error
-            self.exit()
+            self.not_opened(event.error)
             return
         elif self.session is None:
             return
@@ -243,10 +241,6 @@ class DtuiApp(ReopeningApp):
             self.data_screen.uncover()
         else:
             self.exit()
-
-    def action_leave(self) -> None:
-        """Leave, even if the run is not open yet."""
-        self.exit()
 
     # --- painting
 

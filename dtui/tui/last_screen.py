@@ -149,9 +149,11 @@ def keep_last(sight: Sight, cells: Cells, output: Output) -> None:
 
 
 def _remove_oldest(folder: Path) -> None:
-    files = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    """Remove the screens that were kept first; what else lies there was put there by somebody."""
+    files = sorted(folder.glob("*.screen*"), key=lambda path: path.lstat().st_mtime_ns, reverse=True)
     for path in files[MOST_KEPT:]:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):
+            path.unlink()
 
 
 def _files(folder: str, depth: int = 2) -> Iterator[tuple[str, int, int, int]]:

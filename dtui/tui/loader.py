@@ -79,14 +79,16 @@ class Loader:
         """Open the run, behind something else that is done in the loader's thread."""
         self._thread.start()
         self._submit(first, "keep")
+        self.open()
+
+    def open(self) -> None:
+        """Open the run, or try again."""
         self._submit(self._open_run, "open")
 
     def ask(self, questions: Iterable[Question[Any]], revision: int) -> None:
-        """Ask the current questions of the screens. The same question is asked once per revision of the run.
+        """Ask the current questions of the screens, one a type, in the order in which to answer them.
 
-        Args:
-            questions: One per type, in the order in which to answer them. Waiting questions of other types are dropped.
-            revision: Of the run, see RunView.
+        The same one is asked once a revision of the run, see RunView; those of other types that wait are dropped.
         """
         by_type = {type(question): question for question in questions}
         with self._lock:
@@ -175,8 +177,7 @@ class Loader:
             if not self._closed:
                 self._guard(job, about)
 
-        if not self._closed:
-            self._jobs.put(guarded)
+        self._jobs.put(guarded)
 
     def _post(self, event: Event | None = None) -> None:
         """Tell the answers that were held back, and an event behind them."""

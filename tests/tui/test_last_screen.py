@@ -193,6 +193,21 @@ def test_so_many_are_kept_and_the_oldest_go(sight: Sight, cache: Path) -> None:
     assert find_last(sight._replace(columns=14 + MOST_KEPT)) is not None
 
 
+def test_what_somebody_else_put_there_stays_and_hinders_nothing(sight: Sight, cache: Path) -> None:
+    cache.mkdir(parents=True)
+    for place in range(40):
+        (cache / f"notes-{place}").write_text("mine")
+        (cache / f"{place}.screen").mkdir()
+        os.utime(cache / f"notes-{place}", (2**32, 2**32))
+        os.utime(cache / f"{place}.screen", (place, place))
+    for columns in range(10, 15 + MOST_KEPT):
+        keep_last(sight._replace(columns=columns), screen(width=columns), Output())
+        os.utime(file_of(sight._replace(columns=columns)), (1000 + columns, 1000 + columns))
+    assert len(list(cache.glob("notes-*"))) == 40
+    assert len([path for path in cache.glob("*.screen") if path.is_file()]) <= MOST_KEPT
+    assert find_last(sight._replace(columns=14 + MOST_KEPT)) is not None
+
+
 # --- in a terminal
 
 

@@ -15,6 +15,7 @@ from textual.widget import Widget
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.theme import Theme
 
+WAITING = "nothing recorded yet; it opens with the first record"
 Part = tuple[str, int, bool]
 """Words, their colour 0xRRGGBB, and whether they are bold."""
 
@@ -31,6 +32,13 @@ class Opening(Widget):
         super().__init__()
         self._painted = painted
         self._run, self._colours, self._dots = safe(name), theme, "..." if is_ascii else "…"
+        self._words = f"opening {self._run}"
+
+    def wait_for_record(self) -> None:
+        """Say that the training has begun, and nothing is recorded yet; nothing is painted where that is said."""
+        if self._words != WAITING:
+            self._words = WAITING
+            self.refresh()
 
     def take_theme(self, theme: Theme) -> None:
         """Show it in other colours."""
@@ -47,7 +55,7 @@ class Opening(Widget):
         elif y == bottom:
             parts = [(" q", theme.accent, False), (" quit", theme.muted, False)]
         elif y == size.height // 2:
-            words = f"opening {self._run} {self._dots}"
+            words = f"{self._words} {self._dots}"
             parts = [(" " * max(0, (size.width - Segment(words).cell_length) // 2) + words, theme.muted, False)]
         else:
             parts = []

@@ -65,6 +65,13 @@ def test_pixels_at_the_lower_edge_keep_their_upper_half() -> None:
     assert cells.bg[3, 4] == DARK.crosshair
 
 
+def test_words_at_the_lower_edge_are_not_joined_by_a_tick() -> None:
+    cells = Cells(12, 3, DARK)
+    cells.text(0, 2, "at 3: ▁ x 9", DARK.text)
+    found = {x for x in range(12) if 2 in ticks_of(cells, frame(12, 3), x)}
+    assert found == {5, 7, 11}, "beside a value, and behind the last word"
+
+
 @pytest.mark.parametrize("x", [-1, 12, 99, None])
 def test_a_crosshair_outside_changes_nothing(x: int | None) -> None:
     assert ticks_of(pane(), frame(12, 4), x) == {}

@@ -14,6 +14,9 @@ RULE, CROSSING, EDGE = ord("│"), ord("┼"), ord("╷")
 QUIET = (ord("─"), ord("┊"), ord("┼"), EDGE, ord("╵"))
 """Rules and ticks of a pane itself, which stand for no value: the crosshair crosses them."""
 
+DRAWN = range(0x2500, 0x2900)
+"""Lines, blocks, shapes and braille: values, not words."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tick:
@@ -28,7 +31,8 @@ def ticks_of(cells: Cells, frame: Frame, x: int | None) -> Mapping[int, Tick]:
     """Return what the crosshair at column `x` shows, by row of a pane; empty if it is not on it.
 
     The first row is the header, which separates panes: it gets the rule, unless words or a legend stand there. The
-    last row gets a tick at its lower edge. Other rows hold values and get nothing, unless they are a rule themselves.
+    last row gets a tick at its lower edge, but not between two words. Other rows hold values and get nothing, unless
+    they are a rule themselves.
 
     Args:
         cells: What the pane shows; they never hold the crosshair.
@@ -68,9 +72,15 @@ def _in_header(cells: Cells, frame: Frame, x: int) -> Tick | None:
 
 
 def _at_lower_edge(cells: Cells, frame: Frame, x: int) -> Tick | None:
-    """Return a tick in the last row: the lower half of a pixel's cell, or a blank; None where something else is."""
+    """Return a tick in the last row: the lower half of a pixel's cell, or a blank, not between words; else None."""
     y = cells.height - 1
     ch = int(cells.ch[y, x])
     if ch == UPPER_HALF:
         return Tick(bg=frame.theme.crosshair)
-    return Tick(EDGE, frame.theme.crosshair) if ch == BLANK else None
+    beside = cells.ch[y, [max(0, x - 1), min(x + 1, cells.width - 1)]].tolist()
+    is_free = ch == BLANK and not all(map(_is_of_word, beside))
+    return Tick(EDGE, frame.theme.crosshair) if is_free else None
+
+
+def _is_of_word(ch: int) -> bool:
+    return ch != BLANK and ch not in DRAWN
