@@ -29,6 +29,7 @@ from dtui.record.loop_calls import LoopCalls
 from dtui.record.network.hooks import hide_from_torchscript
 from dtui.record.network.layers import find_layers, unwrap
 from dtui.record.recording import Recording
+from dtui.record.start.address_space import check_address_space
 from dtui.record.start.arguments import (
     CHANNELS,
     as_class_names,
@@ -152,8 +153,8 @@ class Recorder(LoopCalls, ValidationCalls):
                 and running variance of each channel, 65,536 channels at most. A run that goes on keeps what it has.
 
         Raises:
-            RecorderError: The arguments cannot work together, the path cannot be written, or the run to go on with has
-                another network or other classes.
+            RecorderError: The arguments cannot work together, the path cannot be written, the run to go on with has
+                another network or other classes, or the address space is limited too tightly.
             RunExistsError: `on_existing` does not allow what is at `path`, or a living process records it.
             DtuiError: The run to go on with cannot be read.
             MissingExtraError: `fused` is True, and numba (on a GPU: triton) is not installed; or a library that writes
@@ -178,6 +179,8 @@ class Recorder(LoopCalls, ValidationCalls):
         watch_plan = plan_with_batches(plan, keep_around, is_wanted=is_wanted, is_asked=watch_every is not None)
         forget_told()
         hide_from_torchscript()
+        with refusals_told(self._exchange):
+            check_address_space()
         import_for_threads(
             is_writer=self._exchange.is_first,
             has_pictures=thumbnails is not None,

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from dtui.launch_notes import Notes, Settings
+from dtui.errors import DtuiError
+from dtui.launch_notes import Note, Notes, Settings
 from dtui.record.launch.loaders import choose_every, class_names
 from dtui.record.launch.telling import tell_begun
 from dtui.record.training.distributed import rank_here
@@ -57,9 +60,8 @@ def _of_lightning(settings: Settings, notes: Notes) -> Any:
             updates = _whole(trainer.num_training_batches, trainer.max_steps) // trainer.accumulate_grad_batches
             every = settings.every or choose_every(updates)
             self._trainings.choose(every=every, classes=class_names(loader, pl_module))
-            super().on_train_start(trainer, pl_module)
-            if self.recorder is not None and rank_here() == 0:
-                tell_begun(notes, settings, self.recorder)
+            with _begun(self, settings, notes):
+                super().on_train_start(trainer, pl_module)
 
     callback = Launched(settings.path, **settings.options)
     setattr(callback, _OURS, True)
@@ -76,13 +78,25 @@ def _of_huggingface(settings: Settings, notes: Notes) -> Any:
             """Choose how often to record."""
             epochs = max(1, int(state.num_train_epochs or 1))
             self._trainings.choose(every=settings.every or choose_every(_whole(state.max_steps) // epochs))
-            super().on_train_begin(args, state, control, *rest, **kwargs)
-            if self.recorder is not None and rank_here() == 0:
-                tell_begun(notes, settings, self.recorder)
+            with _begun(self, settings, notes):
+                super().on_train_begin(args, state, control, *rest, **kwargs)
 
     callback = Launched(settings.path, **settings.options)
     setattr(callback, _OURS, True)
     return callback
+
+
+@contextmanager
+def _begun(callback: Any, settings: Settings, notes: Notes) -> Iterator[None]:
+    """Tell of the recorder that a callback makes; one that refuses is noted, and the training goes on without."""
+    try:
+        yield
+    except DtuiError as error:
+        callback.recorder = None  # that of the training before has ended
+        notes.leave(Note(problem=str(error)))
+        return
+    if callback.recorder is not None and rank_here() == 0:
+        tell_begun(notes, settings, callback.recorder)
 
 
 def _whole(*counts: Any) -> int:

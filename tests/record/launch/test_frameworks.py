@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from dtui.errors import RecorderError
 from dtui.launch_notes import Notes, Settings
 from dtui.record.launch import frameworks
 
@@ -101,3 +103,24 @@ def test_what_was_asked_for_counts() -> None:
     ours = given(trainer, "fit", every=3)
     ours.on_train_start(trainer, None)
     assert ours.begun == 3
+
+
+@pytest.mark.parametrize("method", ["fit", "train"])
+def test_a_training_whose_recorder_refuses_goes_on(
+    method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: Any, *rest: Any, **kwargs: Any) -> None:
+        raise RecorderError("model: no layers")
+
+    for name in ("on_train_start", "on_train_begin"):
+        monkeypatch.setattr(OwnCallback, name, refuse)
+    handler = SimpleNamespace(callbacks=[])
+    trainer = lightning()
+    if method == "train":
+        trainer = SimpleNamespace(callback_handler=handler, add_callback=handler.callbacks.append)
+    frameworks.add_callback(trainer, method, Settings("/runs/a.dtui", "runs/a", 1, "/none"), Notes(tmp_path))
+    if method == "fit":
+        trainer.callbacks[0].on_train_start(trainer, None)
+    else:
+        handler.callbacks[0].on_train_begin(None, SimpleNamespace(num_train_epochs=1, max_steps=8), None)
+    assert [note.problem for note in Notes(tmp_path).read()] == ["model: no layers"]

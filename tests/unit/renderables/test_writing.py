@@ -158,3 +158,41 @@ def test_words_apart_on_one_ground_are_written_without_a_jump() -> None:
 def test_no_cells_are_nothing() -> None:
     assert write_cells([], Output(), Shown(3, 3)) == ""
     assert write_cells([Placed(2, 2, Cells(0, 1, DARK).row(0))], Output(), Shown(3, 3)) == ""
+
+
+def written_in(colours: list[tuple[int, int, str]], width: int, height: int) -> str:
+    """Return what is written of letters in a foreground on a background, row by row, on a terminal that shows none."""
+    cells = Cells(width, height, DARK)
+    for place, (fore, back, letter) in enumerate(colours):
+        cells.text(place % width, place // width, letter, fore, back)
+    written = write_cells(whole(cells), Output(), Shown(width, height))
+    assert TerminalGrid(width, height).feed(written).looks() == meant(cells, Output())
+    return written
+
+
+def test_what_is_near_in_another_row_is_reached_by_a_move() -> None:
+    cells, shown, output = Cells(60, 20, DARK), Shown(60, 20), Output()
+    write_cells(whole(cells), output, shown)
+    for x, y in ((40, 11), (38, 12), (47, 13), (30, 19)):
+        cells.text(x, y, "a")
+    written = write_cells(whole(cells), output, shown)
+    assert written.endswith("m\x1b[12;41Ha\x1b[B\b\b\ba\x1b[B\x1b[8Ca\x1b[20;31Ha\x1b[0m")
+
+
+def test_cells_that_are_written_later_are_passed_over_with_blanks() -> None:
+    written = written_in([(1, 0, "a"), (2, 0, "b"), (2, 0, "b"), (1, 0, "a"), (2, 0, "b")], 6, 1)
+    assert "a  a" in written
+    assert "bb\x1b[Cb" in written
+
+
+def test_a_ground_begins_with_the_foreground_with_which_the_one_before_ends() -> None:
+    colours = [(fore, back, "x") for back in (1, 2, 3) for fore in (7, 8)]
+    assert written_in(colours, 2, 3).count("38;2;") == 4
+
+
+def test_behind_a_glyph_of_which_terminals_differ_the_cursor_is_placed_anew() -> None:
+    cells, shown, output = Cells(20, 3, DARK), Shown(20, 3), Output()
+    write_cells(whole(cells), output, shown)
+    cells.text(4, 1, "字")
+    cells.text(14, 1, "a")
+    assert "字\x1b[2;15Ha" in write_cells(whole(cells), output, shown)
