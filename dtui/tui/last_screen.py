@@ -32,7 +32,7 @@ LARGEST = 4 << 20
 """Bytes of one, packed or not: a screen of 500×120 has half of that."""
 _ARRAYS = {"ch": "<u4", "fg": "<u4", "bg": "<u4", "bold": "u1", "mark": "u1"}
 _CELL = 14
-_PLAIN = re.compile(r"(?:[^\x00-\x07\x09-\x1f\x7f-\x9f]|\x1b\[[0-9;]{0,40}[ABCDHm])*")
+_PLAIN = re.compile(r"(?:[^\x00-\x1f\x7f-\x9f]|\x1b\[[0-9;]{0,40}[CHm])*")
 """What may be written: visible characters, colours, and moves of the cursor."""
 
 

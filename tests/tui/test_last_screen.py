@@ -142,7 +142,7 @@ STRANGE: dict[str, Callable[[Sight], bytes]] = {
 def test_what_is_harmless_is_shown(sight: Sight) -> None:
     keep_last(sight, screen(), Output())
     (file,) = file_of(sight).parent.iterdir()
-    file.write_bytes(packed(sight, "\x1b[2;3H\x1b[1;38;2;0;0;0mx\x1b[B\b\bx\x1b[2A\x1b[7Dx"))
+    file.write_bytes(packed(sight, "\x1b[2;3H\x1b[1;38;2;0;0;0mx"))
     assert find_last(sight) is not None
 
 
