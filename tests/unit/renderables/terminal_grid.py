@@ -9,8 +9,6 @@ from unicodedata import combining, east_asian_width
 Cell = tuple[str, object, object, bool, bool]
 """Glyph ("" right of a wide one), foreground, background, bold, reversed; colours as they are written."""
 BLANK: Cell = (" ", None, None, False, False)
-MOVES = {"A": (0, -1), "B": (0, 1), "C": (1, 0), "D": (-1, 0)}
-"""Columns and rows by which a sequence moves the cursor."""
 SEQUENCE = re.compile(
     r"\x1b\[([0-9;]*)([A-Za-z])|\x1b\[[?<>=][0-9;$]*[a-z]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|(\x1b.?)|(.)", re.S
 )
@@ -81,18 +79,16 @@ class TerminalGrid:
         for match in SEQUENCE.finditer(written):
             parameters, letter, other, glyph = match.groups()
             assert not other, repr(other)
-            if glyph == "\b":
-                self._move(-1, 0)
-            elif glyph:
+            if glyph:
                 self._put(glyph)
             elif letter == "m":
                 self._pen.take(parameters)
             elif letter == "H":
                 row, _, column = parameters.partition(";")
                 self._at = int(row or 1) - 1, int(column or 1) - 1
-            elif letter in MOVES:
-                columns, rows = MOVES[letter]
-                self._move(columns * int(parameters or 1), rows * int(parameters or 1))
+            elif letter == "C":
+                assert self._at is not None
+                self._at = self._at[0], self._at[1] + int(parameters or 1)
             else:
                 assert letter is None or letter in "lhtun", match[0]
         return self
@@ -100,13 +96,6 @@ class TerminalGrid:
     def looks(self) -> list[list[object]]:
         """Return what is seen of each cell: of one that is nothing but two pixels their colours."""
         return [list(looks_of(row)) for row in self.rows]
-
-    def _move(self, columns: int, rows: int) -> None:
-        assert self._at is not None, "the cursor is nowhere"
-        y, x = self._at[0] + rows, self._at[1] + columns
-        assert y in range(self.height), "beyond the edge"
-        assert x in range(self.width), "beyond the edge"
-        self._at = y, x
 
     def _put(self, glyph: str) -> None:
         assert self._at is not None, "the cursor is nowhere"

@@ -5,7 +5,6 @@ Owns what a terminal is known to show, and the order in which cells are written.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -21,7 +20,6 @@ from dtui.tui.renderables.canvas.sgr import (
     RESET,
     UPPER_HALF,
     Looks,
-    Pen,
     codes_of,
     fold_ascii,
     ground_of,
@@ -35,12 +33,6 @@ from dtui.tui.renderables.canvas.sgr import (
 UNKNOWN = np.iinfo(np.uint64).max
 WORTH_A_JUMP = 4
 """Cells of more bytes than this that are shown already are jumped over: a jump takes about as many."""
-MOST_BLANKS = 3
-"""Cells that take no more bytes as blanks than a move over them."""
-_BACK, MOST_BACK = "\b", 4
-"""A step to the left, and how many of them take no more bytes than a sequence."""
-FIRST_UNSURE = 0x2E80
-"""From here on terminals differ in how wide a glyph is: the cursor is placed anew behind it."""
 
 
 class Placed(NamedTuple):
@@ -176,18 +168,13 @@ def _written(
     ends = np.flatnonzero(is_new & ~np.concatenate((is_new[1:] & (stretch[1:] == stretch[:-1]), [False]))) + 1
     kinds = distinct(styles[begins])
     kind_of = np.searchsorted(kinds, styles[begins])
+    order = np.argsort(kind_of, kind="stable") if by_colour else np.arange(len(begins))
     pens, text = pens_of(kinds, output.mode), points_to_text(ch)
-    turns = _turns(pens)[kind_of] if by_colour else np.arange(len(begins))
-    order = np.argsort(turns, kind="stable")
-    begins, ends, kind_of, turns = (array[order] for array in (begins, ends, kind_of, turns))
-    blanks = _blanks(begins, ends, turns, places, width)
-    unsure = np.cumsum(np.concatenate(([0], by_colour & (ch >= FIRST_UNSURE))))
-    are_unsure = unsure[ends] > unsure[begins]
     set_fore, set_back = codes_of(output.mode)
     fore, back, bold, marked = -1, -1, 0, 0
     out: list[str] = []
-    jobs = (begins, ends, places[begins], kind_of, blanks, are_unsure)
-    for begin, end, place, kind, blank, is_unsure in zip(*(array.tolist() for array in jobs), strict=True):
+    jobs = zip(*(array[order].tolist() for array in (begins, ends, places[begins], kind_of)), strict=True)
+    for begin, end, place, kind in jobs:
         want_fore, want_back, want_bold, want_marked = pens[kind]
         codes = ""
         if want_marked != marked:
@@ -204,75 +191,21 @@ def _written(
             codes += set_back[back]
         if codes:
             out.append(f"\x1b[{codes[:-1]}m")
-        if blank and cursor >= 0:
-            out.append(" " * blank)
-        elif place != cursor:
+        if place != cursor:
             out.append(_jump(cursor, place, width))
         out.append(text[begin:end])
         cursor = place + end - begin
-        if is_unsure or cursor % width == 0:
-            cursor = -1  # at the right edge terminals differ, too
+        if cursor % width == 0:
+            cursor = -1  # at the right edge terminals differ
     return spelled("".join(out))
-
-
-def _turns(pens: Sequence[Pen]) -> IntArray:
-    """Return whose turn it is when: pens of a ground one after the other, and then, where there is one, a ground that
-    begins with the foreground with which this one ends."""
-    grounds: dict[tuple[int, int], dict[int, list[int]]] = {}
-    for kind, (fore, back, _, marked) in enumerate(pens):
-        grounds.setdefault((back, marked), {}).setdefault(fore, []).append(kind)
-    waiting = Counter(fore for fores in grounds.values() for fore in fores)
-    order: list[int] = []
-    last = ANY
-    while grounds:
-        ground = next((one for one, fores in grounds.items() if last in fores), next(iter(grounds)))
-        fores = grounds.pop(ground)
-        waiting.subtract([*fores])
-        order += fores.pop(last, ())
-        at_end = next((fore for fore in fores if waiting[fore] > 0 and fore != ANY), None)
-        ending = [] if at_end is None else fores.pop(at_end)
-        order += fores.pop(ANY, ())
-        for fore, some in fores.items():
-            order += some
-            last = fore
-        order += ending
-        last = last if at_end is None else at_end
-    turns = np.empty(len(order), np.int64)
-    turns[order] = np.arange(len(order))
-    return turns
-
-
-def _blanks(begins: IntArray, ends: IntArray, turns: IntArray, places: IntArray, width: int) -> IntArray:
-    """Return how many blanks each stretch is reached with: over cells that are all written later they take fewer bytes
-    than a move; 0 for a move."""
-    gaps = begins[1:] - ends[:-1]
-    before, behind = places[ends[:-1] - 1], places[begins[1:]]
-    are_few = (gaps > 0) & (gaps <= MOST_BLANKS) & (behind - before == gaps + 1) & (behind // width == before // width)
-    turn_at = np.zeros(len(places) + MOST_BLANKS, np.int64)
-    turn_at[begins] += turns + 1
-    turn_at[ends] -= turns + 1
-    turn_at = np.cumsum(turn_at)
-    for step in range(MOST_BLANKS):
-        are_few &= (step >= gaps) | (turn_at[ends[:-1] + step] > turns[1:] + 1)
-    return np.concatenate(([0], np.where(are_few, gaps, 0)))
 
 
 def _jump(cursor: int, place: int, width: int) -> str:
     """Return what moves the cursor to a place; -1 stands for a cursor that may be anywhere."""
     y, x = divmod(place, width)
-    jump = f"\x1b[{y + 1};{x + 1}H"
-    if cursor < 0:
-        return jump
-    from_y, from_x = divmod(cursor, width)
-    left = from_x - x
-    across = _BACK * left if 0 <= left <= MOST_BACK else _moves(x - from_x, "D", "C")
-    moves = _moves(y - from_y, "A", "B") + across
-    return moves if len(moves) < len(jump) else jump
-
-
-def _moves(count: int, back: str, on: str) -> str:
-    """Return what moves the cursor some rows or columns on, or back where the count is negative."""
-    return "" if not count else f"\x1b[{'' if abs(count) == 1 else abs(count)}{on if count > 0 else back}"
+    if 0 <= cursor < place and cursor // width == y:
+        return "\x1b[C" if place == cursor + 1 else f"\x1b[{place - cursor}C"
+    return f"\x1b[{y + 1};{x + 1}H"
 
 
 def _turned(ch: UintArray, looks: Looks, is_new: BoolArray) -> tuple[UintArray, Looks]:
