@@ -140,8 +140,7 @@ class Loader:
     def close(self) -> None:
         """Close the run and end the thread.
 
-        Waiting decisions are written first. The current question gets only a moment to finish: it may take long, and
-        nobody needs its answer any more.
+        Waiting decisions are written first; the question at hand gets only a moment, for nobody needs its answer now.
         """
         with self._lock:
             self._closed = True
