@@ -27,7 +27,7 @@ from torch.utils.data import (
 
 from dtui.errors import RecorderError
 from dtui.record import RecorderWarning
-from dtui.record.batches.samples import MOST_SAMPLES
+from dtui.record.batches.samples import MOST_SAMPLES, SampleColumns, Samples, as_ids
 from dtui.record.batches.used import MOST_OPEN, UsedSamples
 from dtui.record.writing.warn import forget_told
 
@@ -75,9 +75,9 @@ class Ahead:
 class Loop:
     """A training whose updates are compared with what the watch says."""
 
-    def __init__(self, batches: Any = True) -> None:
+    def __init__(self, batches: Any = True, model: nn.Module | None = None) -> None:
         forget_told()
-        self.model = nn.Linear(3, 1)
+        self.model = model or nn.Linear(3, 1)
         self.optimizer = torch.optim.SGD(self.model.parameters(), 0.01)
         self.is_paused = False
         self.used = UsedSamples(self.model, batches, lambda: self.is_paused)
@@ -237,6 +237,39 @@ def test_a_loop_that_breaks_leaves_its_last_batch() -> None:
     loop.check(8)
 
 
+def test_a_loop_that_breaks_leaves_its_last_batch_where_the_next_loop_has_a_new_loader() -> None:
+    data = Numbered()
+    loop = Loop()
+    for stop in (3, 5):
+        for number, (images, ids) in enumerate(plain(data)):
+            if number == stop:
+                break
+            loop.backward(images, ids)
+            loop.step()
+    loop.check(8)
+
+
+class Parted(nn.Module):
+    """A network of which the first layer is not used, and the second is frozen."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.unused, self.frozen, self.head = nn.Linear(2, 2), nn.Linear(3, 3), nn.Linear(3, 1)
+        self.frozen.requires_grad_(False)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.head(self.frozen(images))
+
+
+def test_gradients_are_seen_where_the_first_layer_gets_none() -> None:
+    loop = Loop(model=Parted())
+    for number, (images, ids) in enumerate(plain()):
+        if number % 2 == 0:
+            loop.backward(images, ids)
+            loop.step()
+    loop.check(4)
+
+
 @pytest.mark.parametrize("way", ["no_grad", "paused", "to the end"])
 def test_an_evaluation_is_no_training(way: str) -> None:
     data = Numbered()
@@ -333,6 +366,47 @@ def test_ids_that_the_loop_states() -> None:
         loop.backward(torch.ones(len(chosen), 3), chosen)
         loop.step()
     loop.check(6)
+
+
+def test_ids_that_the_loop_states_stand_for_those_of_its_loader() -> None:
+    loop = Loop()
+    for images, ids in plain():
+        loop.used.say(ids + 100)
+        loop.backward(images, ids + 100)
+        loop.step()
+    loop.check(8)
+
+
+@pytest.mark.parametrize("kind", [torch.as_tensor, np.array])
+def test_ids_may_be_changed_once_they_are_stated(kind: Callable[..., Any]) -> None:
+    ids = kind([4, 0])
+    found = as_ids(ids)
+    ids[:] = 9
+    assert found.tolist() == [4, 0]
+    assert Samples((found,)).read().tolist() == [4, 0]
+
+
+@pytest.mark.parametrize("ids", [torch.ones(2), np.ones(2), [0.5]])
+def test_numbers_that_are_not_whole_are_no_ids(ids: Any) -> None:
+    with pytest.raises(ValueError, match=r"they are .*float.*ids are integers"):
+        as_ids(ids)
+
+
+def test_there_is_room_for_one_sample_and_for_as_many_as_a_watch_may_hold() -> None:
+    assert [SampleColumns(rows).rows for rows in (0, 5, MOST_SAMPLES + 1)] == [1, 5, MOST_SAMPLES]
+
+
+def test_workers_that_hand_out_in_any_order_are_told() -> None:
+    loop = Loop()
+
+    def train() -> None:
+        for images, _ in plain(num_workers=1, in_order=False):
+            loop.backward(images, [])
+            loop.step()
+
+    with pytest.warns(RecorderWarning, match="its workers hand out batches in any order; in_order=True keeps it"):
+        train()
+    loop.check(8)
 
 
 def test_a_skipped_update_takes_its_samples_with_it() -> None:
