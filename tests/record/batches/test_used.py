@@ -30,6 +30,7 @@ from dtui.record import RecorderWarning
 from dtui.record.batches.samples import MOST_SAMPLES, SampleColumns, Samples, as_ids
 from dtui.record.batches.used import MOST_OPEN, UsedSamples
 from dtui.record.writing.warn import forget_told
+from tests.record.telling import untold
 
 COUNT = 29
 Batch = tuple[torch.Tensor, torch.Tensor]
@@ -261,8 +262,23 @@ class Parted(nn.Module):
         return self.head(self.frozen(images))
 
 
-def test_gradients_are_seen_where_the_first_layer_gets_none() -> None:
-    loop = Loop(model=Parted())
+class Framed(nn.Module):
+    """A network of which the first, the middle and the last layer are frozen."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.middle, self.head = nn.Linear(3, 3), nn.Linear(3, 3, bias=False), nn.Linear(3, 1)
+        self.last = nn.Linear(1, 1, bias=False)
+        for layer in (self.first, self.middle, self.last):
+            layer.requires_grad_(False)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.last(self.head(self.middle(self.first(images))))
+
+
+@pytest.mark.parametrize("network", [Parted, Framed])
+def test_gradients_are_seen_where_some_layers_get_none(network: Callable[[], nn.Module]) -> None:
+    loop = Loop(model=network())
     for number, (images, ids) in enumerate(plain()):
         if number % 2 == 0:
             loop.backward(images, ids)
@@ -289,11 +305,20 @@ def test_an_evaluation_is_no_training(way: str) -> None:
 
 def test_a_second_step_on_the_same_batch_has_the_same_samples() -> None:
     loop = Loop()
-    for images, ids in plain():
-        for _ in range(2):
-            loop.backward(images, ids)
-            loop.step()
-    loop.check(16)
+    with untold():
+        for images, ids in (batch for _ in range(2) for batch in plain()):
+            for _ in range(2):
+                loop.backward(images, ids)
+                loop.step()
+    loop.check(32)
+
+
+def test_an_update_after_the_last_batch_has_no_samples() -> None:
+    loop = Loop()
+    loop.train(plain(), epochs=1)
+    loop.backward(torch.ones(2, 3), [])
+    loop.step()
+    loop.check(9)
 
 
 def test_an_update_without_any_gradient_that_was_seen_takes_what_was_handed_out() -> None:

@@ -16,7 +16,7 @@ from dtui.record.validation.batch_matching import match
 from dtui.record.validation.loader_tap import Batch
 from dtui.record.validation.ranks import MISSING, ranked, top_error
 from dtui.record.validation.score_limit import ScoreLimit, worst_tenth
-from dtui.record.validation.scores import find_scores, predict
+from dtui.record.validation.scores import find_scores, predict, rows_of
 from dtui.record.validation.targets import UnusableLoaderError, images_of, targets_of
 from dtui.record.validation.tracked_images import ImagesChangedError, ImageTracker, Judgements
 from dtui.record.writing.warn import forget_told
@@ -66,6 +66,10 @@ def test_neither_rounding_nor_nan_speaks_against_probabilities() -> None:
 )
 def test_the_scores_are_the_part_with_a_row_an_image(output: Any, count: int, shape: tuple[int, int]) -> None:
     assert find_scores(output, count, choosing=pytest.fail).shape == shape
+
+
+def test_a_number_before_the_images_is_none_of_them() -> None:
+    assert rows_of((torch.tensor(0.5), "x"), {"images": torch.ones(5, 2)}) == 5
 
 
 def test_a_second_label_as_sure_as_the_first_is_known() -> None:
