@@ -73,6 +73,13 @@ class Ahead:
             yield last
 
 
+class Beside(Ahead):
+    """A wrapper that hands out each batch before it asks for the next one."""
+
+    def __iter__(self) -> Iterator[Any]:
+        yield from self.loader
+
+
 class Loop:
     """A training whose updates are compared with what the watch says."""
 
@@ -134,6 +141,7 @@ MAKES: dict[str, tuple[Callable[[], Any], int]] = {
         7,
     ),
     "a prefetcher": (lambda: Ahead(plain()), 8),
+    "a wrapper": (lambda: Beside(plain()), 8),
     "a prefetcher and workers": (lambda: Ahead(plain(num_workers=1)), 8),
     "one batch": (lambda: Ahead(plain(batch_size=COUNT)), 1),
     "accelerate": (prepared, 8),
@@ -180,6 +188,17 @@ def test_micro_batches_that_were_fetched_together_all_count(wrap: Any) -> None:
                 loop.backward(images, ids)
             loop.step()
     loop.check(6)
+
+
+def test_the_next_batch_may_be_fetched_before_the_update() -> None:
+    loop = Loop()
+    loader = iter(plain())
+    fetched = next(loader, None)
+    while fetched is not None:
+        loop.backward(*fetched)
+        fetched = next(loader, None)
+        loop.step()
+    loop.check(8)
 
 
 def test_two_loaders_of_one_data_set_both_count() -> None:
