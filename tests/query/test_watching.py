@@ -270,7 +270,6 @@ def test_what_comes_at_the_very_update_that_a_resume_goes_on_with_is_told_again(
     assert len(live.look()) == 1
     first = bad_again()
     live.writer.close()
-    live.look()
     past = find_past(live.path)
     assert past is not None
     live.writer, live.count = RunWriter.resume(past, 20, compact=False), 2

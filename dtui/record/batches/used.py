@@ -3,8 +3,8 @@
 Owns the rule. A loader hands out a batch; when gradients arrive at the network, the newest batch of each loader that
 was not used yet was used; an update takes all that were used since the one before. So a batch that a loop passes over,
 one that a wrapper has fetched ahead, and the batches of an evaluation are none of them; one that the loop fetches after
-the backward pass is that of the next update. An update without a new batch
-(the second step of SAM, a GAN's other half) used those of the update before.
+the backward pass is that of the next update. An update without a new batch (the second step of SAM, a GAN's other half)
+used those of the update before.
 """
 
 from __future__ import annotations

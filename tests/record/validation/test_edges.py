@@ -189,3 +189,16 @@ def test_the_row_of_an_image_that_is_not_followed_is_none() -> None:
     tracker = ImageTracker(None)
     tracker.begin(judged(range(3), [1, 0, 0]))
     assert tracker.rows_of(np.array([0, 7, 2, -1])).tolist() == [2, -1, 1, -1]
+
+
+def test_a_resumed_run_finds_its_images_by_their_numbers() -> None:
+    """Also from ten on, where names have another order; and with fewer names than outputs."""
+    tracker, targets = ImageTracker(("cat", "dog")), [0, 1] * 6
+    images, _ = tracker.begin(judged(range(12), targets, classes=5))
+    again = ImageTracker(("cat", "dog"))
+    again.go_on(images)
+    seen = judged(range(12), targets, classes=5)
+    seen.labels[:] = np.arange(12) % 5
+    for _ in range(2):
+        labels, _, _ = again.place(seen)
+        assert labels.tolist() == [int(one) % 5 for one in images.ids]

@@ -229,6 +229,15 @@ def test_groups_in_one_call_and_not_in_another_are_told(training: Callable[..., 
         assert one.end().validations == []
 
 
+def test_ids_of_two_kinds_are_told(training: Callable[..., Training]) -> None:
+    one = training()
+    one.update()
+    one.recorder.judge([1, 2], [1.0] * 2, threshold=0.5)
+    one.recorder.judge(["a", "b"], [1.0] * 2, threshold=0.5)
+    with pytest.warns(RecorderWarning, match="judge: ids are given in one call .*or are of two kinds"):
+        assert one.end().validations == []
+
+
 def test_a_number_behind_the_last_class_is_no_group(training: Callable[..., Training]) -> None:
     one = training(classes=("sky", "street"))
     with pytest.warns(RecorderWarning, match="judge: group '2' is none of the 2 groups of the run"):
