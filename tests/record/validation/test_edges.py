@@ -202,3 +202,4 @@ def test_a_resumed_run_finds_its_images_by_their_numbers() -> None:
     for _ in range(2):
         labels, _, _ = again.place(seen)
         assert labels.tolist() == [int(one) % 5 for one in images.ids]
+    assert again.rows_of(np.arange(12)).tolist() == [images.ids.index(str(one)) for one in range(12)]
