@@ -14,6 +14,7 @@ from dtui.cli import main
 from dtui.cli.samples.batch import _skipped, _text, _write_skip_list
 from dtui.errors import UsageError
 from dtui.model.findings.batches import BatchAnswer, KeptBatch, StandoutSample
+from dtui.query import open_run
 from dtui.store.format.schema import GAPS_FILE
 
 SAMPLES = Path(__file__).parents[2] / "sample_runs"
@@ -48,6 +49,12 @@ def test_json_has_all_of_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert (found["asked"], found["iteration"], found["count"], found["left_out"]) == (612, 612, 32, 0)
     assert [one["sample"] for one in found["standouts"] if one["here"]] == [412]
     assert [one["iteration"] for one in found["before"]][:2] == [611, 610]
+    with open_run(BATCHES) as query:
+        answer = query.batch(612)
+    assert (found["counted_over"], found["events"]) == ("trigger", 25)
+    assert found["samples"] == answer.batch.samples.tolist()
+    told = [tuple(one[name] for name in ("sample", "times", "of", "batches", "chance")) for one in found["standouts"]]
+    assert told == [(one.sample, one.times, one.of, one.batches, one.chance) for one in answer.standouts]
 
 
 def test_a_skip_list_has_one_id_a_line_and_says_what_it_replaces(

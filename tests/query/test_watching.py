@@ -9,12 +9,26 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from dtui.errors import OutputError, RunNotBegunError, RunNotFoundError
-from dtui.model import LAYER_STATISTICS, SOURCES, Cause, Incident, Record, RunStatus, Trigger
+from dtui.model import (
+    LAYER_STATISTICS,
+    NORM_STATISTICS,
+    PARAMETER_STATISTICS,
+    SOURCES,
+    Cause,
+    Incident,
+    NormLayer,
+    OtherParameter,
+    Record,
+    RunStatus,
+    Trigger,
+)
+from dtui.model.findings.nonfinite import BrokenGradients
 from dtui.query import open_run
 from dtui.query.watching.events import EventKind, Severity, Wanted, WatchEvent
 from dtui.query.watching.nonfinite import Nonfinite
@@ -243,6 +257,89 @@ def test_after_a_resume_the_same_nan_is_told_again_and_an_older_one_is_not(live:
     assert [one.sentence for one in live.look()] == ["at iteration 40 accuracy is NaN or Inf"]
 
 
+def test_what_comes_at_the_very_update_that_a_resume_goes_on_with_is_told_again(live: Live) -> None:
+    """All kinds, by the same watch; what came before it is not."""
+
+    def bad_again() -> list[str]:
+        live.append("gradients", accuracy=np.nan)
+        live.writer.append_logged(20, {"lr": np.nan})
+        live.writer.append_trigger(Trigger(20, "nonfinite", "fc", (1,), 1.0, float("nan")))
+        return [event.sentence.partition("; ")[0] for event in live.look()]
+
+    live.append("weights")
+    assert len(live.look()) == 1
+    first = bad_again()
+    live.writer.close()
+    past = find_past(live.path)
+    assert past is not None
+    live.writer, live.count = RunWriter.resume(past, 20, compact=False), 2
+    assert bad_again() == first
+    (event,) = live.watcher._told._runs.values()
+    again = [key for key in event if key.startswith("nonfinite") and key.endswith(" 1")]
+    assert sorted(key.split()[1] for key in again) == ["gradients", "value", "value", "watch"]
+
+
+def test_norms_and_parameters_outside_the_layers_are_told(tmp_path: Path) -> None:
+    structure = replace(
+        STRUCTURE, norms=(NormLayer("a", "BatchNorm2d", 3), NormLayer("b", "LayerNorm", 4)),
+        parameters=(OtherParameter("words", "Embedding", 300),),
+    )  # fmt: skip
+    norms, parameters = np.ones((len(NORM_STATISTICS), 2)), np.ones((len(PARAMETER_STATISTICS), 1))
+    norms[-1], parameters[-1] = (0, 1), 1
+    with RunWriter(tmp_path / "run", structure, METADATA, compact=False) as writer:
+        for position, (one, other) in enumerate(((0, 0), (1, 0), (0, 1))):
+            extra: dict[str, Any] = {"norms": norms.copy(), "parameters": parameters.copy()}
+            extra["norms"][-1] *= one
+            extra["parameters"][-1] *= other
+            writer.append_record(replace(calm(position), **extra))
+        watcher = Watcher(writer.path, Wanted())
+        (event,) = watcher.look().events
+        watcher.close()
+    assert event.sentence == (
+        "at iteration 10 scales or running statistics of layer b are NaN or Inf; "
+        "parameter words or its gradient is NaN or Inf"
+    )
+
+
+def test_where_a_recorder_saw_it_begin_is_told(live: Live) -> None:
+    live.writer.append_nonfinite(BrokenGradients(7, ("stem",), ("stage.\x1b[31mconv", "fc")))
+    live.append()
+    (event,) = live.look()
+    assert event.sentence.startswith("at iteration 7 NaN or Inf: it began in the backward pass at stem")
+
+
+def test_layers_that_turned_nan_in_the_same_record_are_counted(live: Live) -> None:
+    live.append("weights")
+    both = calm(2, "weights")
+    both.layers[:, NONFINITE, 2] = 1
+    live.writer.append_record(both)
+    (event,) = live.look()
+    assert event.sentence == (
+        "at iteration 10 weights of layer stage.\x1b[31mconv are NaN or Inf; gradients of layer fc are NaN or Inf"
+    )
+
+
+def test_of_a_value_in_records_and_between_them_the_first_is_told(live: Live) -> None:
+    live.append(accuracy=np.nan)
+    live.writer.append_logged(4, {"accuracy": np.nan})
+    assert [one.sentence for one in live.look()] == ["at iteration 4 accuracy is NaN or Inf"]
+
+
+@pytest.mark.parametrize("is_between", [False, True])
+def test_the_largest_loss_since_a_record_is_a_loss(live: Live, is_between: bool) -> None:
+    if is_between:
+        live.writer.append_logged(10, {"loss_max": np.nan})
+    else:
+        live.append(loss_max=np.nan)
+    assert [one.sentence for one in live.look()] == ["at iteration 10 loss is NaN or Inf"]
+
+
+def test_a_value_that_is_not_logged_every_time_is_none_where_it_is_not(live: Live) -> None:
+    live.append(accuracy=0.5)
+    live.append()
+    assert live.look() == []
+
+
 # --- stall
 
 
@@ -257,6 +354,7 @@ def test_a_stall_is_ten_times_the_usual_interval_and_a_minute_at_least(tmp_path:
     assert live.look(10_000.0) == []
     live.append()
     assert live.look(1.0) == []
+    assert [event.iteration for event in live.look(20_000.0)] == [60]
     live.close()
 
 
@@ -463,6 +561,42 @@ def test_an_incident_of_nan_is_told_where_nan_itself_is_not_watched_for(
     monkeypatch.setattr("dtui.query.run.RunQuery.incidents", lambda query: (one,))
     live = Live(tmp_path / "run", Wanted(frozenset(kinds_wanted)))
     assert len(live.look()) == (EventKind.NONFINITE not in kinds_wanted)
+    live.close()
+
+
+def test_an_incident_is_known_again_by_any_of_its_evidence(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, other = incidents_of_the_sample()[:2]
+    both = (first.evidence[0], other.evidence[0])
+    shown = [replace(first, evidence=both)]
+    monkeypatch.setattr("dtui.query.run.RunQuery.incidents", lambda query: tuple(shown))
+    assert len(live.look()) == 1
+    shown[0] = replace(first, id="shrunk", evidence=both[1:])
+    live.append()
+    assert live.look() == []
+
+
+@pytest.mark.parametrize(
+    "another", [{"detector": "x"}, {"rule": "x"}, {"iteration": 99}, {"layer": "x"}, {"classes": (7, 8)}]
+)
+def test_evidence_of_another_time_or_place_is_another_incident(
+    live: Live, monkeypatch: pytest.MonkeyPatch, another: dict[str, Any]
+) -> None:
+    one = incidents_of_the_sample()[0]
+    shown = [replace(one, evidence=one.evidence[:1])]
+    monkeypatch.setattr("dtui.query.run.RunQuery.incidents", lambda query: tuple(shown))
+    assert len(live.look()) == 1
+    shown[0] = replace(one, id="another", evidence=(replace(one.evidence[0], **another),))
+    live.append()
+    assert len(live.look()) == 1
+
+
+def test_an_incident_is_strong_from_a_score_of_one_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = incidents_of_the_sample()[0]
+    live = Live(tmp_path / "run", Wanted(frozenset({EventKind.INCIDENT}), Severity.STRONG))
+    for score, found in ((0.999, 0), (1.0, 1)):
+        monkeypatch.setattr("dtui.query.run.RunQuery.incidents", lambda query, at=score: (replace(one, score=at),))
+        live.append()
+        assert len(live.look()) == found
     live.close()
 
 

@@ -9,7 +9,6 @@ import numpy as np
 
 from dtui.dataclass_on_use import dataclass
 from dtui.model import LARGEST, FloatArray, was_logged
-from dtui.model.scalars import was_lost
 from dtui.model.statistics import Rows
 from dtui.query.incidents.origin import origins_of, told
 
@@ -144,7 +143,7 @@ class NonfiniteSearch:
     def _scalars(self, window: slice) -> Iterator[Nonfinite]:
         for name in self._reader.scalar_names():
             values = self._reader.read_scalar(name, window)
-            bad = was_logged(values) & ~was_lost(values) & ~np.isfinite(values)
+            bad = was_logged(values) & ~np.isfinite(values)
             if bad.any():
                 iteration = int(self._reader.record_iterations[window.start + int(bad.argmax())])
                 yield Nonfinite("value", _OF.get(name, name), 0, iteration)

@@ -2,8 +2,9 @@
 
 Owns the rule. A loader hands out a batch; when gradients arrive at the network, the newest batch of each loader that
 was not used yet was used; an update takes all that were used since the one before. So a batch that a loop passes over,
-one that a wrapper has fetched ahead, and the batches of an evaluation are none of them. An update without a new batch
-(the second step of SAM, a GAN's other half) used those of the update before.
+one that a wrapper has fetched ahead, and the batches of an evaluation are none of them; one that the loop fetches after
+the backward pass is that of the next update. An update without a new batch (the second step of SAM, a GAN's other half)
+used those of the update before.
 """
 
 from __future__ import annotations
@@ -56,6 +57,13 @@ class _Handed:
         self.count = 0
         self.is_over = False
         self._ahead: int | None = None
+        self._newer = 0  # of those that wait: newer than the last one that was used
+
+    def add(self, ids: Ids) -> None:
+        """Note a batch."""
+        self.count += 1
+        self._newer += 1
+        self.waiting.append(ids)
 
     def is_before(self, other: Pass) -> bool:
         """Whether another pass replaces this one: over the same loader, or the same data set if this is dropped."""
@@ -68,14 +76,18 @@ class _Handed:
         held = self._held()
         if len(self.waiting) <= held:
             return None
-        taken = self.waiting[-1 - held]
+        taken, self._newer = self.waiting[-1 - held], held
         del self.waiting[len(self.waiting) - 1 - held]
         return taken
 
-    def pass_over(self) -> list[Ids]:
-        """Return what the training has and has not used, and forget it."""
-        held = self._held()
-        passed = list(self.waiting)[: len(self.waiting) - held]
+    def pass_over(self, *, is_used: bool) -> list[Ids]:
+        """Return what the training has and has not used, and forget it; of what is newer than a used one nobody knows.
+
+        Args:
+            is_used: Whether the update used any: a loop may fetch its next batch before the update.
+        """
+        kept = min(self._newer, len(self.waiting)) if is_used else self._held()
+        passed = list(self.waiting)[: len(self.waiting) - kept]
         for _ in passed:
             self.waiting.popleft()
         return passed
@@ -150,8 +162,7 @@ class UsedSamples:
             handed = next((held for held in self._open if held.one is one), None)
             if handed is None:
                 handed = self._begin(one)
-            handed.count += 1
-            handed.waiting.append(ids)
+            handed.add(ids)
         except Exception as error:  # noqa: BLE001 - between somebody's loader and their loop
             warn_once("batches", f"batches: a batch has no ids at {self._place!r}: {reason_of(error)}")
 
@@ -194,8 +205,12 @@ class UsedSamples:
     def take(self) -> Samples:
         """Return the samples of the update that was just done."""
         used, self._used = self._used, []
+        is_used = bool(used) and not self._is_stated
         passed = [
-            ids for held in list(self._open) for ids in held.pass_over() if not used and self._is_followed(held.one)
+            ids
+            for held in list(self._open)
+            for ids in held.pass_over(is_used=is_used)
+            if not used and self._is_followed(held.one)
         ]
         self._open = [handed for handed in self._open if handed.waiting or not handed.is_over]
         used = used or passed  # no gradient was seen to arrive: all that was handed out

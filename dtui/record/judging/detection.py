@@ -46,7 +46,7 @@ def _f1(found: Mapping[str, Tensor], true: Mapping[str, Tensor], iou: float) -> 
     covered = overlap(boxes, wanted)
     if "labels" in found and "labels" in true:
         is_same = found["labels"][order][:, None] == true["labels"].to(boxes.device)[None]
-        covered = torch.where(is_same, covered, 0.0)
+        covered = torch.where(is_same, covered, -1.0)
     is_free = torch.ones(len(wanted), dtype=torch.bool, device=boxes.device)
     for row in covered:
         best = torch.where(is_free, row, -1.0)
@@ -61,7 +61,7 @@ def overlap(boxes: Tensor, others: Tensor) -> Tensor:
     low = torch.maximum(boxes[:, None, :2], others[None, :, :2])
     high = torch.minimum(boxes[:, None, 2:], others[None, :, 2:])
     both = (high - low).clamp_min(0).prod(2).float()
-    sizes = [(some[:, 2:] - some[:, :2]).clamp_min(0).prod(1).float() for some in (boxes, others)]
+    sizes = [(some[:, 2:] - some[:, :2]).prod(1).float() for some in (boxes, others)]
     either = sizes[0][:, None] + sizes[1][None] - both
     return torch.where(either > 0, both / either, 0.0)
 

@@ -77,5 +77,6 @@ def main_class(masks: Tensor, classes: int, ignore_index: int = IGNORED, backgro
     if ignore_index in range(classes):
         counts[:, ignore_index] = -2
     if background is not None:
-        counts[:, background] = torch.where(counts.sum(1) > counts[:, background], -1, counts[:, background])
+        is_alone = counts.clamp_min(0).sum(1) <= counts[:, background]
+        counts[:, background] = torch.where(is_alone, counts[:, background], -1)
     return counts.argmax(1)

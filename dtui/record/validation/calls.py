@@ -202,7 +202,7 @@ class ValidationCalls:
         with self._boundary.guard(VALIDATIONS, self.iteration):
             if self._is_ours() and self._boundary.is_on(VALIDATIONS):
                 terms = (threshold, better, name, images, spread, self._is_within)
-                self._write_judged(self._validator.add(Given(ids, scores, group, label, *terms), self.iteration))
+                self._validator.add(Given(ids, scores, group, label, *terms), self.iteration)
                 self._counting.before_update = WeakMethod(self._end_judging)
 
     def _end_judging(self, *, is_whole: bool = True) -> None:

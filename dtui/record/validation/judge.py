@@ -18,7 +18,6 @@ from dtui.model.judging import (
     ANOTHER,
     BY_LABEL,
     BY_TENTH,
-    HIGHER,
     MEAN,
     NOT_RIGHT,
     WORST_TENTH,
@@ -244,16 +243,8 @@ class Groups:
             labels = np.where(is_right(items.scores, limit, judging.better), targets, wrong)
             labels = np.where(known, labels, -1)
         columns = {"score": items.scores} if judging.has_scores else {}
-        judged = Judgements(items.ids, targets, labels, self._sureness(items), self._classes, columns)
+        judged = Judgements(items.ids, targets, labels, np.ones(len(labels)), self._classes, columns)
         return judged, logged
-
-    def _sureness(self, items: Items) -> np.ndarray:
-        """Return what stands where the confidence in a label does: the score, if it is a share; else certainty."""
-        scores = items.scores.astype(np.float64)
-        with np.errstate(invalid="ignore"):
-            is_share = bool(np.all((scores >= 0) & (scores <= 1) | np.isnan(scores)))
-        is_kept = self.judging.has_scores and self.judging.better == HIGHER and is_share
-        return scores if is_kept else np.ones(len(scores))
 
     def _places(self, values: np.ndarray | None, count: int, *, is_strict: bool = False) -> IntArray:
         """Return the place of each item's group or label; `other` for a label that no group has."""

@@ -171,16 +171,16 @@ def read(calls: Sequence[Call]) -> Items:
     ids = _joined("ids", _fetched([call.ids for call in calls]))
     assert ids is not None
     counts = [len(call.ids) for call in calls]
-    groups = _joined("groups", _fetched([call.groups for call in calls]))
-    if groups is not None and len(groups) != len(ids):
-        given = [1 if call.groups is None else len(call.groups) for call in calls]
-        repeats = [count if one == 1 else 1 for count, one in zip(counts, given, strict=True) for _ in range(one)]
-        groups = np.repeat(groups, repeats)
+    groups = [
+        one if one is None or len(one) == count else np.repeat(one, count)  # one for all
+        for count, one in zip(counts, _fetched([call.groups for call in calls]), strict=True)
+    ]
     scores = [
         np.full(count, np.nan, np.float32) if one is None else one.astype(np.float32)
         for count, one in zip(counts, _fetched([call.scores for call in calls]), strict=True)
     ]
-    return Items(ids, np.concatenate(scores), groups, _joined("labels", _fetched([call.labels for call in calls])))
+    labels = _fetched([call.labels for call in calls])
+    return Items(ids, np.concatenate(scores), _joined("groups", groups), _joined("labels", labels))
 
 
 def _fetched(parts: Sequence[Values | None]) -> list[NDArray[Any] | None]:

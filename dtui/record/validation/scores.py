@@ -122,8 +122,7 @@ def _as_rows(scores: Tensor, count: int | None) -> Tensor:
             f"validation: the model returns {scores.dtype}, need class scores of a real float type"
         )
     if scores.dim() < 2:
-        is_one_image = count == 1 and scores.numel() > 1  # squeezed where the batch has one image
-        return scores.reshape(1, -1) if is_one_image else scores.reshape(-1, 1)
+        return scores.reshape(1, -1) if count == 1 else scores.reshape(-1, 1)  # squeezed: a batch of one image
     if scores.dim() > 2 and all(side == 1 for side in scores.shape[2:]):
         scores = scores.flatten(1)
     if scores.dim() != 2:

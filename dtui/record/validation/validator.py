@@ -117,11 +117,10 @@ class Validator:
             return None
         return watch
 
-    def add(self, given: Given, iteration: int) -> Job | None:
+    def add(self, given: Given, iteration: int) -> None:
         """Add a call of `Recorder.judge` after `iteration`; bad input is told, and the call left out.
 
-        Returns:
-            The job that writes the calls before as a validation, if they were at another iteration.
+        The calls at another iteration have been completed: before the update in between.
         """
         iteration = max(iteration, 0)
         try:
@@ -132,7 +131,6 @@ class Validator:
             call, terms = Call.of(given), Terms.of(given)
             spread = self._is_spread if given.is_within and given.spread is None else given.spread
             is_spread = self._exchange.ranks > 1 and bool(spread)
-            before = self.completed() if self.judge.pending not in (None, iteration) else None
             if self._exchange.is_first or is_spread:
                 self.judge.add(iteration, terms, call, given.images, is_spread=is_spread)
             elif spread is None:
@@ -141,10 +139,8 @@ class Validator:
                     "judge: only the items of the first process are recorded; where each process judges items of its "
                     "own, give spread=True",
                 )
-            return before
         except UnusableJudgementError as error:
             self._refuse(iteration, ValueError(f"judge: {error}"), f"{JUDGE} {without_numbers(str(error))}")
-            return None
 
     def completed(self) -> Job | None:
         """Return the job that writes the calls of `Recorder.judge` so far as one validation; None if there is none."""

@@ -27,9 +27,10 @@ from torch.utils.data import (
 
 from dtui.errors import RecorderError
 from dtui.record import RecorderWarning
-from dtui.record.batches.samples import MOST_SAMPLES
+from dtui.record.batches.samples import MOST_SAMPLES, SampleColumns, Samples, as_ids
 from dtui.record.batches.used import MOST_OPEN, UsedSamples
 from dtui.record.writing.warn import forget_told
+from tests.record.telling import untold
 
 COUNT = 29
 Batch = tuple[torch.Tensor, torch.Tensor]
@@ -72,12 +73,19 @@ class Ahead:
             yield last
 
 
+class Beside(Ahead):
+    """A wrapper that hands out each batch before it asks for the next one."""
+
+    def __iter__(self) -> Iterator[Any]:
+        yield from self.loader
+
+
 class Loop:
     """A training whose updates are compared with what the watch says."""
 
-    def __init__(self, batches: Any = True) -> None:
+    def __init__(self, batches: Any = True, model: nn.Module | None = None) -> None:
         forget_told()
-        self.model = nn.Linear(3, 1)
+        self.model = model or nn.Linear(3, 1)
         self.optimizer = torch.optim.SGD(self.model.parameters(), 0.01)
         self.is_paused = False
         self.used = UsedSamples(self.model, batches, lambda: self.is_paused)
@@ -133,6 +141,7 @@ MAKES: dict[str, tuple[Callable[[], Any], int]] = {
         7,
     ),
     "a prefetcher": (lambda: Ahead(plain()), 8),
+    "a wrapper": (lambda: Beside(plain()), 8),
     "a prefetcher and workers": (lambda: Ahead(plain(num_workers=1)), 8),
     "one batch": (lambda: Ahead(plain(batch_size=COUNT)), 1),
     "accelerate": (prepared, 8),
@@ -179,6 +188,17 @@ def test_micro_batches_that_were_fetched_together_all_count(wrap: Any) -> None:
                 loop.backward(images, ids)
             loop.step()
     loop.check(6)
+
+
+def test_the_next_batch_may_be_fetched_before_the_update() -> None:
+    loop = Loop()
+    loader = iter(plain())
+    fetched = next(loader, None)
+    while fetched is not None:
+        loop.backward(*fetched)
+        fetched = next(loader, None)
+        loop.step()
+    loop.check(8)
 
 
 def test_two_loaders_of_one_data_set_both_count() -> None:
@@ -237,6 +257,54 @@ def test_a_loop_that_breaks_leaves_its_last_batch() -> None:
     loop.check(8)
 
 
+def test_a_loop_that_breaks_leaves_its_last_batch_where_the_next_loop_has_a_new_loader() -> None:
+    data = Numbered()
+    loop = Loop()
+    for stop in (3, 5):
+        for number, (images, ids) in enumerate(plain(data)):
+            if number == stop:
+                break
+            loop.backward(images, ids)
+            loop.step()
+    loop.check(8)
+
+
+class Parted(nn.Module):
+    """A network of which the first layer is not used, and the second is frozen."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.unused, self.frozen, self.head = nn.Linear(2, 2), nn.Linear(3, 3), nn.Linear(3, 1)
+        self.frozen.requires_grad_(False)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.head(self.frozen(images))
+
+
+class Framed(nn.Module):
+    """A network of which the first, the middle and the last layer are frozen."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.middle, self.head = nn.Linear(3, 3), nn.Linear(3, 3, bias=False), nn.Linear(3, 1)
+        self.last = nn.Linear(1, 1, bias=False)
+        for layer in (self.first, self.middle, self.last):
+            layer.requires_grad_(False)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.last(self.head(self.middle(self.first(images))))
+
+
+@pytest.mark.parametrize("network", [Parted, Framed])
+def test_gradients_are_seen_where_some_layers_get_none(network: Callable[[], nn.Module]) -> None:
+    loop = Loop(model=network())
+    for number, (images, ids) in enumerate(plain()):
+        if number % 2 == 0:
+            loop.backward(images, ids)
+            loop.step()
+    loop.check(4)
+
+
 @pytest.mark.parametrize("way", ["no_grad", "paused", "to the end"])
 def test_an_evaluation_is_no_training(way: str) -> None:
     data = Numbered()
@@ -256,11 +324,20 @@ def test_an_evaluation_is_no_training(way: str) -> None:
 
 def test_a_second_step_on_the_same_batch_has_the_same_samples() -> None:
     loop = Loop()
-    for images, ids in plain():
-        for _ in range(2):
-            loop.backward(images, ids)
-            loop.step()
-    loop.check(16)
+    with untold():
+        for images, ids in (batch for _ in range(2) for batch in plain()):
+            for _ in range(2):
+                loop.backward(images, ids)
+                loop.step()
+    loop.check(32)
+
+
+def test_an_update_after_the_last_batch_has_no_samples() -> None:
+    loop = Loop()
+    loop.train(plain(), epochs=1)
+    loop.backward(torch.ones(2, 3), [])
+    loop.step()
+    loop.check(9)
 
 
 def test_an_update_without_any_gradient_that_was_seen_takes_what_was_handed_out() -> None:
@@ -333,6 +410,47 @@ def test_ids_that_the_loop_states() -> None:
         loop.backward(torch.ones(len(chosen), 3), chosen)
         loop.step()
     loop.check(6)
+
+
+def test_ids_that_the_loop_states_stand_for_those_of_its_loader() -> None:
+    loop = Loop()
+    for images, ids in plain():
+        loop.used.say(ids + 100)
+        loop.backward(images, ids + 100)
+        loop.step()
+    loop.check(8)
+
+
+@pytest.mark.parametrize("kind", [torch.as_tensor, np.array])
+def test_ids_may_be_changed_once_they_are_stated(kind: Callable[..., Any]) -> None:
+    ids = kind([4, 0])
+    found = as_ids(ids)
+    ids[:] = 9
+    assert found.tolist() == [4, 0]
+    assert Samples((found,)).read().tolist() == [4, 0]
+
+
+@pytest.mark.parametrize("ids", [torch.ones(2), np.ones(2), [0.5]])
+def test_numbers_that_are_not_whole_are_no_ids(ids: Any) -> None:
+    with pytest.raises(ValueError, match=r"they are .*float.*ids are integers"):
+        as_ids(ids)
+
+
+def test_there_is_room_for_one_sample_and_for_as_many_as_a_watch_may_hold() -> None:
+    assert [SampleColumns(rows).rows for rows in (0, 5, MOST_SAMPLES + 1)] == [1, 5, MOST_SAMPLES]
+
+
+def test_workers_that_hand_out_in_any_order_are_told() -> None:
+    loop = Loop()
+
+    def train() -> None:
+        for images, _ in plain(num_workers=1, in_order=False):
+            loop.backward(images, [])
+            loop.step()
+
+    with pytest.warns(RecorderWarning, match="its workers hand out batches in any order; in_order=True keeps it"):
+        train()
+    loop.check(8)
 
 
 def test_a_skipped_update_takes_its_samples_with_it() -> None:

@@ -21,6 +21,7 @@ from dtui.record.judging import (
     token_loss,
     truth_probability,
 )
+from dtui.record.judging.detection import overlap
 
 
 def seeded(seed: int = 3) -> torch.Generator:
@@ -111,15 +112,15 @@ def test_labels_of_an_image_are_judged_one_by_one() -> None:
 
 
 def test_each_pair_of_item_and_class_is_an_item() -> None:
-    scores = torch.tensor([[0.1, 0.2], [0.3, 0.4]])
-    ids, flat, groups = by_class([7, "x"], scores, ["cat", "dog"])
-    assert ids == ["7 cat", "7 dog", "x cat", "x dog"]
-    assert list(groups) == ["cat", "dog"] * 2
+    scores = torch.tensor([[0.1, 0.2], [0.3, 0.4], [0.5, 0.6]])
+    ids, flat, groups = by_class([7, "x", 8], scores, ["cat", "dog"])
+    assert ids == ["7 cat", "7 dog", "x cat", "x dog", "8 cat", "8 dog"]
+    assert list(groups) == ["cat", "dog"] * 3
     assert torch.equal(flat, scores.flatten())
-    numbers, _, places = by_class(torch.tensor([5, 9]), scores)
-    assert numbers.tolist() == [10, 11, 18, 19]
+    numbers, _, places = by_class(torch.tensor([5, 9, 0]), scores)
+    assert numbers.tolist() == [10, 11, 18, 19, 0, 1]
     assert isinstance(places, Tensor)
-    assert places.tolist() == [0, 1, 0, 1]
+    assert places.tolist() == [0, 1] * 3
 
 
 def test_the_error_is_the_mean_of_an_items_numbers() -> None:
@@ -165,3 +166,59 @@ def test_an_absent_label_is_known_and_a_match_may_be_just_good_enough() -> None:
     assert known[1] != known[1]
     half, whole = torch.tensor([[0.0, 0.0, 1.0, 1.0]]), torch.tensor([[0.0, 0.0, 2.0, 1.0]])
     assert matched_boxes([{"boxes": half, "scores": torch.ones(1)}], [{"boxes": whole}]).tolist() == [1.0]
+
+
+def test_the_surest_box_chooses_first_and_boxes_behind_the_hundredth_do_not_count() -> None:
+    left, right = (0.0, 0.0, 10.0, 10.0), (4.0, 0.0, 14.0, 10.0)
+    between = (2.0, 0.0, 12.0, 10.0)  # covers either by 2/3
+    for scores, f1 in (([0.9, 0.8], 1.0), ([0.8, 0.9], 0.5)):
+        found = boxes(left, between, scores=scores)
+        assert as_list(matched_boxes([found], [boxes(left, right)])) == [f1]
+    many = boxes(*[FAR] * 100, A, scores=[0.9] * 100 + [0.1])
+    assert as_list(matched_boxes([many], [boxes(A)])) == [0.0]
+    assert as_list(matched_boxes([many], [boxes(FAR)])) == [round(2 / 101, 6)]
+
+
+def test_boxes_without_area_or_turned_round_cover_nothing() -> None:
+    point, turned = (3.0, 3.0, 3.0, 3.0), (10.0, 10.0, 0.0, 0.0)
+    some = torch.tensor([point, turned, (10.0, 0.0, 0.0, 10.0), A])
+    assert overlap(some, some).tolist() == [[0] * 4, [0] * 4, [0] * 4, [0, 0, 0, 1]]
+    assert as_list(matched_boxes([boxes(point, A, scores=[0.9, 0.8])], [boxes(point, A)])) == [0.5]
+    beyond = torch.tensor([(19.0, 19.0, 29.0, 29.0)])  # away by nearly its own size in both directions
+    assert overlap(some[3:], beyond).tolist() == [[0]]
+
+
+def test_a_box_of_another_label_is_no_match_at_any_overlap() -> None:
+    found, true = boxes(A, scores=[0.9], labels=[1]), boxes(A, labels=[2])
+    assert as_list(matched_boxes([found], [true], iou=0.0)) == [0.0]
+
+
+def test_no_images_have_no_scores() -> None:
+    assert matched_boxes([], []).shape == (0,)
+    assert token_loss(torch.ones(0, 3, 5), torch.ones(0, 3)).shape == (0,)
+
+
+def test_of_labels_that_are_known_the_share_that_is_right() -> None:
+    logits = torch.tensor([[-1.0, 2.0, 0.0, 0.0], [math.nan, 1.0, 1.0, 1.0], [1.0, 1.0, 1.0, 1.0]])
+    targets = torch.tensor([[0.0, 0.0, 0.0, 1.0], [math.nan, 1.0, 1.0, 0.0], [-1.0, -1.0, math.nan, -1.0]])
+    shares = share_right(logits, targets).tolist()
+    assert shares[:2] == pytest.approx([0.5, 2 / 3])
+    assert math.isnan(shares[2])
+
+
+def test_a_row_of_errors_is_no_column_of_them() -> None:
+    with pytest.raises(ValueError, match=r"absolute_error: outputs of shape \(4, 1\), targets \(1, 4\)"):
+        absolute_error(torch.ones(4, 1), torch.ones(1, 4))
+
+
+def test_pixels_that_count_nowhere_may_have_the_number_of_a_class() -> None:
+    outputs = torch.zeros(1, 1, 2, 2)  # a tie is class 0
+    assert as_list(class_iou(outputs, torch.tensor([[[0, 0], [0, 1]]]))[0]) == [0.75, 0.0]
+    seen = torch.tensor([[[[9.0, 0.0]], [[0.0, 9.0]], [[0.0, 0.0]]]])
+    found = class_iou(seen, torch.tensor([[[0, 2]]]), ignore_index=2)[0].tolist()
+    assert found[0] == 1.0
+    assert math.isnan(found[1])
+    assert math.isnan(found[2])
+    masks = torch.tensor([[[2, 2, 2, 0, 0, 0, 1]], [[0, 0, 0, 0, 0, 2, 2]]])
+    assert main_class(masks, 3, ignore_index=2).tolist() == [0, 0]
+    assert main_class(masks, 3, ignore_index=2, background=0).tolist() == [1, 0]  # by one pixel already

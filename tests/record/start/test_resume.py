@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from dtui.errors import RecorderError, RunExistsError
 from dtui.model import FILTER_STATISTICS, NOT_JUDGED, RunStatus
 from dtui.record import Recorder
-from dtui.record.start.resume import count_updates
+from dtui.record.start.resume import Start, count_updates
 from dtui.store import RunReader
 from tests.record.conftest import small_net
 
@@ -227,6 +227,10 @@ def test_going_on_with_nothing_left_to_do_changes_nothing(tmp_path: Path) -> Non
     assert (reader.record_iterations.tolist(), reader.joins) == ([0, 2, 4, 5], ())
     assert reader.status() is RunStatus.DONE
     reader.close()
+
+
+def test_a_new_training_has_nothing_behind_it() -> None:
+    assert not Start(Path("run"), 0).is_passed(5)
 
 
 def test_a_training_that_ends_before_its_next_record_supersedes_what_is_past_it(tmp_path: Path) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import math
 import re
 import warnings
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from dtui.model import NOT_JUDGED_STORED, RunStatus
 from dtui.model.judging import TENTH_VALIDATIONS, Judging
@@ -105,7 +108,7 @@ def test_of_losses_the_lower_ones_are_right(training: Callable[..., Training]) -
     assert judged(one.end()) == {"1": ("all", "not right"), "3": ("all", "all")}
 
 
-@pytest.mark.parametrize("end", ["update", "context", "another iteration", "close"])
+@pytest.mark.parametrize("end", ["update", "context", "close"])
 def test_the_calls_at_one_iteration_make_one_validation(training: Callable[..., Training], end: str) -> None:
     one = training()
     one.update()
@@ -145,12 +148,13 @@ def test_items_keep_their_rows_in_any_order(training: Callable[..., Training]) -
     assert scores_of(one.end()) == pytest.approx({"a": 0.5, "b": 0.6, "c": 0.7, "d": 0.8})
 
 
-def test_what_was_given_may_be_changed_afterwards(training: Callable[..., Training]) -> None:
-    scores, ids = torch.tensor([1.0, 0.0]), torch.tensor([7, 8])
+@pytest.mark.parametrize("kind", [torch.as_tensor, np.array])
+def test_what_was_given_may_be_changed_afterwards(training: Callable[..., Training], kind: Callable[..., Any]) -> None:
+    scores, ids = kind(np.array([1.0, 0.0], np.float32)), kind([7, 8])
     one = training()
     one.judge(ids, scores, threshold=0.5)
-    scores.fill_(9.0)
-    ids.fill_(9)
+    scores[:] = 9.0
+    ids[:] = 9
     store = one.end()
     assert scores_of(store) == {"7": 1.0, "8": 0.0}
 
@@ -169,6 +173,75 @@ def test_with_a_label_too_and_its_score_is_kept(training: Callable[..., Training
     with pytest.warns(RecorderWarning, match=r"judge: the scores of 1 of 4 items are NaN"):
         store = one.judge_and_end(IDS, [1.0, math.nan, 0.0, 1.0], ["cat"] * 4, ["cat", "cat", "dog", "dog"])
     assert [judged(store)[one][1] for one in IDS] == ["cat", "?", "dog", "dog"]
+
+
+def test_where_every_score_is_nan_nothing_is_logged_and_no_item_is_wrong(training: Callable[..., Training]) -> None:
+    one = training()
+    with pytest.warns(RecorderWarning, match="judge: the scores of 4 of 4 items are NaN"):
+        store = one.judge_and_end(IDS, [math.nan] * 4)
+    assert {label for _, label in judged(store).values()} == {"?"}
+    assert store.logged == []
+
+
+def test_what_is_right_or_wrong_is_a_score_too(training: Callable[..., Training]) -> None:
+    one = training()
+    one.judge(IDS, [True, False, True, True], threshold=torch.tensor(1))
+    assert scores_of(one.end()) == {"a": 1, "b": 0, "c": 1, "d": 1}
+
+
+def test_the_name_of_a_score_may_be_left_out_later(training: Callable[..., Training]) -> None:
+    one = training()
+    one.judge(IDS, [1.0] * 4, threshold=0.5, name="IoU")
+    one.judge(IDS, [1.0] * 4, threshold=0.5)
+    assert [list(values) for _, values in one.end().logged] == [["IoU_mean"]] * 2
+
+
+# --- groups
+
+
+def test_a_group_for_all_items_of_a_call_is_that_of_each(training: Callable[..., Training]) -> None:
+    one = training()
+    one.update()
+    for ids, group in (((), "none"), ("ab", "sky"), ("c", "street"), ("de", ["sky", "street"]), ("", "sky")):
+        one.recorder.judge([*ids], [1.0] * len(ids), group, threshold=0.5)
+    store = one.end()
+    assert {item: group for item, (group, _) in judged(store).items()} == {
+        "a": "sky", "b": "sky", "c": "street", "d": "sky", "e": "street"
+    }  # fmt: skip
+    assert store.images is not None
+    assert store.images.classes == ("sky", "street", "not right")
+
+
+def test_a_group_without_items_takes_no_item_of_another(training: Callable[..., Training]) -> None:
+    one = training()
+    one.update()
+    one.recorder.judge([], [], "sky", threshold=0.5)
+    one.recorder.judge(["a", "b"], [1.0, 1.0], "street", threshold=0.5)
+    assert {group for group, _ in judged(one.end()).values()} == {"street"}
+
+
+def test_groups_in_one_call_and_not_in_another_are_told(training: Callable[..., Training]) -> None:
+    one = training()
+    one.update()
+    one.recorder.judge(IDS[:2], [1.0] * 2, "sky", threshold=0.5)
+    one.recorder.judge(IDS[2:], [1.0] * 2, threshold=0.5)
+    with pytest.warns(RecorderWarning, match="judge: groups are given in one call and not in another"):
+        assert one.end().validations == []
+
+
+def test_ids_of_two_kinds_are_told(training: Callable[..., Training]) -> None:
+    one = training()
+    one.update()
+    one.recorder.judge([1, 2], [1.0] * 2, threshold=0.5)
+    one.recorder.judge(["a", "b"], [1.0] * 2, threshold=0.5)
+    with pytest.warns(RecorderWarning, match="judge: ids are given in one call .*or are of two kinds"):
+        assert one.end().validations == []
+
+
+def test_a_number_behind_the_last_class_is_no_group(training: Callable[..., Training]) -> None:
+    one = training(classes=("sky", "street"))
+    with pytest.warns(RecorderWarning, match="judge: group '2' is none of the 2 groups of the run"):
+        assert one.judge_and_end(IDS, [1.0] * 4, torch.tensor([0, 1, 2, 1]), threshold=0.5).validations == []
 
 
 # --- without a threshold
@@ -232,6 +305,18 @@ def test_with_a_threshold_the_label_says_what_a_wrong_one_was_taken_for(training
     assert [label for _, label in judged(one.end()).values()] == ["0", "1", "not right", "1"]
 
 
+def test_a_label_that_is_no_group_names_none(training: Callable[..., Training]) -> None:
+    one = training(classes=("sky", "street"))
+    groups, labels = torch.tensor([0, 0, 1, 1]), torch.tensor([-1, 2, 0, 1])
+    one.judge(IDS, [0.0] * 4, groups, labels, threshold=0.5)
+    assert [label for _, label in judged(one.end()).values()] == ["not right", "not right", "sky", "not right"]
+    named = training()
+    named.judge(IDS, [0.0] * 4, ["cat"] * 4, ["fox"] * 4, threshold=0.5)
+    store = named.end()
+    assert store.images is not None
+    assert store.images.classes == ("cat", "not right")
+
+
 def test_numbers_of_groups_are_those_of_the_classes(training: Callable[..., Training]) -> None:
     one = training(classes=("sky", "street"))
     one.judge(IDS, [1, 1, 1, 0], torch.tensor([1, 0, 1, 0]), threshold=0.5)
@@ -262,6 +347,22 @@ def test_pictures_are_those_of_the_items(training: Callable[..., Training]) -> N
     assert len(set(store.images.thumbnails)) == 4
 
 
+@pytest.mark.parametrize(("count", "is_given"), [(4, True), (2, False)], ids=["others are given", "fewer items"])
+def test_pictures_of_a_loader_that_are_not_those_of_the_items_are_left(
+    training: Callable[..., Training], count: int, is_given: bool
+) -> None:
+    one = training(thumbnails=Thumbnails(size=8))
+    one.update()
+    images = torch.arange(4.0).reshape(4, 1, 1, 1).expand(4, 1, 8, 8) / 3
+    with one.recorder.validation([(images, torch.zeros(4).long())]):
+        outputs = one.model(images)[:count].mean(1)
+        one.recorder.judge(IDS[:count], outputs, threshold=0, images=images.flip(0) if is_given else None)
+    store = one.end()
+    assert store.images is not None
+    whites = [int(np.asarray(Image.open(io.BytesIO(one))).max()) for one in store.images.thumbnails]
+    assert whites == ([255, 170, 85, 0] if is_given else [])
+
+
 def test_a_loader_gives_the_pictures(training: Callable[..., Training]) -> None:
     one = training(thumbnails=Thumbnails(size=8))
     one.update()
@@ -286,6 +387,11 @@ BAD: dict[str, tuple[tuple[Any, ...], dict[str, Any], str]] = {
     "nothing": ((IDS, None), {}, "judge: neither scores nor labels; give a number for each id"),
     "better": ((IDS, [1.0] * 4), {"better": "more"}, "judge: better='more': give 'higher', or 'lower' for losses"),
     "threshold": ((IDS, [1.0] * 4), {"threshold": math.nan}, "judge: threshold=nan: give one finite number, or None"),
+    "infinite": ((IDS, [1.0] * 4), {"threshold": math.inf}, "judge: threshold=inf: give one finite number, or None"),
+    "switch": ((IDS, [1.0] * 4), {"threshold": True}, "judge: threshold=True: give one finite number, or None"),
+    "name": ((IDS, [1.0] * 4), {"threshold": 0.5, "name": ""}, "judge: name='': give 1 to "),
+    "labels": ((IDS, [1.0] * 4, None, ["a"]), {"threshold": 0.5}, "judge: 4 ids, 1 labels; give one of each an item"),
+    "switches": ((torch.ones(4) > 0, [1.0] * 4), {"threshold": 0.5}, "judge: ids of torch.bool; give integers or str"),
     "words": ((IDS, ["x"] * 4), {}, "judge: scores of type <U1; give numbers"),
     "matrix": ((IDS, torch.ones(4, 3)), {}, r"judge: scores of shape \(4, 3\); give one an item, shape \(n,\)"),
     "float ids": (([0.5, 1.5], [1.0, 2.0]), {}, "judge: ids of type float64; give integers or strings, one an item"),

@@ -18,6 +18,7 @@ from dtui.errors import RecorderError
 from dtui.record import RecorderWarning
 from dtui.record.validation.output_kind import LOGITS, PROBABILITIES, Evidence, OutputKind
 from dtui.record.validation.scores import predict
+from dtui.record.validation.tracked_images import ImagesChangedError
 from dtui.record.validation.validation_watch import Watched
 from dtui.record.validation.validator import _as_arrays, _merged
 from dtui.record.writing.warn import forget_told
@@ -262,6 +263,8 @@ def test_processes_that_judge_a_part_each_decide_alike() -> None:
     judged = together.read_as(LOGITS)
     assert (judged.ids.tolist(), judged.labels.tolist()) == ([0, 1, 2, 3], [1, 1, 1, 1])
     assert together.read_as(PROBABILITIES).labels.tolist() == [0, 0, 1, 1]
+    with pytest.raises(ImagesChangedError, match=r"the number of classes differs between processes: \[1, 4\]"):
+        _merged([parts[0], {**parts[1], "outputs": np.array(4)}])
 
 
 class Answers(Dataset[Any]):

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from dtui.errors import RecorderError
 from dtui.query import open_run
-from dtui.record import Recorder
+from dtui.record import Recorder, RecorderWarning
 from tests.record.conftest import RecorderUnderTest
 
 Make = Callable[..., RecorderUnderTest]
@@ -46,6 +46,25 @@ def test_probabilities_are_taken_as_they_are(record: Make) -> None:
     validated(recorder, torch.tensor([[0.5, 0.2, 0.15, 0.15]] * 4))
     recorder.close()
     assert recorder.store.validations[0].columns["second_confidence"].tolist() == [51] * 4
+    assert recorder.store.validations[0].confidences.tolist() == [128] * 4
+
+
+def test_ranks_keep_to_their_images_where_one_has_no_label(record: Make) -> None:
+    recorder = record(nn.Linear(4, 4), top=2)
+    with pytest.warns(RecorderWarning, match="1 images have no label"), recorder.validation():
+        recorder.predictions(LOGITS[:3], [-100, 2, 3], ["a", "b", "c"])
+    recorder.close()
+    assert recorder.store.images is not None
+    assert recorder.store.images.ids == ("b", "c")
+    assert recorder.store.validations[0].columns["rank"].tolist() == [1, 254]
+
+
+def test_where_every_output_is_nan_no_error_is_logged(record: Make) -> None:
+    recorder = record(nn.Linear(4, 4), top=2)
+    with pytest.warns(RecorderWarning, match="the outputs of 4 of 4 images are NaN"):
+        validated(recorder, LOGITS * torch.nan)
+    recorder.close()
+    assert [values for _, values in recorder.store.logged if values] == []
 
 
 def test_nobody_asked(record: Make) -> None:

@@ -295,6 +295,18 @@ def test_a_generator_is_refused(record: Make, model: nn.Module) -> None:
     refused(record, model, (batch for batch in [(images, labels)]), "a generator cannot be watched")
 
 
+def test_predictions_in_a_validation_that_was_refused_are_told_once(record: Make, model: nn.Module) -> None:
+    images, labels = pictures()
+    recorder = record(model, every=1)
+    recorder.step()
+    with (
+        pytest.warns(RecorderWarning, match="a generator cannot be watched") as told,
+        recorder.validation(batch for batch in [(images, labels)]),
+    ):
+        recorder.predictions(model(images), labels, range(COUNT))
+    assert len(told) == 1
+
+
 def test_a_random_sampler_that_cannot_be_watched_is_refused(record: Make, model: nn.Module) -> None:
     images, labels = pictures()
     loader = DataLoader(TensorDataset(images, labels), batch_sampler=deque([[1, 0], [3, 2]]))
