@@ -15,9 +15,6 @@ from numpy.typing import NDArray
 from dtui.model import FloatArray
 
 READ_AT_ONCE = 4_096
-KEPT = 44 << 20
-"""Bytes kept of whole matrices: five statistics of 2,048 filters at 1,000 records. A walk over all screens of such a
-run reads none twice, as with half and with one and a half times as much; a process is to stay below 200 MB."""
 WINDOW_STEP = 64
 """Windows begin and end at multiples of this many columns, which are read together anyway; some have a step of their
 own."""
@@ -78,7 +75,7 @@ class RecentArrays:
 class GrowingArrays(RecentArrays):
     """Matrices with one column per record, read once and extended."""
 
-    def __init__(self, budget: int = KEPT, most: int = 192 << 20, at_once: int = READ_AT_ONCE) -> None:
+    def __init__(self, budget: int = 64 << 20, most: int = 192 << 20, at_once: int = READ_AT_ONCE) -> None:
         """Start empty; a matrix that is larger than `most` bytes is answered, but not kept.
 
         Args:
