@@ -94,6 +94,8 @@ def wrap_evenly(text: str, room: int) -> list[str]:
     So no word is left alone on the last line, which a centred text would show.
     """
     lines = wrap(text, room)
+    if len(lines) < 2:
+        return lines
     longest = max(map(text_width, _words(text, room)), default=0)
     for narrower in range(room - 1, min(longest, room) - 1, -1):
         closer = wrap(text, narrower)
