@@ -52,37 +52,27 @@ def test_no_more_jobs_of_a_stream_wait_than_may() -> None:
     sink.close(RunStatus.DONE, "")
 
 
-def test_a_gap_that_goes_on_while_it_is_written_is_written_twice_and_the_record_is_not_in_it() -> None:
+@pytest.mark.parametrize(
+    ("stream", "at"),
+    [
+        pytest.param("records", 11, id="it goes on"),
+        pytest.param("validations", 20, id="one was interrupted where another was recorded"),
+    ],
+)
+def test_a_gap_while_one_is_written_is_written_behind_it_and_costs_no_record(stream: str, at: int) -> None:
     class Store(MemoryStore):
         def append_gap(self, gap: Gap) -> None:
             if not self.gaps:
-                sink.miss(Gap(30, 30, "records", "slow"))
+                sink.miss(Gap(at, at, stream, "slow"))
             super().append_gap(gap)
 
     store: Any = Store(structure=None)  # type: ignore[arg-type]
     sink = Sink(lambda: store, 2)
-    sink.miss(Gap(10, 10, "records", "slow"))
-    assert sink.offer(Job("records", 20, lambda store: None))
-    sink.close(RunStatus.DONE, "")
-    assert store.gaps == [Gap(10, 10, "records", "slow"), Gap(30, 30, "records", "slow")]
-
-
-def test_a_gap_at_the_iteration_of_a_record_that_is_being_written_does_not_cost_the_record() -> None:
-    """A validation is interrupted where another one was recorded, while the gap before both is written."""
-
-    class Store(MemoryStore):
-        def append_gap(self, gap: Gap) -> None:
-            if not self.gaps:
-                sink.miss(Gap(20, 20, "validations", "interrupted"))
-            super().append_gap(gap)
-
-    store: Any = Store(structure=None)  # type: ignore[arg-type]
-    sink = Sink(lambda: store, 2)
-    sink.miss(Gap(10, 10, "validations", "interrupted"))
+    sink.miss(Gap(10, 10, stream, "slow"))
     with untold():
-        assert sink.offer(Job("validations", 20, lambda store: None))
+        assert sink.offer(Job(stream, 20, lambda store: None))
         sink.close(RunStatus.DONE, "")
-    assert store.gaps == [Gap(10, 10, "validations", "interrupted"), Gap(20, 20, "validations", "interrupted")]
+    assert store.gaps == [Gap(10, 10, stream, "slow"), Gap(at, at, stream, "slow")]
 
 
 def hanging(store: Any, begun: threading.Event, release: threading.Event, at: str) -> Any:
