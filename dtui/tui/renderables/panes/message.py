@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -96,13 +97,9 @@ def wrap_evenly(text: str, room: int) -> list[str]:
     lines = wrap(text, room)
     if len(lines) < 2:
         return lines
-    longest = max(map(text_width, _words(text, room)), default=0)
-    for narrower in range(room - 1, min(longest, room) - 1, -1):
-        closer = wrap(text, narrower)
-        if len(closer) > len(lines):
-            break
-        lines = closer
-    return lines
+    longest = min(room, max(map(text_width, _words(text, room))))
+    widths = range(longest, room)  # the wider, the fewer lines
+    return wrap(text, longest + bisect_left(widths, True, key=lambda width: len(wrap(text, width)) <= len(lines)))
 
 
 def _words(text: str, room: int) -> Iterator[str]:
