@@ -5,12 +5,16 @@ Owns pooling along time and along rows.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 
 import numpy as np
 
 from dtui.dataclass_on_use import dataclass
 from dtui.model import BoolArray, FloatArray, IntArray, TimeAxis
+
+ROWS_AT_ONCE = 1_024
+"""Rows that are averaged together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,9 +203,27 @@ def mean_rows(values: FloatArray, pixels: int) -> FloatArray:
 
     Source: dtui.
     """
-    if len(values) <= pixels:
-        return values
-    edges = row_edges(len(values), pixels)
+    return mean_of_rows(len(values), pixels, values.__getitem__)
+
+
+def mean_of_rows(rows: int, pixels: int, make: Callable[[slice], FloatArray]) -> FloatArray:
+    """Average neighbouring rows as `mean_rows` does, where they are made some at a time: all would need much room.
+
+    Source: dtui.
+    """
+    if rows <= pixels:
+        return make(slice(0, rows))
+    edges = row_edges(rows, pixels)
+    at_once = max(1, ROWS_AT_ONCE * pixels // rows)
+    means = []
+    for first in range(0, pixels, at_once):
+        some = edges[first : first + at_once]
+        stop = rows if first + at_once >= pixels else int(edges[first + at_once])
+        means.append(_means(make(slice(int(some[0]), stop)), some - some[0]))
+    return np.concatenate(means)
+
+
+def _means(values: FloatArray, edges: IntArray) -> FloatArray:
     absent = np.isnan(values)
     if not absent.any():
         counts = np.diff(np.append(edges, len(values)))

@@ -20,7 +20,7 @@ from dtui.analysis.filters import (
     standing_out,
 )
 from dtui.analysis.ordering import by_largest_first, by_similarity, by_smallest_first
-from dtui.analysis.quantiles import column_quantiles, magnitude_quantile, thin
+from dtui.analysis.quantiles import column_quantiles, finite_above, magnitude_quantile, thin
 from dtui.dataclass_on_use import dataclass
 from dtui.errors import UsageError
 from dtui.model import (
@@ -40,7 +40,7 @@ from dtui.query.data import Arrays, RunData
 from dtui.query.layers.beside.channels import channel_heatmap
 from dtui.query.layers.courses import are_courses
 from dtui.query.layers.filter_values import values_of
-from dtui.query.layers.shading import ROWS_AT_ONCE, by_blocks, magnitudes_of, shades_of, usable
+from dtui.query.layers.shading import ROWS_AT_ONCE, by_blocks, magnitudes_of, mean_shades, usable
 from dtui.query.tree import check_layer, node_of, tree_of
 
 NORMALISATIONS = ("layer", "filter", "iteration")
@@ -94,24 +94,22 @@ class HeatmapQuery:
         count = max(1, min(request.count, len(order) - first))
         rows = order[first : first + count]
         held = source.held(request.axis)
+        decades = self._decades(node, request.statistic) if source.drawn is Drawn.LOG else 0.0
+        scale = self._scale(node, request.statistic) if request.normalise == "layer" else float("nan")
         pooled = self._pooled(node, request.statistic, held, None if request.normalise == "iteration" else rows)
         if request.normalise == "iteration":
             divisor = usable(column_quantiles(np.abs(pooled), SCALE_QUANTILE))[None, :]
-            pooled, scale = pooled[rows], float("nan")
+            pooled = pooled[rows]
         elif request.normalise == "filter":
             divisor = usable(self._row_peaks(node, request.statistic)[rows])[:, None]
-            scale = float("nan")
         else:
-            scale = self._scale(node, request.statistic)
             divisor = np.full((1, 1), scale)
-        decades = self._decades(node, request.statistic) if source.drawn is Drawn.LOG else 0.0
-        shades = shades_of(pooled, divisor.astype(np.float32), decades)
         pixels = max(1, request.pixels)
         marks = self._data.remembered(("marks", node.index), lambda: self._marks(node))
         return Heatmap(
             request=replace(request, first=first, count=count),
             values=read_only(mean_rows(pooled, pixels)),
-            shades=read_only(mean_rows(shades, pixels)),
+            shades=read_only(mean_shades(pooled, divisor.astype(np.float32), decades, pixels)),
             scale=scale,
             order=order,
             filters=len(order),
@@ -229,9 +227,7 @@ class HeatmapQuery:
         """Return the 99.5th percentile of magnitudes over the node's filters and records, > 0; a sample of many."""
 
         def scale() -> float:
-            samples = [values_of(self._data, statistic).sample(layer) for layer in node.layers]
-            stride = max(1, -(-sum(sample.size for sample in samples) // MOST_FOR_SCALE))
-            return magnitude_quantile(np.concatenate([thin(sample, stride) for sample in samples]), SCALE_QUANTILE)
+            return magnitude_quantile(self._sample(node, statistic), SCALE_QUANTILE, overwrite_input=True)
 
         return self._data.remembered(("scale", node.index, statistic), scale)
 
@@ -239,16 +235,18 @@ class HeatmapQuery:
         """Return the decades of a logarithmic scale from a sample of the node's positive values."""
 
         def decades() -> float:
-            samples = [values_of(self._data, statistic).sample(layer) for layer in node.layers]
-            stride = max(1, -(-sum(sample.size for sample in samples) // MOST_FOR_SCALE))
-            every = np.concatenate([thin(sample, stride) for sample in samples])
-            positive = every[np.isfinite(every) & (every > 0)]
+            scale = self._scale(node, statistic)
+            positive = finite_above(0.0, self._sample(node, statistic))
             if not len(positive):
                 return LOG_DECADES[0]
-            lowest = float(np.quantile(positive, LOG_QUANTILE))
-            return float(np.clip(np.log10(self._scale(node, statistic) / lowest), *LOG_DECADES))
+            lowest = float(np.quantile(positive, LOG_QUANTILE, overwrite_input=True))
+            return float(np.clip(np.log10(scale / lowest), *LOG_DECADES))
 
         return self._data.remembered(("decades", node.index, statistic), decades)
+
+    def _sample(self, node: TreeNode, statistic: str) -> FloatArray:
+        """Return magnitudes of the node's filters and records: all, or about as many as are enough for a scale."""
+        return thin([values_of(self._data, statistic).sample(layer) for layer in node.layers], MOST_FOR_SCALE)
 
     def _pooled(self, node: TreeNode, statistic: str, held: ColumnRecords, rows: IntArray | None) -> FloatArray:
         """Return some filters of a node by column, in the order of `rows` (all of them if None), raw."""

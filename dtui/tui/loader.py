@@ -15,6 +15,7 @@ from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any
 
 from dtui.errors import DtuiError, RunReplacedError
+from dtui.heap import give_back
 from dtui.safe_text import safe
 from dtui.tui.events import Answered, Decided, Event, Failed, Held, Opened, Post, Quiet, ToldOnce, failed
 from dtui.tui.first_look import first_look
@@ -143,9 +144,8 @@ class Loader:
         Waiting decisions are written first; the question at hand gets only a moment, for nobody needs its answer now.
         """
         with self._lock:
-            self._closed = True
+            self._closed, is_deciding = True, self._deciding > 0
             self._wanted.clear()
-            is_deciding = self._deciding > 0
         self._jobs.put(None)
         if self._thread.is_alive():
             self._thread.join(None if is_deciding else PATIENCE_SECONDS)
@@ -246,6 +246,7 @@ class Loader:
     def _refresh(self) -> None:
         from dtui.tui.state.questions import OthersQuestion
 
+        give_back()
         with self._lock:
             self._polling = False
             asks_others = any(issubclass(kind, OthersQuestion) for kind in self._asked)
@@ -258,8 +259,7 @@ class Loader:
         self._is_gone = False
         if self._others is not None and changed:
             self._others.forget()
-        if asks_others and self._beside().refresh():
-            changed = True
+        changed |= asks_others and self._beside().refresh()
         if changed:
             self._revision += 1
             self._post(Opened(self._view()))

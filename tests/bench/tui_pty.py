@@ -27,6 +27,7 @@ class Bare(App):
 Bare().run()
 """
 REPEATS = 7
+UNSEEN = ", no screen kept"
 SETTLED_SECONDS = 1.5
 """Without a byte for so long, all panes are filled."""
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -38,16 +39,16 @@ def spent(terminal: Terminal) -> float:
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
-def started(command: list[str], folder: str) -> Terminal:
-    """Start a program that finds itself compiled, and keeps what it keeps for its user, in a folder."""
-    own = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": folder, "XDG_CACHE_HOME": folder}
+def started(command: list[str], folder: str, cache: str = "") -> Terminal:
+    """Start a program that finds itself compiled, and what it kept for its user, in a folder; or that in `cache`."""
+    own = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": folder, "XDG_CACHE_HOME": cache or folder}
     return Terminal(command, **own)
 
 
-def start_of(command: list[str], last: str, folder: str) -> dict[str, float]:
+def start_of(command: list[str], last: str, folder: str, cache: str = "") -> dict[str, float]:
     """Return clock and processor time to the first paint, and to the last byte after `last` was written; in seconds."""
     begun = time.perf_counter()
-    with started(command, folder) as terminal:
+    with started(command, folder, cache) as terminal:
         terminal.until("opening")
         found = {"first paint": time.perf_counter() - begun, "first paint, processor": spent(terminal)}
         if not re.search(last.encode(), terminal.written):
@@ -75,6 +76,7 @@ def tui_start() -> list[Measurement]:
 
     Both run compiled, as they are installed. The clock of a busy machine says little: the processor time counts. The
     runs have ended and were opened before, so all panes are those of the last time; a key waits until the run is open.
+    Where no screen is kept, as of a live run, panes come when the run is open.
     """
     bare_app = [sys.executable, "-c", BARE_APP]
     runs = {"sample": SAMPLE, "paper": invented("paper")}
@@ -86,11 +88,17 @@ def tui_start() -> list[Measurement]:
             found["bare"].append(start_of(bare_app, "opening", folder))
             for name, run in runs.items():
                 command = [sys.executable, "-m", "dtui", str(run)]
-                found[name].append(start_of(command, "Evidence", folder) | answer_of(command, folder))
+                with tempfile.TemporaryDirectory() as empty:
+                    unseen = start_of(command, "Evidence", folder, empty)
+                found[name].append(
+                    start_of(command, "Evidence", folder)
+                    | answer_of(command, folder)
+                    | {f"{what}{UNSEEN}": cost for what, cost in unseen.items() if what.startswith("panes")}
+                )
     measured = []
     for name in runs:
         for what in found[name][0]:
-            of_bare = re.sub("panes|first key", "first paint", what)
+            of_bare = re.sub("panes|first key", "first paint", what.removesuffix(UNSEEN))
             ours = median(one[what] for one in found[name][1:])  # the first round compiles
             bare = median(one[of_bare] for one in found["bare"][1:])
             reference = "bare Textual app to its first"

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from dtui.analysis.downsample import (
+    ROWS_AT_ONCE,
+    mean_of_rows,
     mean_rows,
     pool_farthest,
     pool_largest,
@@ -64,9 +66,18 @@ def test_without_records_there_is_no_value():
     assert held.needed == slice(0, 0)
 
 
-@pytest.mark.parametrize(("rows", "pixels"), [(10, 3), (7, 7), (3, 9), (100, 13), (5, 1)])
+@pytest.mark.parametrize(
+    ("rows", "pixels"), [(10, 3), (7, 7), (3, 9), (100, 13), (5, 1), (5000, 13), (3000, 999), (4000, 3)]
+)
 def test_rows_share_pixels(rows, pixels):
     values = np.random.default_rng(2).normal(0, 1, (rows, 4))
     np.testing.assert_allclose(mean_rows(values, pixels), twins.mean_rows(values, pixels), rtol=1e-12)
     values[:2] = np.nan
     np.testing.assert_allclose(mean_rows(values, pixels), twins.mean_rows(values, pixels), rtol=1e-12)
+    if rows <= pixels:
+        return
+    made = []
+    mean_of_rows(rows, pixels, lambda some: made.append(some) or values[some])
+    assert [one.start for one in made] == [0, *(one.stop for one in made[:-1])]
+    assert made[-1].stop == rows
+    assert max(one.stop - one.start for one in made) <= max(ROWS_AT_ONCE, -(-rows // pixels))

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
 
 from dtui.analysis.quantiles import column_medians, column_quantiles, magnitude_quantile, thin
+from dtui.query.layers.shading import mean_shades
 from tests.oracle import twins
 
 
@@ -45,5 +47,25 @@ def test_medians_of_columns():
 
 def test_thinning_visits_every_record():
     values = np.tile(np.arange(10.0), (50, 1))
-    assert set(thin(values, 5).tolist()) == set(range(10))
-    np.testing.assert_array_equal(thin(-values, 1), values.ravel())
+    assert set(thin([values], 100).tolist()) == set(range(10))
+    np.testing.assert_array_equal(thin([-values, values[:3]], 1_000), np.concatenate([values, values[:3]]).ravel())
+    uneven = thin([values, -values[:, :9], np.zeros((0, 10))], 95)
+    assert len(uneven) == 46 + 45
+    assert (uneven >= 0).all()
+
+
+def test_a_scale_and_shades_of_many_filters_need_little_room():
+    """They are made while the numbers of the filters are there, which may be 45 MB: so much room is nowhere else."""
+    values, most = np.random.default_rng(3).lognormal(-7, 2, (10_000, 96)).astype(np.float32), []
+    values[::7] = np.nan
+    for make in (
+        lambda: mean_shades(values, np.full((1, 1), 2, np.float32), 3.0, 32),
+        lambda: mean_shades(values, np.full((10_000, 1), 2, np.float32), 3.0, 32),
+        lambda: magnitude_quantile(values.copy(), 0.995, overwrite_input=True),
+    ):
+        tracemalloc.start()
+        make()
+        most.append(tracemalloc.get_traced_memory()[1] / values.nbytes)
+        tracemalloc.stop()
+    assert max(most[:2]) < 0.6, most  # of the room of the values; made all at once it was 3
+    assert most[2] < 1.4, most  # and here 2.7; the copy is 1

@@ -197,7 +197,9 @@ def test_errors_are_events_and_the_thread_goes_on(desk):
     assert isinstance(desk.next(), Answered)
 
 
-def test_polls_do_not_pile_up(desk):
+def test_polls_do_not_pile_up(desk, monkeypatch):
+    given = []
+    monkeypatch.setattr("dtui.tui.loader.give_back", lambda: given.append(1))
     began, go = hold(desk.query, "refresh")
     for _ in range(20):
         desk.loader.poll()
@@ -207,6 +209,7 @@ def test_polls_do_not_pile_up(desk):
     assert isinstance(desk.next(), Opened)
     desk.loader.decide("barrier", "new", None)
     assert isinstance(desk.next(), Decided)
+    assert len(given) == 1, "each poll gives memory back that answers no longer need"
 
 
 def test_all_work_is_done_in_one_thread(desk):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import sys
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from textual.events import Key
 from textual.geometry import Region
 from textual.widgets import Input
 
-from dtui.heap import share_one_heap
+from dtui.heap import give_back, share_one_heap
 from dtui.tui.app import DtuiApp
 from dtui.tui.panes.layers.tree import TreeOptions
 from dtui.tui.renderables.canvas.frame import Frame
@@ -21,6 +23,7 @@ from dtui.tui.renderables.panes.message import MessagePicture
 from dtui.tui.screens.base import DataScreen
 from dtui.tui.widgets.board import MOST_DRAWINGS, Board
 from dtui.tui.widgets.command_line import CommandLine, Line
+from tests.bench.pressing import resident_mb
 from tests.tui.driving import at, press, running, screen_text, until
 from tests.tui.fake_query import FakeQuery
 
@@ -214,6 +217,16 @@ async def test_a_line_that_is_typed_before_its_rows_are_there_loses_nothing(part
 def test_a_python_without_ctypes_shows_runs_all_the_same(monkeypatch):
     monkeypatch.setitem(sys.modules, "ctypes", None)
     share_one_heap()
+    give_back()
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library keeps memory in its own way")
+def test_what_is_free_between_what_is_in_use_is_given_back():
+    kept = [b"x" * 100_000 for _ in range(300)]
+    del kept[::2]
+    before = resident_mb(os.getpid())
+    give_back()
+    assert resident_mb(os.getpid()) < before - 10
 
 
 def test_the_board_keeps_no_drawing_of_another_size_and_few_of_this_one():

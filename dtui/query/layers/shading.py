@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dtui.analysis.downsample import mean_of_rows
 from dtui.model import FloatArray
 
 ROWS_AT_ONCE = 128
@@ -24,6 +25,12 @@ def shades_of(values: FloatArray, divisor: FloatArray, decades: float) -> FloatA
         if decades:
             shares = 1 + np.log10(shares) / np.float32(decades)
     return np.clip(shares, 0.0, 1.0)
+
+
+def mean_shades(values: FloatArray, divisor: FloatArray, decades: float, pixels: int) -> FloatArray:
+    """Return the shades of rows, neighbouring ones averaged as `mean_rows` does it; see `shades_of`."""
+    divisors = np.broadcast_to(divisor, (len(values), divisor.shape[1]))
+    return mean_of_rows(len(values), pixels, lambda some: shades_of(values[some], divisors[some], decades))
 
 
 def by_blocks(matrix: FloatArray, reduce: Callable[[FloatArray], NDArray[Any]]) -> NDArray[Any]:

@@ -15,7 +15,7 @@ from dtui.model import RECORDS_A_BIN, BoolArray, FloatArray, Heatmap, HeatmapReq
 from dtui.model.layers import MovedChannel
 from dtui.model.statistics import CHANNEL_STATISTICS, Rows
 from dtui.query.data import RunData
-from dtui.query.layers.shading import magnitudes_of, shades_of, usable
+from dtui.query.layers.shading import magnitudes_of, mean_shades, usable
 
 SCALE_QUANTILE = 0.995
 SPREAD = ("scale", "running_variance")
@@ -42,12 +42,11 @@ def channel_heatmap(data: RunData, request: HeatmapRequest) -> Heatmap:
     else:
         scale, decades = data.remembered(("channel scale", norm, name), lambda: _scale(data, norm, name))
         divisor = np.full((1, 1), scale)
-    shades = shades_of(values[rows], divisor.astype(np.float32), decades)
     pixels, nothing = max(1, request.pixels), np.zeros(len(order), np.bool_)
     return Heatmap(
         request=replace(request, first=first, count=count),
         values=read_only(mean_rows(values[rows], pixels)),
-        shades=read_only(mean_rows(shades, pixels)),
+        shades=read_only(mean_shades(values[rows], divisor.astype(np.float32), decades, pixels)),
         scale=scale,
         order=order,
         filters=len(order),
