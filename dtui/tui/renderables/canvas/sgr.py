@@ -73,6 +73,11 @@ def fold_ascii(ch: UintArray) -> UintArray:
     return folded
 
 
+def text_in_ascii(text: str) -> str:
+    """Return a text with every glyph replaced that is outside ASCII."""
+    return points_to_text(fold_ascii(np.array([ord(glyph) for glyph in text], np.uint32)))
+
+
 def points_to_text(ch: UintArray) -> str:
     """Return a letter for each code point, those of cells that stand for others too."""
     return ch.astype("<u4").tobytes().decode("utf-32-le")
