@@ -103,7 +103,7 @@ class DtuiApp(ReopeningApp):
             bell: Whether the terminal's bell rings at a new incident of a live run.
         """
         super().__init__(driver_class=driver_class())
-        leave_out_unused(self)
+        leave_out_unused(self, has_colour=color != "none")
         self.path = path
         self.error: DtuiError | None = None
         self.ended_by: int | None = None
@@ -126,7 +126,7 @@ class DtuiApp(ReopeningApp):
 
     def compose(self) -> ComposeResult:
         """Show at once the run's name, and that it is being opened."""
-        yield Opening(self.path.name, self.theme_shown, partial(forget_shown, self), is_ascii=self.writes_ascii)
+        yield Opening(self.path.name, self.theme_shown, is_ascii=self.writes_ascii)
 
     def on_mount(self) -> None:
         """Poll the run for new data."""
@@ -136,7 +136,7 @@ class DtuiApp(ReopeningApp):
         """Open the run: the first paint is out."""
         self.screen.call_later(is_painted, self.screen)  # behind what its widgets have said by now
         share_one_heap()
-        self.loader.start(partial(self.find_last, self.sight))
+        self.loader.start(partial(self.find_lasts, self.sights()))
 
     def on_unmount(self) -> None:
         """Close the run."""
@@ -211,6 +211,7 @@ class DtuiApp(ReopeningApp):
         session.resized(*self.size)
         self.take_pressed(session)
         self.data_screen = DataScreen(table, self.perform, self.use)
+        self.data_screen.command_line.is_ascii = self.writes_ascii
         self._paint()
         await self.push_screen(self.data_screen)
         self.call_next(is_painted, self.data_screen)  # behind Textual's own last words on it

@@ -15,11 +15,9 @@ from textual.app import App
 
 from dtui.errors import DtuiError
 from dtui.safe_text import safe
-from dtui.tui.terminal.background import BackgroundTold
 from dtui.tui.terminal.capabilities import is_served, log_path
 from dtui.tui.terminal.textual_patch import forget_shown
-from dtui.tui.terminal.themes import textual_theme, theme_for
-from dtui.tui.widgets.opening import Opening
+from dtui.tui.terminal.themes import textual_theme
 from dtui.tui.widgets.takes_keys import TakesKeys, take_mouse
 
 if TYPE_CHECKING:
@@ -83,23 +81,12 @@ class AskingApp(App[None]):
         self.paint()
 
     theme_shown: Theme
-    follows_background: bool
-    """Whether the theme is the one for the terminal's background."""
 
     def take_theme(self, theme: Theme) -> None:
         """Show everything in the colours of a theme."""
         self.theme_shown = theme
         self.register_theme(textual_theme(theme))
         self.theme = f"dtui-{theme.name}"
-
-    def on_background_told(self, message: BackgroundTold) -> None:
-        """Take the theme for the terminal's background, unless the user has said which."""
-        theme = theme_for("light" if message.is_light else "dark")
-        if self.follows_background and theme is not self.theme_shown:
-            self.take_theme(theme)
-            for opening in self.query(Opening):
-                opening.take_theme(theme)
-            self.paint()
 
     def action_draw_anew(self) -> None:
         """Write every cell: something else, such as a message to all users, has written on the terminal."""

@@ -10,7 +10,7 @@ import os
 import sys
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from textual import events
 
@@ -18,11 +18,15 @@ from dtui.errors import DtuiError, RunNotBegunError
 from dtui.run_path import with_suffix
 from dtui.tui.asking import AskingApp
 from dtui.tui.last_screen import LastScreen, Sight, find_last, keep_last
+from dtui.tui.terminal.background import BackgroundTold
 from dtui.tui.terminal.capabilities import is_served, needs_ascii
-from dtui.tui.terminal.textual_patch import is_known, write_screen
+from dtui.tui.terminal.textual_patch import forget_shown, is_known, write_screen
+from dtui.tui.terminal.themes import theme_for
 from dtui.tui.widgets.opening import Opening
 
 if TYPE_CHECKING:
+    from textual.screen import Screen
+
     from dtui.tui.loader import Loader
     from dtui.tui.renderables.canvas.cells import Cells
     from dtui.tui.renderables.canvas.output import Output
@@ -32,6 +36,8 @@ if TYPE_CHECKING:
 
 LOOK_AGAIN_SECONDS = 0.7
 """How soon a run in which nothing is recorded yet is looked at again."""
+GROUND_SECONDS = 0.2
+"""How long the terminal is given to tell its background, where a screen is kept for either."""
 LEAVES = "q"
 """The key that leaves the program."""
 
@@ -46,6 +52,14 @@ class ReopeningApp(AskingApp):
     _wishes: tuple[str, bool, bool]
     loader: Loader
     _settled: Cells | None = None
+    follows_background: bool
+    """Whether the theme is the one for the terminal's background."""
+    _is_told = False
+    """Whether the terminal has told its background."""
+    _lasts: tuple[LastScreen, ...] = ()
+    """The screens of the last time, until the run is open: one for each theme that may be meant."""
+    _on_screen: LastScreen | None = None
+    """The one that the terminal shows."""
     is_plain: bool
     """Whether the run is opened as always: without a list of runs, and at no place of its own."""
     has_acted = False
@@ -70,17 +84,51 @@ class ReopeningApp(AskingApp):
         run = self.path if self.path.exists() else with_suffix(self.path)
         return Sight(run, *self.size, self.theme_shown, mode, self.writes_ascii, is_slow)
 
-    def find_last(self, sight: Sight | None) -> None:
-        """Find the screen of the last time, in the loader's thread: a disk may be slow, or hang."""
-        last = None if sight is None else find_last(sight)
-        if last is not None:
-            self.call_later(self._show_last, last)
+    def sights(self) -> tuple[Sight, ...]:
+        """Return what the first screen may depend on: with either theme where the terminal's background decides."""
+        sight = self.sight
+        themes = {self.theme_shown.name, *(("dark", "light") if self.follows_background else ())}
+        return () if sight is None else tuple(sight._replace(theme=theme_for(name)) for name in sorted(themes))
 
-    def _show_last(self, last: LastScreen) -> None:
+    def find_lasts(self, sights: tuple[Sight, ...]) -> None:
+        """Find the screens of the last time, in the loader's thread: a disk may be slow, or hang."""
+        lasts = tuple(filter(None, map(find_last, sights)))
+        if lasts:
+            self.call_later(self._take_lasts, lasts)
+
+    def _take_lasts(self, lasts: tuple[LastScreen, ...]) -> None:
+        """Show the screen of the theme at hand; where there are two, wait a moment to be told which."""
+        self._lasts = lasts
+        if len(lasts) == 1 or self._is_told:
+            self._show_last()
+        else:
+            self.set_timer(GROUND_SECONDS, self._show_last)
+
+    def _show_last(self) -> None:
         """Show the screen of the last time; what can be read of it can be acted on."""
-        if self.session is None and self.sight == last.sight:
+        last = next((last for last in self._lasts if last.sight == self.sight), None)
+        if self.session is None and last is not None and last is not self._on_screen:
             write_screen(self, last.text, last.shown)
-            self.is_seen = True
+            self._on_screen, self.is_seen = last, True
+
+    def _display(self, screen: Screen[Any], renderable: Any) -> None:
+        """Write what Textual has painted; a screen of the last time that stood there is shown again behind it."""
+        super()._display(screen, renderable)
+        if screen.id == "_default":  # that of the frame
+            forget_shown(self)
+            self._on_screen = None
+            if self._lasts:
+                self.call_later(self._show_last)
+
+    def on_background_told(self, message: BackgroundTold) -> None:
+        """Take the theme for the terminal's background, unless the user has said which."""
+        theme, self._is_told = theme_for("light" if message.is_light else "dark"), True
+        if self.follows_background and theme is not self.theme_shown:
+            self.take_theme(theme)
+            for opening in self.query(Opening):
+                opening.take_theme(theme)
+            self.paint()
+        self._show_last()
 
     def keep_last(self) -> None:
         """Keep the first screen for the next time, once what was answered last is painted; from any thread."""
@@ -120,6 +168,7 @@ class ReopeningApp(AskingApp):
     async def take_seen(self) -> None:
         """Act on what was done with the screen of the last time, now that there is one."""
         done, self.done = self.done if self.is_seen else (), ()
+        self._lasts = ()
         for event in done:
             await self.on_event(event)
 

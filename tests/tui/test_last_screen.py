@@ -16,7 +16,7 @@ import pytest
 from dtui.tui.last_screen import LARGEST, MOST_KEPT, Sight, find_last, keep_last
 from dtui.tui.renderables.canvas.cells import Cells
 from dtui.tui.renderables.canvas.output import Output
-from dtui.tui.renderables.canvas.theme import DARK, LIGHT
+from dtui.tui.renderables.canvas.theme import DARK, LIGHT, Theme
 from dtui.tui.renderables.canvas.writing import Placed, write_cells
 from tests.tui.conftest import SAMPLES
 from tests.tui.terminal import Terminal
@@ -356,6 +356,28 @@ def test_what_is_written_over_it_meanwhile_is_written_over_again(sample_run: Pat
         terminal.until("to review")
         terminal.until_quiet()
         assert TerminalGrid(WIDTH, HEIGHT).feed(terminal.written[read:].decode()).looks() == before
+
+
+@pytest.mark.parametrize("themes", [(LIGHT,), (DARK, LIGHT)], ids=["light", "both"])
+@pytest.mark.parametrize("first", ["", "dark"], ids=["told at once", "told late"])
+def test_the_screen_of_the_ground_that_the_terminal_tells_is_shown(
+    sample_run: Path, tmp_path: Path, themes: tuple[Theme, ...], first: str
+) -> None:
+    for theme in themes:
+        cells = Cells(WIDTH, HEIGHT, theme)
+        cells.text(3, 2, f"kept {theme.name}", theme.text)
+        keep_last(Sight(sample_run, WIDTH, HEIGHT, theme, "truecolor", False, False), cells, Output())
+    with waiting(sample_run, tmp_path, "--theme", "auto") as terminal:
+        if first:
+            terminal.until("kept dark" if DARK in themes else "opening")
+            while terminal._read(0.5):
+                pass
+        terminal.send("\x1b]11;rgb:ffff/ffff/ffff\x1b\\")
+        terminal.until("kept light")
+        terminal.until_quiet()
+        written = terminal.written.decode()
+        assert written.rindex("kept light") > written.rindex("opening")
+        assert ("kept dark" in written) == (first == "dark" and DARK in themes)
 
 
 def test_a_place_of_its_own_is_not_kept(sample_run: Path, cache: Path) -> None:

@@ -78,14 +78,17 @@ def test_no_other_core_is_kept_busy(sample_run: Path):
         leave(terminal)
 
 
+ANY_COLOUR = rb"\x1b\[(?:\d*;)*(?:[34][0-8]|9[0-7]|10[0-7])(?:;\d*)*m"
+
+
 @pytest.mark.parametrize(
     ("option", "environment", "expected", "forbidden"),
     [
         ("auto", {}, rb"\x1b\[[0-9;]*38;2;", rb"\xff"),
         ("auto", {"COLORTERM": ""}, rb"\x1b\[[0-9;]*38;5;", rb"\x1b\[[0-9;]*[34]8;2;"),
         ("auto", {"COLORTERM": "", "TERM": "xterm"}, rb"Evidence", rb"\x1b\[[0-9;]*[34]8;[25];"),
-        ("auto", {"NO_COLOR": "1"}, rb"Evidence", rb"\x1b\[[0-9;]*[34]8;[25];"),
-        ("never", {}, rb"Evidence", rb"\x1b\[[0-9;]*[34]8;[25];"),
+        ("auto", {"NO_COLOR": "1"}, rb"Evidence", ANY_COLOUR),
+        ("never", {}, rb"Evidence", ANY_COLOUR),
     ],
 )
 def test_colours_are_those_of_the_terminal(sample_run: Path, option, environment, expected, forbidden):
@@ -95,6 +98,8 @@ def test_colours_are_those_of_the_terminal(sample_run: Path, option, environment
         terminal.until("Evidence")
         terminal.until_quiet()
         terminal.press("?")
+        terminal.press("\x1b")
+        terminal.press(":")
         terminal.press("\x1b")
         assert re.search(expected, terminal.written)
         assert not re.search(forbidden, terminal.written)
@@ -107,6 +112,8 @@ def test_ascii_writes_ascii(sample_run: Path):
         terminal.until_quiet()
         terminal.press("2")
         terminal.press("3")
+        terminal.press(":")
+        terminal.press("\x1b")
         shown = terminal.written[terminal.written.index(b"Evidence") :]
         assert shown.isascii()
         leave(terminal)

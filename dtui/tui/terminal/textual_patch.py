@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 from rich.console import Console
 from textual._compositor import ChopsUpdate, Compositor, CompositorUpdate, LayoutUpdate, ReflowResult
 from textual.app import App
+from textual.filter import NoColor
 from textual.geometry import Region, Size
 from textual.screen import Screen
 from textual.strip import Strip
@@ -224,12 +225,16 @@ def paint_at_once(widget: Widget) -> None:
     widget._repaint_required = False
 
 
-def leave_out_unused(app: App[Any]) -> None:
+def leave_out_unused(app: App[Any], has_colour: bool) -> None:
     """Have every screen come without what dtui does not use: notifications, tooltips, shapes of the mouse's pointer.
+
+    Without colours Textual would still write black, white and greys: also a black ground on a light terminal.
 
     Textual's widgets for them have their styles found and are mounted, and when the first is hidden a moment later, all
     is written once more.
     """
+    if not has_colour:
+        app._filters.append(NoColor())
     app._disable_notifications = app._disable_tooltips = True
     app._set_pointer_shape = lambda shape: None  # type: ignore[method-assign]
 

@@ -17,6 +17,8 @@ from textual.content import Content
 from textual.widgets import Input, Static
 
 from dtui.dataclass_on_use import dataclass
+from dtui.tui.renderables.canvas.sgr import text_in_ascii
+from dtui.tui.renderables.panes.key_bar import IN_ASCII
 from dtui.tui.widgets.takes_keys import TakesKeys
 
 MOST_SUGGESTIONS = 8
@@ -85,6 +87,7 @@ class CommandLine(Vertical):
     CommandLine Input, CommandLine Input:focus {
         border: none; padding: 0; height: 1; width: 1fr; background: $surface;
     }
+    CommandLine Input:nocolor > .input--cursor { text-style: reverse; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "give_up", show=False),
@@ -92,6 +95,9 @@ class CommandLine(Vertical):
         Binding("up,ctrl+p,shift+tab", "choose(-1)", show=False),
         Binding("pageup,pagedown", "choose(0)", show=False),
     ]
+
+    is_ascii = False
+    """Whether only ASCII may be written."""
 
     def __init__(self) -> None:
         """Begin hidden."""
@@ -170,18 +176,27 @@ class CommandLine(Vertical):
         if wish is None:
             return
         if wish.changed is not None:
-            self.query_one("#wrong", Static).update(Content(wish.changed(line)))
-        self._suggestions = tuple(wish.suggest(line))[:MOST_SUGGESTIONS] if wish.suggest is not None else ()
+            self.query_one("#wrong", Static).update(Content(self._written(wish.changed(line))))
+        found = tuple(wish.suggest(line))[:MOST_SUGGESTIONS] if wish.suggest is not None else ()
+        keys_in = IN_ASCII if self.is_ascii else {}
+        self._suggestions = [
+            (self._written(words), self._written(keys.translate(keys_in)), self._written(hint))
+            for words, keys, hint in found
+        ]
         self._list()
+
+    def _written(self, text: str) -> str:
+        return text_in_ascii(text) if self.is_ascii else text
 
     def _list(self) -> None:
         shown = self.query_one("#suggestions", Static)
         shown.display = bool(self._suggestions)
         wide = max((cell_len(words) for words, _, _ in self._suggestions), default=0)
         of_keys = max((cell_len(keys) for _, keys, _ in self._suggestions), default=0)
+        mark = self._written("▌")
         lines = [
             Content.assemble(
-                (f"{'▌' if place == self._chosen else ' '} ", "$accent"),
+                (f"{mark if place == self._chosen else ' '} ", "$accent"),
                 (set_cell_size(words, wide), "bold $text" if place == self._chosen else "$text"),
                 (f"  {set_cell_size(keys, of_keys)}" if of_keys else "", "$accent"),
                 (f"  {hint}" if hint else "", "$text-muted"),

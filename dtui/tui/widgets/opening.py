@@ -5,8 +5,6 @@ It needs nothing but Textual, so that it is on the terminal while the rest is im
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
@@ -27,10 +25,9 @@ class Opening(Widget):
     Opening { width: 100%; height: 100%; }
     """
 
-    def __init__(self, name: str, theme: Theme, painted: Callable[[], None], *, is_ascii: bool) -> None:
-        """Show the name of a run, which is data from outside; `painted` is called whenever a row is."""
+    def __init__(self, name: str, theme: Theme, *, is_ascii: bool) -> None:
+        """Show the name of a run, which is data from outside."""
         super().__init__()
-        self._painted = painted
         self._run, self._colours, self._dots = safe(name), theme, "..." if is_ascii else "…"
         self._words = f"opening {self._run}"
 
@@ -47,7 +44,6 @@ class Opening(Widget):
 
     def render_line(self, y: int) -> Strip:
         """Return a row: the bars as they will be, and the words in the middle of the screen."""
-        self._painted()
         theme, size = self._colours, self.size
         top, bottom = 0, size.height - 1
         if y == top:

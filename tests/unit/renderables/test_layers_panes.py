@@ -15,6 +15,7 @@ from dtui.tui.renderables.canvas.palettes import value_colours
 from dtui.tui.renderables.canvas.primitives import blend_one
 from dtui.tui.renderables.canvas.sgr import to_text
 from dtui.tui.renderables.canvas.theme import DARK
+from dtui.tui.renderables.panes.layers.filter_inspector import InspectorPicture
 from dtui.tui.renderables.panes.layers.filters import place_of
 from dtui.tui.renderables.panes.layers.tree import ChartKind, TreeLook, TreePicture
 from dtui.tui.renderables.panes.layers.tree_charts import box_heights, zones
@@ -28,6 +29,7 @@ from tests.unit.renderables.builders import (
     make_chart,
     make_curves,
     make_heatmap,
+    make_history,
     make_rows,
     make_series,
 )
@@ -291,6 +293,38 @@ def test_without_colours_what_is_negative_hangs() -> None:
     cells = draw_tree(where, rows, 0, 9, make_series(rows, axis_of(where), -0.25), TreeLook())
     assert (cells.mark[2, 18:] == 1).all()
     assert (cells.ch[2, 18:] == ord("▆")).all()
+
+
+def test_next_to_nothing_is_not_the_loudest_where_there_is_ascii_alone() -> None:
+    """What is negative is reversed there: of a blank that is a whole block."""
+    where = frame(60, 4, ColorMode.NONE, ascii_only=True)
+    rows = make_rows()
+    for value, is_reversed in ((-0.25, True), (-0.001, False), (0.25, False)):
+        cells = draw_tree(where, rows, 0, 9, make_series(rows, axis_of(where), value), TreeLook())
+        assert (cells.mark[2, 18:] == is_reversed).all()
+
+
+@pytest.mark.parametrize(("mode", "share"), [(ColorMode.TRUECOLOR, 1.0), (ColorMode.NONE, 0.5)])
+def test_two_curves_are_told_apart(mode: ColorMode, share: float) -> None:
+    where = frame(150, 9, mode)
+    curves = make_curves(axis_of(where))
+    for name, height in (("validation_error", 0.0), ("train_error", 1.0)):
+        curves.series[name][:] = height
+    cells = draw_curves(where, replace(curves, extremes={}), (), False, 500)
+    drawn = cells.ch[[1, -1], where.gutter :] > 0x2800
+    assert drawn.mean(1).tolist() == [share, 1.0]
+    assert ("⋯⋯" in to_text(cells)) == (share < 1)
+
+
+@pytest.mark.parametrize(("mode", "share"), [(ColorMode.TRUECOLOR, 1.0), (ColorMode.NONE, 0.5)])
+def test_a_filter_and_the_median_of_its_layer_are_told_apart(mode: ColorMode, share: float) -> None:
+    """By colour, and where there is none the median is broken: here they lie in rows of their own."""
+    where = frame(150, 9, mode)
+    history = make_history(axis_of(where), 0.0)
+    apart = replace(history.courses[0], **{name: np.full(1000, 1.0) for name in ("median", "low", "high")})
+    picture = InspectorPicture("conv1", 3, replace(history, courses=(apart,)))
+    drawn = picture.draw(where).ch[1:, where.gutter :] > 0x2800
+    assert [row.mean() for row in drawn if row.any()] == [share, 1.0]
 
 
 def test_a_taller_row_leaves_room_for_half_as_many() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dtui.tui.renderables.canvas.output import ColorMode, Output
-from dtui.tui.renderables.canvas.palettes import interpolate, nearest_16, ramp, to_lab
+from dtui.tui.renderables.canvas.palettes import PALETTE_16, interpolate, label_colour, nearest_16, ramp, to_lab
 from dtui.tui.renderables.canvas.theme import DARK, LIGHT, Theme
 
 THEMES = [pytest.param(DARK, id="dark"), pytest.param(LIGHT, id="light")]
@@ -106,3 +106,13 @@ def test_sixteen_colours_keep_what_colours_mean() -> None:
     assert nearest_16(DARK.lost) == 9
     assert nearest_16(DARK.gained) == 14
     assert nearest_16(DARK.flag) == 11
+
+
+def test_sixteen_colours_can_be_read_on_white() -> None:
+    """Three to one, as xterm shows them; its green has 2.1, and no other green is any darker."""
+    named = (LIGHT.text, LIGHT.muted, LIGHT.accent, LIGHT.flag, LIGHT.lost, LIGHT.gained, LIGHT.live, LIGHT.warning)
+    for colour in (*named, *(label_colour(LIGHT, label) for label in range(40))):
+        shown = nearest_16(colour, on_white=True)
+        assert shown == 2 or contrast(int(PALETTE_16[shown]), 0xFFFFFF) >= 3
+    assert nearest_16(LIGHT.accent, on_white=True) == 4
+    assert nearest_16(LIGHT.lost, on_white=True) == 1

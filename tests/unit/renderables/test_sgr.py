@@ -130,7 +130,11 @@ def test_ascii_keeps_a_wide_glyph_two_cells_wide() -> None:
 
 
 @pytest.mark.parametrize(
-    ("glyph", "plain"), [("▾", "v"), ("▸", ">"), ("─", "-"), ("×", "x"), ("█", "@"), ("▁", "."), ("·", ".")]
+    ("glyph", "plain"),
+    [
+        *(("▾", "v"), ("▸", ">"), ("─", "-"), ("×", "x"), ("█", "@"), ("▁", "."), ("·", ".")),
+        *(("⠉", "'"), ("⠒", "-"), ("⠤", "."), ("⣀", "_"), ("⡇", "|"), ("⡗", "+"), ("⣿", "#"), ("⡈", ":")),
+    ],
 )
 def test_ascii_takes_a_glyph_that_looks_alike(glyph: str, plain: str) -> None:
     assert chr(int(fold_ascii(np.array([ord(glyph)], np.uint32))[0])) == plain

@@ -70,15 +70,24 @@ def nearest_256(colour: int) -> int:
     return 16 + int(np.argmin((difference**2 * weights).sum(-1)))
 
 
+_ON_WHITE = {1: 1, 2: 2, 3: 8, 4: 4, 5: 5, 6: 4}
+"""What is written on white in place of each hue: yellow and cyan cannot be read there."""
+
+
 @lru_cache(maxsize=65_536)
-def nearest_16(colour: int) -> int:
+def nearest_16(colour: int, on_white: bool = False) -> int:
     """Return the index (0..15) of the nearest of the 16 colours in CIELAB.
 
-    Greys stay grey, and a colour lighter than middle grey becomes one of the bright ones: the others are hard
-    to read on black.
+    Greys stay grey. On black a colour lighter than middle grey becomes one of the bright ones: the others are hard to
+    read there. On white it becomes one of its hue that is dark enough.
     """
     target = to_lab(np.array(colour, np.uint32))
     difference = _LAB_16 - target
+    if on_white:
+        if np.hypot(target[1], target[2]) < 16:
+            return 0 if target[0] < 30 else 8
+        hues = np.arctan2(_LAB_16[1:7, 2], _LAB_16[1:7, 1]) - np.arctan2(target[2], target[1])
+        return _ON_WHITE[1 + int(np.argmax(np.cos(hues)))]
     distance = (difference**2 * np.array([1.0, 0.6, 0.6])).sum(-1)
     if np.hypot(target[1], target[2]) < 16:
         distance[[1, 2, 3, 4, 5, 6, 9, 10, 11, 12, 13, 14]] = np.inf

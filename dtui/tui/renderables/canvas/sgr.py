@@ -73,6 +73,11 @@ def fold_ascii(ch: UintArray) -> UintArray:
     return folded
 
 
+def text_in_ascii(text: str) -> str:
+    """Return a text with every glyph replaced that is outside ASCII."""
+    return points_to_text(fold_ascii(np.array([ord(glyph) for glyph in text], np.uint32)))
+
+
 def points_to_text(ch: UintArray) -> str:
     """Return a letter for each code point, those of cells that stand for others too."""
     return ch.astype("<u4").tobytes().decode("utf-32-le")
@@ -158,7 +163,20 @@ def _pen(fore: int, back: int, bold: int, mark: int, mode: ColorMode) -> Pen:
         return DEFAULT, DEFAULT, bold, mark
     if not is_panel_like(back):
         return nearest_16(fore), nearest_16(back), bold, 0
-    return (DEFAULT, DEFAULT, bold, 1) if mark else (nearest_16(fore), DEFAULT, bold, 0)
+    return (DEFAULT, DEFAULT, bold, 1) if mark else (nearest_16(fore, back > 0x7FFFFF), DEFAULT, bold, 0)
+
+
+def _line_in_ascii(dots: int) -> str:
+    """Return what stands for the dots of a braille cell, bits as in its code point: at the same height, or as thick."""
+    left, right = ([row for row in range(4) if dots & bits[row]] for bits in ((1, 2, 4, 64), (8, 16, 32, 128)))
+    rows = sorted({*left, *right})
+    if min(len(left), len(right)) > 2:
+        return "#"
+    if len(left) > 2 and right:
+        return "+"
+    if rows[-1] - rows[0] >= len(rows):
+        return ":"
+    return "|" if len(rows) > 2 else "'--._"[round(sum(rows) / len(rows) * 4 / 3)]
 
 
 def _ascii_table() -> UintArray:
@@ -166,7 +184,7 @@ def _ascii_table() -> UintArray:
     table = np.full(0x3001, ord("?"), np.uint32)
     table[:0x80] = np.arange(0x80)
     table[0x2800] = 32
-    table[0x2801:0x2900] = ord("*")
+    table[0x2801:0x2900] = [ord(_line_in_ascii(dots)) for dots in range(1, 256)]
     shapes = "▾v▸>▴^▼v▲^◂<■#□o━=─-┊:┆:│|┤|├|╵'╷.▐|▌|▏|▕|●*◆o○o←<→>↑^↓v╭+╮+╰+╯+═-╔#╗#╚#╝#║#¶P↳`"
     signs = "×x·.✓+✖x✗x⚑!−-°o…~–-—-≥>≤<»>≋~✱*✎&•+σs±+⋯.∞8≈~÷/Δd‖|⊕+┬+┴+┼+▫%◇@  "
     pairs = shapes + signs

@@ -14,6 +14,7 @@ from dtui.model.arrays import median_of
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.cells import Cells, shorten_middle, text_width
 from dtui.tui.renderables.canvas.frame import Frame, Region
+from dtui.tui.renderables.canvas.output import ColorMode
 from dtui.tui.renderables.canvas.primitives import column_with_data, resample
 from dtui.tui.renderables.parts.chrome import (
     NONFINITE_WORDS,
@@ -86,7 +87,8 @@ class CurvesPicture(Picture):
         scales = _scales(points, self.log_scale)
         heights = [scales[name].shares(points[name]) for name in reversed(names)]
         colours = [_colour(frame, name, names) for name in reversed(names)]
-        ch, fg = plot_lines(heights, colours, 0.0, 1.0, columns, rows, frame.theme.panel)
+        is_plain = frame.output.mode is ColorMode.NONE
+        ch, fg = plot_lines(heights, colours, 0.0, 1.0, columns, rows, frame.theme.panel, is_plain)
         cells.paste(frame.gutter, 1, ch, fg)
         _mark_bad_columns(cells, frame, curves, names, text_width(title) + 3)
         if names:
@@ -139,7 +141,8 @@ def _write_values(cells: Cells, frame: Frame, curves: Curves, plotted: Sequence[
             value = float(series[column_with_data(series, column - frame.gutter, bad)])
         y = top + row
         if wide and name in plotted:
-            cells.text(x, y, "━━", _colour(frame, name, plotted))
+            is_broken = frame.output.mode is ColorMode.NONE and name != plotted[0]
+            cells.text(x, y, "⋯⋯" if is_broken else "━━", _colour(frame, name, plotted))
         label_at = x + 3 if wide else x
         label_colour = theme.muted if wide or name not in plotted else _colour(frame, name, plotted)
         cells.text(label_at, y, shorten_middle(label_of[name], room), label_colour)

@@ -32,6 +32,7 @@ def plot_lines(
     width: int,
     height: int,
     background: int,
+    is_plain: bool = False,
 ) -> tuple[UintArray, UintArray]:
     """Plot series as braille lines and return characters and foregrounds, each of shape (height, width).
 
@@ -43,16 +44,19 @@ def plot_lines(
         width: Columns, >= 1.
         height: Rows, >= 1.
         background: Colour behind the lines.
+        is_plain: Whether no colour tells lines apart: all but the last are broken then.
 
     Source: plotext 5.3.
     """
     ch = np.full((height, width), 32, np.uint32)
     fg = np.zeros((height, width), np.uint32)
-    for values, colour in zip(series, colours, strict=True):
+    for place, (values, colour) in enumerate(zip(series, colours, strict=True), 1):
         if width * height > MOST_CELLS:
             drawn = braille_spans(*joined_spans((values - low) / (high - low), height), height)
         else:
             drawn = _dots(np.asarray(values, np.float64).tobytes(), colour, low, high, width, height, background)
+        if is_plain and place < len(series):
+            drawn = np.where(np.arange(width) % 2, np.uint32(32), drawn)
         dots = drawn != 32
         ch = np.where(dots, np.where(ch == 32, drawn, ch | drawn), ch)
         fg = np.where(dots, np.uint32(colour), fg)

@@ -71,7 +71,9 @@ class InspectorPicture(Picture):
         x = draw_header(cells, frame, f"{TITLE} {self.filter:,}", max(0, frame.width - 1))
         x = cells.text(x + 1, 0, "of ", theme.muted)
         x = cells.text(x, 0, safe(self.name), theme.accent, limit=max(0, frame.width - x - 1))
-        legend = (("━ this filter", theme.flag), ("━ median of the layer", theme.muted), ("▆ 5–95 %", theme.faint))
+        is_plain = frame.output.mode is ColorMode.NONE
+        median = f"{'⋯' if is_plain else '━'} median of the layer"
+        legend = [("━ this filter", theme.flag), (median, theme.muted), ("▆ 5–95 %", theme.faint)][: 3 - is_plain]
         wide = sum(text_width(words) + 2 for words, _ in legend)
         begin = max(x + 3, frame.width - wide)
         if begin + wide <= frame.width + 2:
@@ -162,6 +164,8 @@ def _draw_course(
     heights = [_heights(part, bottom, top, is_log) for part in (values, median, low, high)]
     _draw_band(cells, frame, y, tall, heights[2], heights[3])
     drawn = [braille_spans(*dot_spans(part, tall), tall) for part in heights[:2]]
+    if frame.output.mode is ColorMode.NONE and has_own:
+        drawn[1][:, 1::2] = ord(" ")  # no colour tells them apart: the median is broken
     own, middle = (drawn[0] != 32) & has_own, drawn[1] != 32
     ch = np.where(own & middle, drawn[0] | drawn[1], np.where(own, drawn[0], drawn[1]))
     fg = np.where(own, np.uint32(theme.flag), np.uint32(theme.muted))

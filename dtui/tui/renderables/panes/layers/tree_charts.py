@@ -73,7 +73,9 @@ def draw_series(cells: Cells, frame: Frame, y: int, values: FloatArray, tall: in
     ch, fg, bg = fold_bands(values, tall, 1, theme.panel, up, down)
     if output.mode is ColorMode.NONE:
         negative = np.repeat(values < 0, tall, 0)
-        if not output.ascii:
+        if output.ascii:
+            negative &= ch != ord(" ")  # next to nothing is drawn as nothing, on either side of zero
+        else:
             hanging, _, _ = fold_bands(1 - np.minimum(np.abs(values), 1), tall, 1, theme.panel, up, up)
             ch = np.where(negative, hanging, ch)
         area = cells.mark[y : y + len(negative), frame.gutter :]

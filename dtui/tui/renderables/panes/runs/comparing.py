@@ -15,6 +15,7 @@ from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.canvas.marks import PARTED
+from dtui.tui.renderables.canvas.output import ColorMode
 from dtui.tui.renderables.canvas.primitives import resample
 from dtui.tui.renderables.canvas.theme import Theme
 from dtui.tui.renderables.panes.incident_ribbon import mark_colour
@@ -176,7 +177,8 @@ class ComparingPicture(Picture):
         scale = linear_scale(np.concatenate(series), is_share, 1.0 if is_share else np.inf)
         # A lies on top: where they are the same one line is seen, and where B goes another way, its own.
         heights, colours = [scale.heights(one) for one in reversed(series)], [theme.train, theme.validation]
-        ch, fg = plot_lines(heights, colours, scale.low, scale.high, columns, rows, theme.panel)
+        is_plain = frame.output.mode is ColorMode.NONE
+        ch, fg = plot_lines(heights, colours, scale.low, scale.high, columns, rows, theme.panel, is_plain)
         cells.paste(frame.gutter, top, ch, fg)
         self._draw_scale(cells, frame, scale, top, rows)
 
