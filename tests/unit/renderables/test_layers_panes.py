@@ -188,6 +188,15 @@ def test_an_update_ratio_says_if_it_is_healthy(ratio: float, words: str, colour:
     ratios = replace(make_series(rows, axis_of(where), ratio), statistic=UPDATE_RATIO)
     cells = draw_tree(where, rows, 0, 1, ratios, TreeLook("update ratio"), ratios, iteration=500)
     assert words in to_text(cells).split("\n")[7]
+    narrow = frame(50, 8)
+    assert (
+        words.partition(" the ")[0].partition(" (")[0]
+        in to_text(draw_tree(narrow, rows, 0, 1, ratios, TreeLook("update ratio"), ratios, iteration=990)).split("\n")[
+            7
+        ]
+    ), "what is told first gives way to nothing"
+    untold = TreeLook("mean of weights", has_ratios=False)
+    assert "updates were not recorded" in to_text(draw_tree(frame(50, 8), rows, 0, 1, None, untold, iteration=500))
     expected = getattr(DARK, colour)
     expected = expected[1] if isinstance(expected, tuple) else expected
     assert (cells.fg[3, 60:] == blend_one(expected, DARK.panel, 0.35)).all()
