@@ -20,6 +20,7 @@ from dtui.tui.renderables.parts.words.class_names import class_name
 from dtui.tui.state.actions import BarItem
 from dtui.tui.state.numbers import Numbers
 from dtui.tui.state.pane import Scene, Shows
+from dtui.tui.state.places.go_to import to_iteration
 from dtui.tui.state.questions import Question
 from dtui.tui.state.review.entry_steps import NONE_FOUND, is_searching, select_entry, without_entries
 from dtui.tui.state.selection import Selection
@@ -156,11 +157,12 @@ class Triage(ListPane):
         return words, hint if said == NONE_FOUND else f"{said}; {hint}"
 
     def _at_the_end(self, scene: Scene) -> Iterator[str]:
-        """Yield what is so at the end, where no incident says it: the worst classes, and layers that did not train."""
+        """Yield what is so at the end, or now, and no incident says: the worst classes, layers that did not train."""
         worst, states = scene.answers.get(WorstAtEndQuestion) or (), scene.view.info.states
         if worst:
+            when = "now" if scene.view.is_live else "at the end"
             named = (f"{class_name(scene.view.classes, label)} {error:.0%}" for label, error in worst)
-            yield f"Most wrong at the end: {', '.join(named)}"
+            yield f"Most wrong {when}: {', '.join(named)}"
         for layers, what in (
             (states.frozen, "frozen from the start"),
             (states.no_gradient, "without a gradient from the start"),
@@ -206,7 +208,14 @@ class Triage(ListPane):
             return scene.selection
         wanted = Shows.CLASSES if entry.classes and not entry.layers else Shows.LAYERS
         place = next((pane for pane in scene.table.panes if pane.shows is wanted), None)
-        return scene.selection if place is None else scene.at(select_entry(scene, entry.id)).with_pane(place)
+        if place is None:
+            return scene.selection
+        there = scene.at(select_entry(scene, entry.id))
+        evidence = (scene.answers.get(EvidenceQuestion) or {}).get(entry.id)
+        moment = None if evidence is None or wanted is not Shows.CLASSES else evidence.moment
+        if moment is not None and entry.is_at(moment):  # what the classes became may show records after the cause
+            there = scene.at(to_iteration(there, moment))
+        return there.with_pane(place)
 
     def mark(self, scene: Scene) -> Selection:
         """Mark the selected entry, or no longer, and go on to the next row."""
