@@ -362,10 +362,10 @@ def test_the_heatmap_is_as_strong_as_its_values() -> None:
 
 def test_what_stands_out_among_the_filters_is_listed_at_the_foot() -> None:
     where = frame(150, 8)
-    look = replace(LOOK, standing=("dead 1 4 since 1,010 · still moving 3", "2 dead"))
+    look = replace(LOOK, standing=("filters 1 4 dead since 1,010 · filter 3 still moving", "2 dead"))
     heatmap = make_heatmap(axis_of(where), 8)
     assert to_text(draw_filters(where, heatmap, 5, look, 500)).split("\n")[7] == (
-        " layer1.conv: dead 1 4 since 1,010 · still moving 3"
+        " layer1.conv: filters 1 4 dead since 1,010 · filter 3 still moving"
     )
     assert to_text(draw_filters(frame(30, 8), heatmap, 5, look, 500)).split("\n")[7] == " layer1.conv: 2 dead"
 
