@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from dtui.analysis.quantiles import column_medians
+from dtui.analysis.quantiles import column_medians, column_quantiles
 from dtui.model import BoolArray, FloatArray, IntArray
 
 DEAD_SHARE = 1e-3
+DEAD_SHARE_OF_UPPER, UPPER_QUARTILE = 1e-5, 0.75
 DEAD_RECORDS = 3
 CLEAR_SHARE = 0.1
 LATE_RECORDS = 10
@@ -30,19 +31,33 @@ def find_dead(gradient_norms: FloatArray, update_norms: FloatArray) -> BoolArray
         update_norms: Same shape.
 
     Returns:
-        Shape (filters,). A filter is dead if in all those records its gradient is below 1e-3 of the layer's median, or
-        if gradient and change are exactly zero. Filters of a frozen layer (NaN) are not dead. With fewer than 3 records
-        no filter is.
+        Shape (filters,). A filter is dead if in all those records its gradient is below `dead_limits`, or exactly zero
+        while another filter of the layer has one or it does not change either. Filters of a frozen layer (NaN) are not
+        dead. With fewer than 3 records no filter is.
 
     Source: dtui.
     """
     if gradient_norms.shape[1] < DEAD_RECORDS:
         return np.zeros(len(gradient_norms), dtype=np.bool_)
     with np.errstate(invalid="ignore"):
-        tiny = gradient_norms < DEAD_SHARE * column_medians(gradient_norms)
-    still = (gradient_norms == 0) & (update_norms == 0)
-    result: BoolArray = np.all(tiny | still, axis=1)
+        tiny = gradient_norms < dead_limits(gradient_norms)
+    others_have_one = (gradient_norms > 0).any(axis=0)
+    zero = (gradient_norms == 0) & (others_have_one | (update_norms == 0))
+    result: BoolArray = np.all(tiny | zero, axis=1)
     return result
+
+
+def dead_limits(gradient_norms: FloatArray) -> FloatArray:
+    """Return the gradient below which a filter has next to none at each record, shape (records,).
+
+    It is 1e-3 of the layer's median; where most filters are dead, and the median with them, 1e-5 of the upper quartile,
+    as of the detector of dying filters.
+
+    Source: dtui.
+    """
+    upper: FloatArray = column_quantiles(gradient_norms, UPPER_QUARTILE)
+    limits: FloatArray = np.fmax(DEAD_SHARE * column_medians(gradient_norms), DEAD_SHARE_OF_UPPER * upper)
+    return limits
 
 
 def first_clear_change(update_ratio: FloatArray) -> tuple[IntArray, int]:

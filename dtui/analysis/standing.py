@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dtui.analysis.correctness import count_true
-from dtui.analysis.filters import DEAD_SHARE
+from dtui.analysis.filters import dead_limits
 from dtui.analysis.quantiles import column_medians
 from dtui.model import BoolArray, FloatArray, IntArray
 
@@ -72,7 +72,7 @@ def dead_since(gradient_norms: FloatArray, rows: IntArray, iterations: IntArray)
         rows: The filters.
         iterations: Of the records, shape (n,).
     """
-    alive = _reaches(gradient_norms[rows], DEAD_SHARE * column_medians(gradient_norms))
+    alive = _reaches(gradient_norms[rows], dead_limits(gradient_norms))
     return [_behind_last(row, iterations) for row in alive]
 
 

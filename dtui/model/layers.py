@@ -27,6 +27,15 @@ HISTOGRAM_SOURCES = ("weights", "gradients")
 """What a run stores histograms of: the weights themselves, and |gradient / weight|."""
 
 
+def layer_called(name: str) -> str:
+    """Return a layer as a sentence names it: "layer 2" of one that has only its number, as in an `nn.Sequential`.
+
+    Args:
+        name: Data from outside.
+    """
+    return f"layer {name}" if name.isdecimal() else name
+
+
 @dataclass(frozen=True, slots=True)
 class TreeNode:
     """A row of the network hierarchy: a module or a layer.

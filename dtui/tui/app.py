@@ -313,7 +313,7 @@ class DtuiApp(ReopeningApp):
         elif action == "draw_anew":
             self.action_draw_anew()
         elif action == "copy_link":
-            link = session.link(self.path)
+            link = session.link(self.path.absolute())  # for whoever is in another folder
             self.copy_to_clipboard(link)
             session.fail(f"copied: {link}")
         else:

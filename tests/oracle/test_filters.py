@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from dtui.analysis import filters
 from dtui.analysis.filters import NEVER, find_dead, find_late, first_clear_change, standing_out
+from dtui.analysis.standing import dead_since
 from tests.oracle import twins
 
 
@@ -58,6 +60,15 @@ def test_a_layer_without_any_gradient_is_dead_only_where_nothing_changes():
     gradients, updates = np.zeros((3, 3)), np.zeros((3, 3))
     updates[1] = 0.1
     assert find_dead(gradients, updates).tolist() == [True, False, True]
+
+
+@pytest.mark.parametrize(("dead", "left"), [(0.0, 4), (0.0, 1), (1e-9, 4)])
+def test_where_most_filters_are_dead_they_are_all_said_to_be(dead: float, left: int) -> None:
+    """The median is that of a dead filter then; and weight decay changes what gets no gradient."""
+    gradients, updates = np.full((10, 3), 1.0), np.full((10, 3), 1e-3)
+    gradients[left:] = dead
+    assert find_dead(gradients, updates).tolist() == [row >= left for row in range(10)]
+    assert dead_since(gradients, np.arange(10), np.array([0, 5, 9])) == [None] * left + [0] * (10 - left)
 
 
 def test_how_far_a_filter_leaves_its_place(monkeypatch):

@@ -322,6 +322,20 @@ def test_of_filters_that_are_more_than_an_incident_names_no_number_is_invented()
     assert "and more of conv" in " ".join(EntryDetailPicture(many, ())._facts())
 
 
+def test_a_layer_that_has_only_a_number_is_called_a_layer() -> None:
+    """ "filter 5 of 2" reads as a count, in a network that is an `nn.Sequential`."""
+    one = of_incident(incident(1, Cause.DEAD, layers=("2",), filters=(5,), classes=()))
+    assert "filter 5 of layer 2" in " ".join(EntryDetailPicture(one, ())._facts())
+
+
+def test_enter_goes_to_the_validation_that_shows_what_the_class_became(faults: RunQuery) -> None:
+    """The cause is at 1,650; most images are wrong at 1,660, of which the evidence tells."""
+    desk = Desk(faults).press("1").press("G").press("enter")
+    assert desk.session.scene.screen.name == "Validation"
+    assert desk.session.selection.cursor == 1_660
+    assert desk.press("N").session.selection.cursor < 1_650, "the crosshair is on the incident"
+
+
 @pytest.mark.parametrize(
     ("size", "images", "columns"), [((300, 65), 2, 28), ((300, 65), 97, 16), ((80, 19), 2, 28), ((80, 19), 9, 10)]
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import shlex
 import threading
 from pathlib import Path
 
@@ -391,10 +392,11 @@ async def test_a_link_is_copied_and_opens_the_same_place():
         await go(app, pilot, "505")
         await go(app, pilot, "block2.conv1")
         await press(app, pilot, "y")
-        assert copied == ["dtui fake.dtui --at 505 --layer block2.conv1"]
+        run = Path("fake.dtui").absolute()
+        assert copied == [shlex.join(["dtui", str(run), "--at", "505", "--layer", "block2.conv1"])]
         assert f"copied: {copied[0]}" in screen_text(app)
         await press(app, pilot, "3", "N", "y")
-        assert copied[1] == "dtui fake.dtui --at 200 --class bird"
+        assert copied[1] == shlex.join(["dtui", str(run), "--at", "200", "--class", "bird"])
     link = Link(at=505, layer="block2.conv1", filter=3)
     async with running(screen=None, link=link) as (app, pilot, _):
         assert (app.session.selection.cursor, app.session.selection.node) == (505, 9)

@@ -8,8 +8,8 @@ from tests.tui.driving import press, screen_text
 from tests.tui.test_samples import FAULTS, opened
 
 JOBS = {
-    "what died at 1,010": (["N", "2"], ["layer2.1.conv1 3×3: dead 1 4 5 8 11 14 since 1,010"]),
-    "which filter jumped at 1,360": (["2"], ["layer3.0.conv1 filter 17 @1,360", "layer3.0.conv1 3×3: dead 17"]),
+    "what died at 1,010": (["N", "2"], ["layer2.1.conv1 3×3: filters 1 4 5 8 11 14 dead since 1,010"]),
+    "which filter jumped at 1,360": (["2"], ["layer3.0.conv1 filter 17 @1,360", "layer3.0.conv1 3×3: filter 17 dead"]),
     "what is dead in the whole network": (
         ["2"],
         ["7 of 402 filters dead: layer2.1.conv1 1 4 5 8 11 14, layer3.0.conv1 17"],

@@ -283,7 +283,9 @@ def test_what_stands_out_is_said_once_for_the_network_and_once_for_the_row():
     assert "2 of 122 filters dead: block0.conv1 1 4 · 1 of 122 filters still moving: block0.conv1 9" in tree
     assert "block0.conv1 at 995: update ratio" in tree
     assert "2 of 16 dead · 1 still moving" in tree
-    assert filters.split("\n")[-1].startswith(" block0.conv1 3×3: dead 1 4 since 50 · still moving 9 since 400")
+    assert filters.split("\n")[-1].startswith(
+        " block0.conv1 3×3: filters 1 4 dead since 50 · filter 9 still moving since 400"
+    )
 
 
 # --- the filters

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from dtui.model.views import LayerStates
 from tests.tui.desk import Desk
 from tests.tui.fake_query import FakeQuery
 
@@ -29,6 +30,22 @@ def shown(query: FakeQuery) -> str:
 
 def test_it_is_said_where_there_is_no_incident() -> None:
     assert f"validations, but {WHY}" in shown(WithoutIncidents())
+
+
+def test_a_run_without_incidents_names_what_may_be_one() -> None:
+    """Labels of two classes swapped, or a layer frozen by mistake: no detector may see it, and a person should."""
+    frozen = LayerStates(frozen=("conv2",), unchanged=("a", "b", "c", "d"))
+
+    class Frozen(WithoutIncidents):
+        def info(self) -> Any:
+            return replace(super().info(), not_learned="", states=frozen)
+
+    said = shown(Frozen())
+    assert (
+        "validations. Most wrong at the end: cat 50%. Frozen from the start: conv2. Unchanged from the start: a" in said
+    )
+    assert "a, b, c and 1 more layer" in said
+    assert "Most wrong" not in shown(FakeQuery())
 
 
 def test_it_is_said_below_the_incidents() -> None:

@@ -12,6 +12,7 @@ from dtui.model import BoolArray, Evidence, FloatArray, Incident, IntArray, read
 from dtui.model.arrays import median_of
 from dtui.model.findings.telling import Telling
 from dtui.model.judging import as_groups, class_called
+from dtui.model.layers import layer_called
 from dtui.query.classes import error_of_all
 from dtui.query.data import Arrays, RunData, have
 
@@ -127,7 +128,7 @@ def _dead(data: RunData, one: Evidence, incident: Incident) -> Series | None:
     others = np.delete(values, dying, axis=0)
     compared = column_medians(others) if len(others) else None
     count = max(len(dying), one.count or 0)
-    what = f"gradient of {_named(dying, one.layer or '') if count == 1 else f'{count:,} filters of {one.layer}'}"
+    what = f"gradient of {_named(dying, one.layer or '') if count == 1 else _many(count, one.layer or '')}"
     return what, "number", iterations, column_medians(values[dying]), compared, "the middle of the other filters"
 
 
@@ -142,7 +143,14 @@ def _layer(data: RunData, one: Evidence, incident: Incident) -> Series | None:
     if layer is None or not data.records_layers("weights", "norm2"):
         return None
     values = data.reader.read_layers("weights", "norm2", records)
-    return f"norm of the weights of {one.layer}", "number", data.records[records], values[layer], None, ""
+    return (
+        f"norm of the weights of {layer_called(one.layer or '')}",
+        "number",
+        data.records[records],
+        values[layer],
+        None,
+        "",
+    )
 
 
 def _change_of_layer(data: RunData, one: Evidence, incident: Incident) -> Series | None:
@@ -152,7 +160,7 @@ def _change_of_layer(data: RunData, one: Evidence, incident: Incident) -> Series
     updates, weights = (data.reader.read_layers(source, "norm2", records) for source in ("updates", "weights"))
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio = updates / weights
-    what = f"change of {one.layer} in one record, ‖Δw‖ / ‖w‖"
+    what = f"change of {layer_called(one.layer or '')} in one record, ‖Δw‖ / ‖w‖"
     return what, "number", data.records[records], ratio[layer], column_medians(ratio), "the middle layer"
 
 
@@ -268,7 +276,11 @@ def _largest(rows: FloatArray) -> FloatArray:
 
 
 def _named(filters: list[int], layer: str) -> str:
-    return f"filter {filters[0]} of {layer}" if len(filters) == 1 else f"{len(filters):,} filters of {layer}"
+    return f"filter {filters[0]} of {layer_called(layer)}" if len(filters) == 1 else _many(len(filters), layer)
+
+
+def _many(filters: int, layer: str) -> str:
+    return f"{filters:,} filters of {layer_called(layer)}"
 
 
 _SERIES: dict[str, Callable[[RunData, Evidence, Incident], Series | None]] = {

@@ -5,24 +5,42 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model import RunStatus
 from dtui.model.findings.review import INCIDENTS, Entry
 from dtui.number_text import counted
+from dtui.query import RunQuery
 from dtui.safe_text import safe
 from dtui.tui.panes.entry_detail import EvidenceQuestion
 from dtui.tui.panes.rows import ListPane
 from dtui.tui.renderables.panes.message import MessagePicture, wrap
 from dtui.tui.renderables.panes.triage import FOOTER_INDENT, TITLE, TriagePicture, words_of
 from dtui.tui.renderables.parts.picture import Picture
+from dtui.tui.renderables.parts.words.class_names import class_name
 from dtui.tui.state.actions import BarItem
 from dtui.tui.state.numbers import Numbers
 from dtui.tui.state.pane import Scene, Shows
+from dtui.tui.state.places.go_to import to_iteration
 from dtui.tui.state.questions import Question
 from dtui.tui.state.review.entry_steps import NONE_FOUND, is_searching, select_entry, without_entries
 from dtui.tui.state.selection import Selection
 
+MOST_NAMED = 3
+"""Classes, or layers of a kind, that a run without incidents names."""
 LEAST_ROOM = 7
 """Rows from which on the entries leave some to what else is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorstAtEndQuestion(Question[tuple[tuple[int, float], ...]]):
+    """The classes that are most wrong at the last validation: what no detector took for an incident may be one."""
+
+    iteration: int
+    about = "the worst classes at the end"
+
+    def ask(self, query: RunQuery) -> tuple[tuple[int, float], ...]:
+        """Return their labels and errors, the worst first."""
+        return query.worst_classes(self.iteration, MOST_NAMED)
 
 
 class Triage(ListPane):
@@ -55,6 +73,9 @@ class Triage(ListPane):
         ids = [entry.id for entry in self.asked_for(scene) if entry.incident is not None]
         if ids and self.height(scene):
             yield EvidenceQuestion(tuple(ids))
+        last = scene.view.info.last_iteration
+        if not scene.entries and not is_searching(scene) and scene.selection.listing == INCIDENTS and last is not None:
+            yield WorstAtEndQuestion(last)
 
     def picture(self, scene: Scene) -> Picture:
         """Return the list, or why it is empty."""
@@ -127,11 +148,30 @@ class Triage(ListPane):
             words += f" and {counted(info.validations, 'validation')}"
         if info.not_learned and listing == INCIDENTS:
             words += f", but {info.not_learned}"
+        if listing == INCIDENTS:
+            words = ". ".join((words, *self._at_the_end(scene)))
         said = without_entries(scene)[0]
         if reason := self._reason(scene):
             words = f"{reason}. {words}"
         hint = "L lists the paper's anomalies" if listing == INCIDENTS else "[ lowers the threshold; L goes back"
         return words, hint if said == NONE_FOUND else f"{said}; {hint}"
+
+    def _at_the_end(self, scene: Scene) -> Iterator[str]:
+        """Yield what is so at the end, or now, and no incident says: the worst classes, layers that did not train."""
+        worst, states = scene.answers.get(WorstAtEndQuestion) or (), scene.view.info.states
+        if worst:
+            when = "now" if scene.view.is_live else "at the end"
+            named = (f"{class_name(scene.view.classes, label)} {error:.0%}" for label, error in worst)
+            yield f"Most wrong {when}: {', '.join(named)}"
+        for layers, what in (
+            (states.frozen, "frozen from the start"),
+            (states.no_gradient, "without a gradient from the start"),
+            (states.unchanged, "unchanged from the start"),
+        ):
+            if layers:
+                named = (safe(name, 40) for name in layers[:MOST_NAMED])
+                more = f" and {counted(len(layers) - MOST_NAMED, 'more layer')}" if len(layers) > MOST_NAMED else ""
+                yield f"{what.capitalize()}: {', '.join(named)}{more}"
 
     # --- its rows
 
@@ -168,7 +208,14 @@ class Triage(ListPane):
             return scene.selection
         wanted = Shows.CLASSES if entry.classes and not entry.layers else Shows.LAYERS
         place = next((pane for pane in scene.table.panes if pane.shows is wanted), None)
-        return scene.selection if place is None else scene.at(select_entry(scene, entry.id)).with_pane(place)
+        if place is None:
+            return scene.selection
+        there = scene.at(select_entry(scene, entry.id))
+        evidence = (scene.answers.get(EvidenceQuestion) or {}).get(entry.id)
+        moment = None if evidence is None or wanted is not Shows.CLASSES else evidence.moment
+        if moment is not None and entry.is_at(moment):  # what the classes became may show records after the cause
+            there = scene.at(to_iteration(there, moment))
+        return there.with_pane(place)
 
     def mark(self, scene: Scene) -> Selection:
         """Mark the selected entry, or no longer, and go on to the next row."""

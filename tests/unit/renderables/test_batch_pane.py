@@ -64,6 +64,12 @@ def test_what_has_no_room_is_counted() -> None:
     assert lines(1, 1) == [" "] or lines(1, 1) == [""]
 
 
+def test_a_batch_that_comes_again_is_said_to_be_the_same() -> None:
+    """A loader that is stuck gives the same samples, in any order."""
+    found = BatchAnswer(20, batch(20, [3, 5, 8]), (batch(10, [8, 3, 5]), batch(0, [8, 3, 6])), (), 0)
+    assert lines(80, 12, found)[4:7] == [" the batches before it:", " 10  the same samples", " 0  8 3 6"]
+
+
 def test_nobody_stands_out() -> None:
     text = lines(80, 8, BatchAnswer(20, batch(20, [3]), (), (), 1))
     assert text[0] == " Batch of 20  1 sample"

@@ -285,5 +285,7 @@ def test_a_matrix_says_what_it_leaves_out() -> None:
     text = lines(picture.draw(frame(80, 8)))
     assert text[5] == " and 5 more classes with wrong images, 5 more wrong labels"
     assert text[2].endswith("+4 others")
+    low = MatrixPicture(make_matrix(), None, ("digit-0", "digit-1", "digit-2")).draw(frame(36, 8))
+    assert lines(low)[1].split() == ["0", "1", "2"], "what all names begin with is left out first"
     before = replace(make_matrix(), iteration=None)
     assert "not validated yet" in to_text(MatrixPicture(before, None, ("cat",)).draw(frame(80, 8)))

@@ -190,6 +190,15 @@ def test_an_update_ratio_says_if_it_is_healthy(ratio: float, words: str, colour:
     ratios = replace(make_series(rows, axis_of(where), ratio), statistic=UPDATE_RATIO)
     cells = draw_tree(where, rows, 0, 1, ratios, TreeLook("update ratio"), ratios, iteration=500)
     assert words in to_text(cells).split("\n")[7]
+    narrow = frame(50, 8)
+    assert (
+        words.partition(" the ")[0].partition(" (")[0]
+        in to_text(draw_tree(narrow, rows, 0, 1, ratios, TreeLook("update ratio"), ratios, iteration=990)).split("\n")[
+            7
+        ]
+    ), "what is told first gives way to nothing"
+    untold = TreeLook("mean of weights", has_ratios=False)
+    assert "updates were not recorded" in to_text(draw_tree(frame(50, 8), rows, 0, 1, None, untold, iteration=500))
     expected = getattr(DARK, colour)
     expected = expected[1] if isinstance(expected, tuple) else expected
     assert (cells.fg[3, 60:] == blend_one(expected, DARK.panel, 0.35)).all()
@@ -387,10 +396,10 @@ def test_the_heatmap_is_as_strong_as_its_values() -> None:
 
 def test_what_stands_out_among_the_filters_is_listed_at_the_foot() -> None:
     where = frame(150, 8)
-    look = replace(LOOK, standing=("dead 1 4 since 1,010 · still moving 3", "2 dead"))
+    look = replace(LOOK, standing=("filters 1 4 dead since 1,010 · filter 3 still moving", "2 dead"))
     heatmap = make_heatmap(axis_of(where), 8)
     assert to_text(draw_filters(where, heatmap, 5, look, 500)).split("\n")[7] == (
-        " layer1.conv: dead 1 4 since 1,010 · still moving 3"
+        " layer1.conv: filters 1 4 dead since 1,010 · filter 3 still moving"
     )
     assert to_text(draw_filters(frame(30, 8), heatmap, 5, look, 500)).split("\n")[7] == " layer1.conv: 2 dead"
 

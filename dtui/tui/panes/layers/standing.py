@@ -112,8 +112,12 @@ def _standing_below(
         parts = []
         for entry, _ in entries:
             place = f"{safe(entry.layer)} " if len(node.layers) > 1 else ""
-            numbers = numbers_words(entry.filters, most) if most else f"{len(entry.filters):,}"
-            since = since_words(entry) if most else ""
-            parts.append(f"{STANDING_WORDS[entry.standing]} {place}{numbers} {since}".strip())
+            many, what = len(entry.filters), STANDING_WORDS[entry.standing]
+            what = what.removesuffix("s") if many == 1 else what
+            if most:  # what is a number of a filter and what a count can be told apart
+                which = f"filter{'s' * (many > 1)} {numbers_words(entry.filters, most)}"
+                parts.append(f"{place}{which} {what} {since_words(entry)}".strip())
+            else:
+                parts.append(f"{place}{many:,} {what}")
         lines.append(" · ".join(parts))
     return StandingBelow(moving, tuple(lines), True, untold)

@@ -173,6 +173,7 @@ class Tree(ListPane):
             filters=view.info.filters,
             flagged=entry.iteration if entry is not None else None,
             starts=self._starts(scene),
+            has_ratios=UPDATE_RATIO in recorded(scene),
         )
         return TreePicture(
             rows_of(scene, items[window.first : window.first + self.shown(scene)], self.is_flat(scene), bool(search)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from dtui.dataclass_on_use import dataclass
@@ -219,7 +220,7 @@ class Comparing(Pane):
     def linked(self, scene: Scene) -> Mapping[str, Any]:
         """Return the other run."""
         other = scene.selection.get(CompareOptions).other
-        return {"others": (other,)} if other else {}
+        return {"others": (Path(other).absolute(),)} if other else {}
 
     def follow(self, scene: Scene, place: Mapping[str, Any]) -> tuple[Selection, Remark | None]:
         """Compare with the other run that was named; without one go back, and say how to name it."""

@@ -90,6 +90,9 @@ class BatchPicture(Picture):
     ) -> int:
         """Draw one line of a batch before, its own number first."""
         begin = cells.text(x, y, f"{batch.iteration:,}  ", frame.theme.muted)
+        if sorted(batch.samples) == sorted(self.found.batch.samples):
+            cells.text(begin, y, "the same samples", frame.theme.warning, limit=room - (begin - x))
+            return y
         samples = _ordered(batch.samples, named)
         self._draw_ids(cells, frame, begin, y, room - (begin - x), samples, named, frame.theme.muted, rows=1)
         return y

@@ -12,6 +12,7 @@ from dtui.model.findings.incident_evidence import IncidentEvidence, TurnedWrong
 from dtui.model.findings.review import NAMED_FILTERS, Entry
 from dtui.model.findings.telling import Telling
 from dtui.model.judging import Judging, as_groups
+from dtui.model.layers import layer_called
 from dtui.number_text import counted
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas import marks
@@ -128,9 +129,10 @@ class EntryDetailPicture(Picture):
             rest = len(entry.filters) - MOST_FILTERS
             more_filters = f" and {rest:,} more" if rest > 0 else ""
             more_filters = " and more" if len(entry.filters) >= NAMED_FILTERS else more_filters
-            facts.append(f"filter{'s' * (len(entry.filters) > 1)} {some}{more_filters} of {safe(entry.layer, 60)}")
+            of = f"{more_filters} of {safe(layer_called(entry.layer), 60)}"
+            facts.append(f"filter{'s' * (len(entry.filters) > 1)} {some}{of}")
         if incident is not None:
-            more = [LASTING[incident.persists], f"moved first: {incident.moved_first}" if incident.moved_first else ""]
+            more = [LASTING[incident.persists], incident.moved_first]
             if not incident.is_final:
                 more.append("later records may still change this")
             facts += [" · ".join(safe(part, 200) for part in more if part)] if any(more) else []

@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 
 from dtui.dataclass_on_use import dataclass
+from dtui.model.layers import layer_called
 from dtui.safe_text import safe
 from dtui.tui.state.navigate import shown
 from dtui.tui.state.pane import Pane, Scene, Shows, Step
@@ -125,7 +126,12 @@ def _filters(scene: Scene, line: str) -> Iterator[Place]:
     if row < node.filters:
         pane = next((pane for pane in scene.table.panes if pane.shows is Shows.FILTERS), None)
         if pane is not None:
-            yield Place(f"filter {row} of {safe(node.name)}", "", step=partial(_to_row, pane=pane, row=row), pane=pane)
+            yield Place(
+                f"filter {row} of {safe(layer_called(node.name))}",
+                "",
+                step=partial(_to_row, pane=pane, row=row),
+                pane=pane,
+            )
 
 
 def _to_row(scene: Scene, pane: Pane, row: int) -> Selection:

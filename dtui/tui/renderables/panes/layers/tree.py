@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import field
 from math import isfinite
 
@@ -12,7 +12,7 @@ from dtui.dataclass_on_use import dataclass
 from dtui.model import FloatArray, NodeSeries, RunState, Stage, TimeAxis
 from dtui.model.findings.state import Standing
 from dtui.model.layers import UPDATE_RATIO, NodeBoxes, NodeHistograms, NormSeries
-from dtui.tui.renderables.canvas.cells import Cells
+from dtui.tui.renderables.canvas.cells import Cells, text_width
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.canvas.marks import CHANGED
 from dtui.tui.renderables.canvas.primitives import resample
@@ -64,6 +64,7 @@ class TreeLook:
         filters: Filters of the whole network.
         flagged: Iteration of the selected incident, whose mark stands out; None for none.
         starts: In words where the weights of the selected layer would start; "" where that is not shown.
+        has_ratios: Whether update ratios can be told: updates were recorded.
     """
 
     title: str = ""
@@ -72,6 +73,7 @@ class TreeLook:
     filters: int = 0
     flagged: int | None = None
     starts: str = ""
+    has_ratios: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,25 +174,36 @@ class TreePicture(Picture):
         row = self.rows[self.selected - self.top]
         readout = self._readout(frame, row, iteration)
         x = cells.text(1, y, row.about, theme.accent, limit=max(0, min(frame.width * 2 // 5, frame.width - 2)))
-        said = [f"at {iteration:,}"]
-        tells_dead = self.state is not None and self.state.tells("dead filters")
+        for words in self._about(row, readout, iteration):
+            part = next((one for one in words if x + 3 + text_width(one) <= frame.width), "")
+            if part:
+                x = cells.text(x, y, part, theme.text)
+
+    def _about(self, row: TreeRow, readout: Readout, iteration: int) -> Iterator[Sequence[str]]:
+        """Yield what is said of a row behind its name, each part ever shorter: what is told first is never left out."""
+        look, tells_dead = self.look, self.state is not None and self.state.tells("dead filters")
+        is_ratio, value = _is_ratio(self.chart), _value_words(look, readout)
         if row.norm is not None:
             series = self.beside.of(row.norm)
-            said[0] += "" if series is None else f": {series.title} {number(readout.value)}"
-            is_other = series is not None and series.statistic != UPDATE_RATIO
-            said.append(f"update ratio {number(readout.ratio)}" if is_other and np.isfinite(readout.ratio) else "")
+            yield (f" at {iteration:,}" + ("" if series is None else f": {series.title} {number(readout.value)}"),)
+            if series is not None and series.statistic != UPDATE_RATIO and np.isfinite(readout.ratio):
+                yield (f" · update ratio {number(readout.ratio)}",)
+            return
+        if look.starts:
+            yield (f" at {iteration:,}: {value}",)
+            yield (f" · {look.starts}",)
+            return
+        if self.ratios is None and look.has_ratios:
+            yield (f" at {iteration:,}",)  # they load
         else:
-            said[0] += f": {ratio_words(readout.ratio, row.is_frozen)}" if self.ratios is not None else ""
-            said.append(f"{row.dead or 'none'} of {row.node.filters:,} dead" if tells_dead else "")
-            said.append(f"{row.moving} still moving" if row.moving else "")
-            said.append("" if _is_ratio(self.chart) or not self.look.title else _value_words(self.look, readout))
-            if self.look.starts:
-                said = [f"at {iteration:,}: {_value_words(self.look, readout)}", self.look.starts]
-        for part in said:
-            if part and x + 3 + len(part) < frame.width:
-                x = cells.text(
-                    x + 1 if part is said[0] else x, y, part if part is said[0] else f" · {part}", theme.text
-                )
+            said = ratio_words(readout.ratio, row.is_frozen, look.has_ratios)
+            yield (*(f" at {iteration:,}: {words}" for words in said), *(f": {words}" for words in said))
+        if tells_dead:
+            yield (f" · {row.dead or 'none'} of {row.node.filters:,} dead",)
+        if row.moving:
+            yield (f" · {row.moving} still moving",)
+        if value and look.title and not is_ratio:
+            yield (f" · {value}",)
 
     def _readout(self, frame: Frame, row: TreeRow, iteration: int | None) -> Readout:
         """Return the numbers of a row at the cursor: those of its column until the exact ones arrive."""

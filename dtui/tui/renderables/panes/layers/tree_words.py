@@ -28,20 +28,29 @@ STANDING_WORDS = {
 }
 
 
-def ratio_words(ratio: float, is_frozen: bool = False) -> str:
-    """Return an update ratio and whether it is healthy; of what is frozen and does not change only that."""
+def ratio_words(ratio: float, is_frozen: bool = False, is_recorded: bool = True) -> tuple[str, ...]:
+    """Return an update ratio and whether it is healthy, ever shorter; of what is frozen and does not change only that.
+
+    Args:
+        ratio: NaN for none.
+        is_frozen: Whether it was never set to be trained.
+        is_recorded: Whether updates were recorded, without which no row has a ratio.
+    """
     if is_frozen and not ratio > 0:
-        return STANDING_WORDS[Standing.UNTRAINED]
+        return (STANDING_WORDS[Standing.UNTRAINED],)
+    if not is_recorded:
+        return ("no update ratio, for updates were not recorded", "updates were not recorded")
     if not np.isfinite(ratio):
-        return "no update ratio here"
+        return ("no update ratio here",)
     low, high = HEALTHY_RATIOS
     if ratio == 0:
-        return "update ratio 0: it does not change"
-    if ratio < low:
-        return f"update ratio {number(ratio)}, below the healthy {HEALTHY_WORDS}"
-    if ratio > high:
-        return f"update ratio {number(ratio)}, above the healthy {HEALTHY_WORDS}"
-    return f"update ratio {number(ratio)}, healthy ({HEALTHY_WORDS})"
+        return ("update ratio 0: it does not change",)
+    value = number(ratio)
+    if low <= ratio <= high:
+        return (f"update ratio {value}, healthy ({HEALTHY_WORDS})", f"update ratio {value}, healthy")
+    side = "below" if ratio < low else "above"
+    said = f"{value}, {side} the healthy {HEALTHY_WORDS}"
+    return (f"update ratio {said}", f"ratio {said}", f"update ratio {value}, {side} healthy")
 
 
 def starts_words(starts: InitialStd | None) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from dtui.tui.renderables.canvas.marks import CHOSEN
 from dtui.tui.renderables.canvas.palettes import label_colour, share_colours, to_lab
 from dtui.tui.renderables.parts.chrome import draw_header
 from dtui.tui.renderables.parts.picture import Picture
-from dtui.tui.renderables.parts.words.class_names import bare_name
+from dtui.tui.renderables.parts.words.class_names import bare_name, telling_name
 from dtui.tui.renderables.parts.words.judged_words import has_labels, score_name
 
 TITLE = "Matrix"
@@ -105,7 +105,8 @@ class MatrixPicture(Picture):
 
     def _draw_column_name(self, cells: Cells, frame: Frame, table: Table, place: int, label: int) -> None:
         is_selected = self.pair is not None and label == self.pair[1]
-        name = shorten(bare_name(self.classes, label), table.cell - 1)
+        name, room = bare_name(self.classes, label), table.cell - 1
+        name = name if text_width(name) <= room else shorten(telling_name(self.classes, label), room)
         x = table.gutter + (place + 1) * table.cell - text_width(name)
         cells.text(x, 1, name, label_colour(frame.theme, label), bold=is_selected)
 
