@@ -31,8 +31,9 @@ def find_dead(gradient_norms: FloatArray, update_norms: FloatArray) -> BoolArray
 
     Returns:
         Shape (filters,). A filter is dead if in all those records its gradient is below 1e-3 of the layer's median, or
-        if gradient and change are exactly zero. Filters of a frozen layer (NaN) are not dead. With fewer than 3 records
-        no filter is.
+        zero where another filter of the layer has one (the median says nothing where most have none), or if gradient
+        and change are exactly zero. Filters of a frozen layer (NaN) are not dead. With fewer than 3 records no filter
+        is.
 
     Source: dtui.
     """
@@ -40,8 +41,8 @@ def find_dead(gradient_norms: FloatArray, update_norms: FloatArray) -> BoolArray
         return np.zeros(len(gradient_norms), dtype=np.bool_)
     with np.errstate(invalid="ignore"):
         tiny = gradient_norms < DEAD_SHARE * column_medians(gradient_norms)
-    still = (gradient_norms == 0) & (update_norms == 0)
-    result: BoolArray = np.all(tiny | still, axis=1)
+    without = (gradient_norms == 0) & ((gradient_norms > 0).any(axis=0) | (update_norms == 0))
+    result: BoolArray = np.all(tiny | without, axis=1)
     return result
 
 

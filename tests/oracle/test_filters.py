@@ -60,6 +60,14 @@ def test_a_layer_without_any_gradient_is_dead_only_where_nothing_changes():
     assert find_dead(gradients, updates).tolist() == [True, False, True]
 
 
+def test_filters_without_any_gradient_are_dead_also_where_most_of_the_layer_is():
+    gradients = np.array([[0.0] * 3] * 12 + [[1.0] * 3] * 4)
+    updates = np.full((16, 3), 1e-3)  # weight decay moves them on
+    assert find_dead(gradients, updates).tolist() == [True] * 12 + [False] * 4
+    gradients[12:, 1] = 0
+    assert not find_dead(gradients, updates).any(), "in one record nothing of the layer had a gradient"
+
+
 def test_how_far_a_filter_leaves_its_place(monkeypatch):
     values = ratios()
     values[4] = 0  # stands still: a thousandth takes the place of its median
