@@ -16,8 +16,9 @@ import torch
 from dtui.model import FILTER_STATISTICS
 from dtui.query import RunQuery, open_run
 from dtui.record import RecorderWarning
-from dtui.reports.build import build_report
+from dtui.reports.build import RunSummary, build_report
 from dtui.reports.document import Gallery, Paragraph, Table
+from dtui.reports.nightly.making import entry_of
 from dtui.reports.rows import FilterMaps
 from tests.record.trainings import scripts
 from tests.record.trainings.scripts import SCRIPTS
@@ -119,6 +120,8 @@ def test_the_report_opens(run: Recorded) -> None:
     first = chapter.facts[0]
     assert first.name == (f"mean {judging.score}" if judging else "validation error")
     assert judging is None or first.detail.endswith(" not right")
+    said = RunSummary(run.query.path, run.query.verdict(), chapter.facts, "", (), (), ())
+    assert entry_of(run.query, said, (), "report.html").score == (f"{first.name} {first.value}" if judging else "")
     trust = next(section for section in chapter.sections if section.title == "Can I trust this")
     looked = {row.cells[0]: row.cells[1] for row in trust.items[0].rows} if isinstance(trust.items[0], Table) else {}
     assert {what for what in looked if looked[what] == "not checked: 8 validations, it needs 15"} == {
