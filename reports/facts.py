@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from dtui.errors import DtuiError
 from dtui.model import RunStatus, Verdict
+from dtui.number_text import number_text
 from dtui.reports.charts.pictures.scale import percent
 from dtui.reports.document import Fact
 from dtui.reports.sections.registry import View, moment
@@ -34,7 +35,13 @@ def first_facts(view: View) -> tuple[Fact, ...]:
 
 
 def _error(verdict: Verdict) -> Fact:
-    last, best = verdict.last_error, verdict.best_error
+    last, best, score = verdict.last_error, verdict.best_error, verdict.score
+    if score is not None:
+        is_best = score.best == score.last
+        details = [f"at {score.iteration:,}"]
+        details += ["its best" if is_best else f"best {number_text(score.best)} at {score.best_iteration:,}"]
+        details += [f"{percent(last.error)} not right"] if last is not None else []
+        return Fact(f"mean {safe(score.name, 60)}", number_text(score.last), "; ".join(details))
     if last is None or best is None:
         return Fact("error", "not known", "none was logged, and no images were validated")
     detail = "its best" if last.error <= best.error else f"best {percent(best.error)} at {best.iteration:,}"
@@ -107,7 +114,7 @@ def findings_of(view: View) -> tuple[str, ...]:
     said = _said_first(view)
     every = view.query.info().findings  # asked again: making the sections may have found damage
     findings = _triggers_together(tuple(one for one in every if not any(one in remark for remark in said)))
-    if view.info.reason:
+    if view.info.reason and not any(view.info.reason in remark for remark in said):
         is_incomplete = view.info.status is RunStatus.INCOMPLETE
         what = "not all of the training was recorded" if is_incomplete else "the training ended early"
         findings = (f"{what}: {view.info.reason}", *findings)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from dtui.model.findings.evidence import DEFAULT_WINDOW, Anomaly, AnomalySettings, Evidence, Missing, Showing
     from dtui.model.findings.incidents import Cause, Incident
     from dtui.model.findings.state import RunState, Standing, StateEntry
-    from dtui.model.findings.verdict import Check, ClassAt, ClassCourse, ErrorAt, Level, Verdict
+    from dtui.model.findings.verdict import Check, ClassAt, ClassCourse, ErrorAt, Level, MeanScore, Verdict
     from dtui.model.layers import NodeSeries, TreeNode
     from dtui.model.records import (
         TRIGGER_KINDS,
@@ -138,6 +138,7 @@ __all__ = [
     "Layer",
     "LayerStates",
     "Level",
+    "MeanScore",
     "Missing",
     "Module",
     "NodeSeries",
@@ -210,6 +211,7 @@ _HOMES = {
     "Layer": "structure",
     "LayerStates": "views",
     "Level": "findings.verdict",
+    "MeanScore": "findings.verdict",
     "MOST_CLASSES": "arrays",
     "Missing": "findings.evidence",
     "Module": "structure",

@@ -17,7 +17,7 @@ from dtui.reports.nightly.places import RECORD_FILE
 
 VERSION = 1
 _LARGEST_FILE = 256 << 20
-_MAY_BE_MISSING = {"lacks_pictures", "undrawn"}
+_MAY_BE_MISSING = {"lacks_pictures", "undrawn", "score"}
 """Fields that files of an older dtui do not have; they are as by default there."""
 
 
@@ -63,6 +63,7 @@ class Entry:
         problems: What of the report could not be made, one line each.
         report: Name of its file.
         undrawn: Pictures of the report that could not be drawn.
+        score: The mean score, such as "mean IoU 0.43"; "" in a run that no scores decide.
     """
 
     outcome: Outcome
@@ -87,6 +88,7 @@ class Entry:
     problems: tuple[str, ...] = ()
     report: str = ""
     undrawn: int = 0
+    score: str = ""
 
 
 @dataclass(frozen=True, slots=True)

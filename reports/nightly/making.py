@@ -137,6 +137,7 @@ def entry_of(query: RunQuery, said: RunSummary, problems: Sequence[str], report:
         marks=_marks(query, verdict),
         problems=tuple(problems),
         report=report,
+        score=f"{said.facts[0].name} {said.facts[0].value}" if verdict.score is not None and said.facts else "",
     )
 
 

@@ -67,6 +67,7 @@ class Line:
     error: str
     error_name: str
     best: str
+    score: str
     older: tuple[tuple[str, str], ...]
 
 
@@ -165,6 +166,7 @@ def _line(row: Row) -> Line:
         best=""
         if entry.best_error is None or entry.best_at is None
         else f"best {percent(entry.best_error)} at {entry.best_at:,}",
+        score=safe(entry.score, LONGEST_LINE),
         older=tuple((_progress(link), link) for link in row.older),
     )
 

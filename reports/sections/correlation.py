@@ -34,7 +34,9 @@ def correlation_section(view: View) -> Section | None:
     try:
         grid = view.query.incident_grid(order="count")
     except NotRecordedError as error:
-        return Section(id_, title, "", (Paragraph(f"{safe(str(error), 300)}."),))
+        return Section(id_, title, "", (Paragraph(f"{view.lacking(error)}."),))
+    if not grid.rows and "incidents" in view.shown:  # which says that there is none
+        return None
     if not grid.rows:
         return Section(id_, title, "", (Paragraph("No incident, so there is nothing to correlate."),))
     sheet = sheet_of(grid, view, MOST_ROWS)

@@ -11,7 +11,6 @@ from dtui.reports.charts.cube import CubeSheet, cube_picture
 from dtui.reports.document import Paragraph, Section
 from dtui.reports.sections.correlation import sheet_of
 from dtui.reports.sections.registry import View, section
-from dtui.safe_text import safe
 
 MOST_CLASSES = 14
 MOST_LAYERS = 60
@@ -29,7 +28,9 @@ def cube_section(view: View) -> Section | None:
     try:
         cube, quantity = _asked(view)
     except NotRecordedError as error:
-        return Section(id_, title, "", (Paragraph(f"{safe(str(error), 300)}."),))
+        return Section(id_, title, "", (Paragraph(f"{view.lacking(error)}."),))
+    if not cube.grid.rows and "incidents" in view.shown:  # which says that there is none
+        return None
     if not cube.grid.rows:
         return Section(id_, title, "", (Paragraph("No incident, so there is nothing to tie together."),))
     sheet = CubeSheet(cube, sheet_of(cube.grid, view, MOST_CLASSES), quantity)

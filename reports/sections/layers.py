@@ -247,7 +247,7 @@ def boxes_section(view: View) -> Section | None:
     try:
         boxes = view.query.node_boxes(nodes, "weights", axis)
     except NotRecordedError as error:
-        return Section(anchor, title, "", (Paragraph(f"{safe(str(error), 300)}."),))
+        return Section(anchor, title, "", (Paragraph(f"{view.lacking(error)}."),))
     named = {name for one in view.verdict.worst for name in one.layers}
     panels = [
         BoxPanel(

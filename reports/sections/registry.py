@@ -15,7 +15,7 @@ from importlib import import_module
 
 import numpy as np
 
-from dtui.errors import UsageError
+from dtui.errors import NotRecordedError, UsageError
 from dtui.model import Anomaly, Incident, RunInfo, Stage, TimeAxis, Verdict
 from dtui.model.findings.evidence import by_event
 from dtui.model.judging import as_groups
@@ -73,6 +73,10 @@ class View:
     def of_groups(self, words: str) -> str:
         """Return words of ours on classes, said of groups in a run that scores decide."""
         return as_groups(words, self.info.judging)
+
+    def lacking(self, error: NotRecordedError) -> str:
+        """Return what the run lacks for an answer, without its path: the report is about this run."""
+        return safe(str(error).removeprefix(f"{self.query.path}: "), 300)
 
     @cached_property
     def stages(self) -> tuple[Stage, ...]:

@@ -11,7 +11,11 @@ from dtui.reports.sections.registry import View, section
 from dtui.safe_text import safe
 
 ACCURACY = (
-    Fact("visible faults found", "100 % of 92", "10 classes; 95 % interval 96–100 %. With 200 classes 95 % (89–98 %)"),
+    Fact(
+        "visible faults found",
+        "100 % of 92",
+        "with 10 classes; 95 % interval 96–100 %. With 200 classes 95 % (89–98 %)",
+    ),
     Fact("false incidents", "0.04", "a hundred quiet records with 10 classes; 0.23 with 200 classes"),
     Fact("right cause", "88 %", "of those found, with 10 classes; 92 % with 200 classes"),
     Fact("right layer", "88 %", "where one was hit, with 10 classes; 92 % with 200 classes"),
@@ -34,8 +38,9 @@ def trust_section(view: View) -> Section | None:
         items.append(Table(("damage",), (False,), rows, title="Damage"))
     caption = (
         f"{ran:,} of {wanted:,} checks ran{_besides(len(checks) - wanted)}. "
-        "The accuracy was measured on 96 trainings of small networks with faults made on purpose; "
-        "large networks and 1,000 classes were not tried."
+        "The accuracy was measured on 96 trainings of small classifiers with faults made on purpose; "
+        f"{'' if view.info.judging is None else 'trainings judged by scores, '}large networks and 1,000 classes "
+        "were not tried."
     )
     return Section(f"{view.prefix}-trust", "Can I trust this", caption, tuple(items))
 
@@ -65,7 +70,7 @@ def _thresholds(view: View) -> list[Item]:
     try:
         advice = view.query.advise()
     except NotRecordedError as error:
-        return [Paragraph(f"No threshold can be proposed for the anomalies. {safe(str(error), 300)}.")]
+        return [Paragraph(f"No threshold can be proposed for the anomalies: {view.lacking(error)}.")]
     used = next((row.marked for row in advice.rows if abs(row.threshold - USED) < 1e-9), None)
     marks = f", which marks {used:,} of {advice.counted:,} validations" if used is not None else ""
     proposed = "none suits" if advice.proposed is None else percent(advice.proposed)

@@ -69,6 +69,8 @@ def test_where_most_filters_are_dead_they_are_all_said_to_be(dead: float, left: 
     gradients[left:] = dead
     assert find_dead(gradients, updates).tolist() == [row >= left for row in range(10)]
     assert dead_since(gradients, np.arange(10), np.array([0, 5, 9])) == [None] * left + [0] * (10 - left)
+    gradients[:, 1] = 0  # of the whole layer, for one record: a batch without anything to learn
+    assert not find_dead(gradients, updates).any()
 
 
 def test_how_far_a_filter_leaves_its_place(monkeypatch):

@@ -10,7 +10,7 @@ import pytest
 
 from dtui.analysis.detectors.online import gradient_jump
 from dtui.analysis.detectors.stream.detector import online_detectors
-from dtui.model import FILTER_STATISTICS, LAYER_STATISTICS, SOURCES, Cause, Incident, RunStatus, Trigger
+from dtui.model import FILTER_STATISTICS, LAYER_STATISTICS, SOURCES, Cause, Incident, RunStatus, Standing, Trigger
 from dtui.query import RunQuery, open_run
 from dtui.query.incidents import walk as incidents
 from dtui.query.incidents.evidence_table import COLUMNS, EvidenceTable
@@ -48,6 +48,17 @@ def test_the_run_with_five_faults_has_five_incidents(repository: Path):
     faults = (423, 742, 1003, 1351, 1642)
     assert all(0 <= one.first - fault <= 20 for one, fault in zip(found, faults, strict=True))
     assert [one.persists for one in found] == [False, None, True, True, False]
+
+
+def test_dead_filters_stay_so_where_the_rest_of_their_layer_dies_too():
+    reader = troubled_reader()
+    layer = next(one for one in reader.structure.layers if one.filter_rows.start <= 4 < one.filter_rows.stop)
+    rows = slice(layer.filter_rows.start, layer.filter_rows.stop - 1)
+    reader.filters[FILTER_STATISTICS.index("gradient_norm"), rows, 150:] = 0
+    (found,) = (one for one in asked(reader).incidents() if one.cause is Cause.DEAD)
+    assert found.persists
+    (dead,) = (one for one in asked(reader).state().entries if one.standing is Standing.DEAD)
+    assert (dead.layer, len(dead.filters)) == (layer.name, layer.filters - 1)
 
 
 @pytest.mark.parametrize("run", ["mnist-healthy.dtui", "mnist-resumed.dtui"])

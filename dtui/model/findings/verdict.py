@@ -35,6 +35,27 @@ class ErrorAt:
 
 
 @dataclass(frozen=True, slots=True)
+class MeanScore:
+    """What all items scored on average, in a run that scores decide.
+
+    Attributes:
+        name: Of the score, such as "IoU"; data from outside.
+        better: "higher" or "lower".
+        last: At the last validation that has one, finite.
+        iteration: Of that validation.
+        best: The best of all.
+        best_iteration: Of the first validation that has it.
+    """
+
+    name: str
+    better: str
+    last: float
+    iteration: int
+    best: float
+    best_iteration: int
+
+
+@dataclass(frozen=True, slots=True)
 class ClassAt:
     """The error of one class, and where it was measured.
 
@@ -120,6 +141,7 @@ class Verdict:
         error_name: "validation error" or "train error"; "" where no error is known.
         last_error: The last error that is known; None if none is.
         best_error: The smallest error, the first of equal ones; None if none is known.
+        score: The mean score of all items; None where labels decide or none is known.
         worst_class: The class with the largest error at the last validation; None if no class was validated.
         dead: Filters that are dead at the end; None where the recorded data do not tell.
         broken: Filters whose weights are still off at the end after an incident that nobody dismissed, without `dead`.
@@ -154,6 +176,7 @@ class Verdict:
     last_iteration: int | None
     began: str
     ended: str = ""
+    score: MeanScore | None = None
 
     @property
     def incidents(self) -> int:

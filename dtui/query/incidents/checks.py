@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dtui.analysis.detectors.stream.detector import online_detectors
+from dtui.analysis.detectors.stream.detector import OnlineDetector, online_detectors
 from dtui.analysis.detectors.stream.trailing import WARM_UP
 from dtui.model import Check, Missing
 from dtui.model.judging import as_groups
 from dtui.number_text import counted
 from dtui.query.data import RunData
-from dtui.query.incidents.walk import Held
+from dtui.query.incidents.walk import FIRST_VALIDATION, Held
 
 FLIGHT_RECORDER = "the flight recorder"
 """Title of its detector."""
+_VALIDATIONS = "validations of the same images"
+"""What the detectors need that judge validations alone."""
 _LEFT_NOTHING = "the flight recorder left nothing"
 """What its detector, which sees the watches alone, says of one that was off or fired nothing."""
 
@@ -44,25 +46,30 @@ def _lack(data: RunData, lacks: str) -> str:
     return "" if _kept_around(data) else f"it {_of_flight_recorder(data)}"
 
 
+def _too_early(held: Held, detector: OnlineDetector) -> str:
+    """Return why a detector that lacks nothing has not judged yet; "" for one that has."""
+    if held.records < WARM_UP:
+        return f"{counted(held.records, 'record')}, it needs {WARM_UP}"
+    if detector.needs == _VALIDATIONS and held.validations < FIRST_VALIDATION:
+        return f"{counted(held.validations, 'validation')}, it needs {FIRST_VALIDATION}"
+    return ""
+
+
 def unchecked(data: RunData) -> tuple[str, ...]:
     """Return the titles of the detectors that cannot judge, without those that others cover."""
     held = Held(data)
-    if held.records < WARM_UP:
-        found = [one.title for one in online_detectors() if not (one.is_covered and one.lacks(held))]
-    else:
-        found = [one.title for one in online_detectors() if not one.is_covered and one.lacks(held)]
-    return tuple(as_groups(title, data.judging) for title in found)
+    found = [one for one in online_detectors() if (not one.is_covered if one.lacks(held) else _too_early(held, one))]
+    return tuple(as_groups(one.title, data.judging) for one in found)
 
 
 def all_checks(data: RunData) -> tuple[Check, ...]:
     """Return every detector with what it needs, and why it could not judge where it could not."""
     held = Held(data)
-    early = f"{counted(held.records, 'record')}, it needs {WARM_UP}" if held.records < WARM_UP else ""
     return tuple(
         Check(
             as_groups(one.title, data.judging),
             as_groups(one.needs, data.judging),
-            as_groups(_lack(data, one.lacks(held)) or early, data.judging),
+            as_groups(_lack(data, one.lacks(held)) or _too_early(held, one), data.judging),
             one.is_covered,
             one.source,
             tuple((name, float(constant.value)) for name, constant in one.constants.items()),

@@ -43,7 +43,7 @@ def _dead(incident: Incident, data: RunData) -> bool | None:
     if norms is None:
         return None
     with np.errstate(invalid="ignore"):
-        tiny = norms < DEAD_SHARE * column_quantiles(norms, OF_QUANTILE)
+        tiny = (norms == 0) | (norms < DEAD_SHARE * column_quantiles(norms, OF_QUANTILE))
     return bool(tiny[list(died.filters)].all(axis=1).mean() > HALF)
 
 

@@ -15,6 +15,7 @@ from dtui.model import (
     Incident,
     IntArray,
     Level,
+    MeanScore,
     Missing,
     RunInfo,
     RunState,
@@ -22,8 +23,9 @@ from dtui.model import (
     Standing,
     Verdict,
 )
+from dtui.model.judging import LOWER, MEAN, logged_name
 from dtui.number_text import counted
-from dtui.query.curves import known_errors
+from dtui.query.curves import curve_points, known_errors
 from dtui.query.data import RunData
 from dtui.query.labels.error_columns import TOGETHER
 
@@ -106,6 +108,7 @@ def verdict(query: Answers, data: RunData) -> Verdict:
         last_iteration=info.last_iteration,
         began=data.reader.metadata.created,
         ended=data.reader.ended if info.status is not RunStatus.LIVE else "",
+        score=_mean_score(data),
     )
 
 
@@ -204,6 +207,19 @@ def _worst_class(data: RunData) -> ClassAt | None:
 
 def _at(iterations: IntArray, errors: FloatArray, position: int) -> ErrorAt | None:
     return ErrorAt(float(errors[position]), int(iterations[position])) if len(errors) else None
+
+
+def _mean_score(data: RunData) -> MeanScore | None:
+    """Return the mean score that was logged at each validation; the share of wrong items hides how well they do."""
+    judging = data.judging
+    points = curve_points(data).get(logged_name(judging.score, MEAN)) if judging and judging.has_scores else None
+    known = np.isfinite(points[1]) if points else np.zeros(0, dtype=bool)
+    if judging is None or points is None or not known.any():
+        return None
+    iterations, values = points[0][known], points[1][known]
+    best = int(values.argmin() if judging.better == LOWER else values.argmax())
+    last = (float(values[-1]), int(iterations[-1]))
+    return MeanScore(judging.score, judging.better, *last, float(values[best]), int(iterations[best]))
 
 
 def _listed(names: Sequence[str]) -> str:

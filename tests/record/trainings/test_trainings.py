@@ -16,8 +16,9 @@ import torch
 from dtui.model import FILTER_STATISTICS
 from dtui.query import RunQuery, open_run
 from dtui.record import RecorderWarning
-from dtui.reports.build import build_report
+from dtui.reports.build import RunSummary, build_report
 from dtui.reports.document import Gallery, Paragraph, Table
+from dtui.reports.nightly.making import entry_of
 from dtui.reports.rows import FilterMaps
 from tests.record.trainings import scripts
 from tests.record.trainings.scripts import SCRIPTS
@@ -115,6 +116,22 @@ def test_the_report_opens(run: Recorded) -> None:
     chapter = build_report([run.query]).chapters[0]
     assert chapter.opening is not None
     assert "in 16 records and 8 validations" in chapter.opening.headline
+    judging = run.query.info().judging
+    first = chapter.facts[0]
+    assert first.name == (f"mean {judging.score}" if judging else "validation error")
+    assert judging is None or first.detail.endswith(" not right")
+    said = RunSummary(run.query.path, run.query.verdict(), chapter.facts, "", (), (), ())
+    assert entry_of(run.query, said, (), "report.html").score == (f"{first.name} {first.value}" if judging else "")
+    trust = next(section for section in chapter.sections if section.title == "Can I trust this")
+    looked = {row.cells[0]: row.cells[1] for row in trust.items[0].rows} if isinstance(trust.items[0], Table) else {}
+    assert {what for what in looked if looked[what] == "not checked: 8 validations, it needs 15"} == {
+        "drops of groups" if judging else "drops of classes", "drops of the whole network",
+    }  # fmt: skip
+    assert "10 of 12 checks ran." in chapter.opening.remarks
+    assert ("judged by scores, large" in trust.caption) == (judging is not None)
+    advice = "No threshold can be proposed for the anomalies: 8 validations; advice on a threshold needs 25."
+    assert advice in [item.text for item in trust.items if isinstance(item, Paragraph)]
+    assert not {section.title for section in chapter.sections} & {"Incidents × layers", "Cube"}, "no incident"
     items = {section.title: [type(item).__name__ for item in section.items] for section in chapter.sections}
     assert "could not be made" not in repr(chapter.sections)
     assert "LayerTree" in items["Layers"]

@@ -82,6 +82,11 @@ def test_a_missing_shard_gives_2_whatever_was_found() -> None:
     assert "2/3" in render_page(found)
 
 
+def test_a_run_that_scores_decide_shows_its_mean_score() -> None:
+    page = render_page(index(row("a", replace(CALM, score="mean <b>IoU</b> 0.43")), row("b")))
+    assert page.count('<p class="muted">mean &lt;b&gt;IoU&lt;/b&gt; 0.43</p>') == 1
+
+
 def test_what_the_index_of_before_showed_is_not_new() -> None:
     before = shown_by(as_json(index(row("a"), row("b"))))
     changed = replace(row("b"), report="runs/b/100-y/report.html")

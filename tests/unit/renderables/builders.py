@@ -26,9 +26,11 @@ from dtui.model import (
 )
 from dtui.model.layers import INSPECTED, FilterCourse, FilterHistory, NodeBoxes, NodeHistograms
 from dtui.safe_text import safe
+from dtui.tui.renderables.canvas.cells import Cells
 from dtui.tui.renderables.canvas.frame import Frame, gutter_for
 from dtui.tui.renderables.canvas.output import ColorMode, Output
 from dtui.tui.renderables.canvas.theme import DARK, Theme
+from dtui.tui.renderables.canvas.writing import row_to_sgr
 from dtui.tui.renderables.panes.classes import ClassRow
 from dtui.tui.renderables.panes.layers.filters import FiltersLook, filter_pixels
 from dtui.tui.renderables.panes.layers.structure import StructurePicture, StructureRow
@@ -69,6 +71,11 @@ def frame(
     left = gutter_for(width) if gutter is None else gutter
     axis = TimeAxis(first, stop, max(1, width - left))
     return Frame(width, height, left, axis, theme, Output(mode, ascii_only), focused)
+
+
+def to_ansi(cells: Cells, output: Output) -> str:
+    """Return a whole frame as a terminal gets it, rows joined by newlines."""
+    return "\n".join(row_to_sgr(cells.row(y), output) for y in range(cells.height))
 
 
 def axis_of(where: Frame) -> TimeAxis:

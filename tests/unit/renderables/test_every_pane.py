@@ -14,8 +14,7 @@ from dtui.tui.renderables.canvas.frame import Frame, gutter_for
 from dtui.tui.renderables.canvas.output import ColorMode, Output
 from dtui.tui.renderables.canvas.sgr import row_text, to_text
 from dtui.tui.renderables.canvas.theme import DARK, LIGHT
-from dtui.tui.renderables.canvas.writing import to_ansi
-from tests.unit.renderables.builders import HOSTILE, frame, seen
+from tests.unit.renderables.builders import HOSTILE, frame, seen, to_ansi
 from tests.unit.renderables.panes import PANES
 
 ESCAPES = re.compile(r"\x1b\[[0-9;]*m")

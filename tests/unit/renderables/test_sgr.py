@@ -10,8 +10,8 @@ from dtui.tui.renderables.canvas.output import ColorMode, Output
 from dtui.tui.renderables.canvas.palettes import PALETTE_256, is_panel_like, nearest_16, nearest_256
 from dtui.tui.renderables.canvas.sgr import fold_ascii, style_runs, to_text
 from dtui.tui.renderables.canvas.theme import DARK
-from dtui.tui.renderables.canvas.writing import row_to_sgr, to_ansi
-from tests.unit.renderables.builders import seen
+from dtui.tui.renderables.canvas.writing import row_to_sgr
+from tests.unit.renderables.builders import seen, to_ansi
 
 COLOURS = [DARK.panel, DARK.text, DARK.accent, DARK.incorrect, DARK.selection, 0xFFFFFF, 0]
 

@@ -11,9 +11,9 @@ from dtui.tui.renderables.canvas.cells import Cells
 from dtui.tui.renderables.canvas.output import ColorMode, Output
 from dtui.tui.renderables.canvas.sgr import UPPER_HALF
 from dtui.tui.renderables.canvas.theme import DARK
-from dtui.tui.renderables.canvas.writing import Placed, Shown, to_ansi, write_cells
+from dtui.tui.renderables.canvas.writing import Placed, Shown, write_cells
 from dtui.tui.widgets.drawn import changed_regions
-from tests.unit.renderables.builders import seen
+from tests.unit.renderables.builders import seen, to_ansi
 from tests.unit.renderables.terminal_grid import TerminalGrid, looks_of
 
 OUTPUTS = [*map(Output, ColorMode), Output(ascii=True), Output(ColorMode.NONE, ascii=True)]

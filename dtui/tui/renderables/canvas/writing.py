@@ -115,11 +115,6 @@ def row_to_sgr(row: CellRow, output: Output) -> str:
     return _written(ch, looks, np.arange(count), np.ones(count, bool), output, count, cursor=0) + RESET
 
 
-def to_ansi(cells: Cells, output: Output) -> str:
-    """Return a whole frame, rows joined by newlines."""
-    return "\n".join(row_to_sgr(cells.row(y), output) for y in range(cells.height))
-
-
 def _joined(rows: Sequence[CellRow]) -> CellRow:
     return CellRow(*map(np.concatenate, zip(*rows, strict=True))) if len(rows) > 1 else rows[0]
 
