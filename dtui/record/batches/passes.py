@@ -21,6 +21,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from dtui.model import IntArray
+from dtui.record.batches.tensors import Traces
 from dtui.record.training.loader_order import (
     as_positions,
     below_subsets,
@@ -57,7 +58,7 @@ class Early:
     """Keeps what was handed out before whoever wants to know of it is there: `pass_on` tells it of that."""
 
     def __init__(self) -> None:
-        self._seen: deque[tuple[Pass, IntArray | None, bool]] = deque(maxlen=MOST_EARLY)
+        self._seen: deque[tuple[Pass, Traces | None, IntArray | None]] = deque(maxlen=MOST_EARLY)
 
     @property
     def is_awake(self) -> bool:
@@ -66,25 +67,25 @@ class Early:
 
     def handed_out(self, one: Pass, batch: Any, positions: IntArray | None) -> None:
         """Keep the positions of a batch, not the batch."""
-        self._seen.append((one, positions, False))
+        self._seen.append((one, Traces(batch), positions))
 
     def ended(self, one: Pass) -> None:
         """Forget a pass, unless a wrapper around it may still hold a batch back."""
         if one.is_ahead:
-            self._seen.append((one, None, True))
+            self._seen.append((one, None, None))
             return
         for seen in [seen for seen in self._seen if seen[0] is one]:
             self._seen.remove(seen)
 
     def tell(self, listener: Listener) -> None:
         """Tell a listener of the passes that still go on."""
-        for one, positions, is_over in list(self._seen):
+        for one, traces, positions in list(self._seen):
             if one.iterator is None or one.iterator() is None:
                 continue
-            if is_over:
+            if traces is None:
                 listener.ended(one)
             else:
-                listener.handed_out(one, None, positions)
+                listener.handed_out(one, traces, positions)
 
 
 class Pass:

@@ -1,16 +1,16 @@
 """Finds the samples whose gradients went into each update.
 
-Owns the rule. A loader hands out a batch; when gradients arrive at the network, the newest batch of each loader that
-was not used yet was used; an update takes all that were used since the one before. So a batch that a loop passes over,
-one that a wrapper has fetched ahead, and the batches of an evaluation are none of them; one that the loop fetches after
-the backward pass is that of the next update. An update without a new batch (the second step of SAM, a GAN's other half)
+Owns the rule. A loader hands out a batch; when gradients arrive at the network, the batch of each loader that the
+network was called with was used: the one whose tensors it got, else the newest that was not used yet. An update takes
+all that were used since the one before. So a batch that a loop passes over, one that is fetched ahead, and the batches
+of an evaluation are none of them, nor one whose gradients
+are cleared before the update. An update without a new batch (the second step of SAM, a GAN's other half)
 used those of the update before.
 """
 
 from __future__ import annotations
 
 import weakref
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -23,15 +23,17 @@ from torch.utils.hooks import RemovableHandle
 
 from dtui.errors import RecorderError
 from dtui.model import Column, IntArray
+from dtui.record.batches.handed import Handed, Ids
 from dtui.record.batches.passes import Pass, leave, listen, pass_on, reach
 from dtui.record.batches.samples import MOST_SAMPLES, USUAL_SAMPLES, SampleColumns, Samples, as_ids
+from dtui.record.batches.tensors import tensors_in
 from dtui.record.network.hooks import QuietHook
+from dtui.record.network.layers import unwrap
 from dtui.record.training.loader_order import below_subsets, found_in
+from dtui.record.validation.output_kind import is_compiled
 from dtui.record.validation.targets import Place, pick
 from dtui.record.writing.warn import reason_of, warn_once
 
-MOST_HANDED = 1_024
-"""Batches of one loader that are kept between two updates: more micro-batches than anybody adds up."""
 MOST_OPEN = 16
 """Loaders that are iterated at once."""
 HOOKED = 3
@@ -39,64 +41,11 @@ HOOKED = 3
 UNSEEN = 8
 """Updates without a batch after which that is told."""
 
-Ids = IntArray | Tensor
-
 
 def place_in(batches: Any) -> Place | None:
     """Return where a batch has ids, if that is what `batches` says; None if it is a loader or a switch."""
     is_place = not isinstance(batches, bool) and (isinstance(batches, int | str) or callable(batches))
     return batches if is_place and not hasattr(batches, "dataset") else None
-
-
-class _Handed:
-    """The batches of one pass that were handed out and not used yet, the oldest first."""
-
-    def __init__(self, one: Pass) -> None:
-        self.one = one
-        self.waiting: deque[Ids] = deque(maxlen=MOST_HANDED)
-        self.count = 0
-        self.is_over = False
-        self._ahead: int | None = None
-        self._newer = 0  # of those that wait: newer than the last one that was used
-
-    def add(self, ids: Ids) -> None:
-        """Note a batch."""
-        self.count += 1
-        self._newer += 1
-        self.waiting.append(ids)
-
-    def is_before(self, other: Pass) -> bool:
-        """Whether another pass replaces this one: over the same loader, or the same data set if this is dropped."""
-        loader, mine = other.loader(), self.one
-        is_dropped = mine.iterator is not None and mine.iterator() is None
-        return (loader is not None and mine.loader() is loader) or (is_dropped and mine.dataset() is other.dataset())
-
-    def take(self) -> Ids | None:
-        """Return the newest batch that the training has, None if it has used all of them."""
-        held = self._held()
-        if len(self.waiting) <= held:
-            return None
-        taken, self._newer = self.waiting[-1 - held], held
-        del self.waiting[len(self.waiting) - 1 - held]
-        return taken
-
-    def pass_over(self, *, is_used: bool) -> list[Ids]:
-        """Return what the training has and has not used, and forget it; of what is newer than a used one nobody knows.
-
-        Args:
-            is_used: Whether the update used any: a loop may fetch its next batch before the update.
-        """
-        kept = min(self._newer, len(self.waiting)) if is_used else self._held()
-        passed = list(self.waiting)[: len(self.waiting) - kept]
-        for _ in passed:
-            self.waiting.popleft()
-        return passed
-
-    def _held(self) -> int:
-        """Return how many batches a wrapper holds back: one, if it had two before the first was used."""
-        if self._ahead is None and self.count:
-            self._ahead = int(self.one.is_ahead and self.count > 1)
-        return 0 if self.is_over else min(self._ahead or 0, len(self.waiting))
 
 
 class UsedSamples:
@@ -117,17 +66,19 @@ class UsedSamples:
         self._batch_size = 0
         self._choose(batches)
         self._is_paused = is_paused
-        self._open: list[_Handed] = []
-        self._used: list[Ids] = []
+        self._open: list[Handed] = []
+        self._used: list[tuple[Handed | None, Ids]] = []
+        self._cleared: list[tuple[Handed | None, Ids]] = []
+        self._reached: dict[int, weakref.ref[Tensor]] = {}  # parameters that the gradients of those arrived at
         self.last: Samples = Samples()
         """Those of the last update."""
         self._task = -1
         self._is_stated = self._is_done = False
         self._unknown = ""
-        self._updates_without = 0
+        self._updates_without = self._unclear_updates = 0
         self._has_seen = False
         self._columns: SampleColumns | None = None
-        self._handles = _at_gradients(model, self._arrived)
+        self._handles = [*_at_gradients(model, self._arrived), *_at_calls(model, self._entered)]
         listen(self)
         if self._place is None:
             pass_on(self)
@@ -162,7 +113,7 @@ class UsedSamples:
             handed = next((held for held in self._open if held.one is one), None)
             if handed is None:
                 handed = self._begin(one)
-            handed.add(ids)
+            handed.add(ids, batch)
         except Exception as error:  # noqa: BLE001 - between somebody's loader and their loop
             warn_once("batches", f"batches: a batch has no ids at {self._place!r}: {reason_of(error)}")
 
@@ -170,14 +121,15 @@ class UsedSamples:
         """Note that a loader was asked for more than it had: whoever asked itself is done with the last batch."""
         for handed in [held for held in self._open if held.one is one]:
             handed.is_over = True
-            if not one.is_ahead:
+            if not one.is_ahead and handed.is_spent:
                 self._open.remove(handed)
                 self._is_done = True
 
-    def _begin(self, one: Pass) -> _Handed:
+    def _begin(self, one: Pass) -> Handed:
         """Return the place for the batches of a new pass; what the pass before it left goes with that."""
-        self._open = [held for held in self._open if not held.is_before(one)][1 - MOST_OPEN :]
-        self._open.append(_Handed(one))
+        former = next((held for held in reversed(self._open) if held.is_before(one)), None)
+        self._open = [held for held in self._open if held.is_owing or not held.is_before(one)][1 - MOST_OPEN :]
+        self._open.append(Handed(one, former))
         return self._open[-1]
 
     # --- what the training does
@@ -188,36 +140,60 @@ class UsedSamples:
         Raises:
             ValueError: They are no integers.
         """
-        self._used.append(as_ids(ids))
+        self._used.append((None, as_ids(ids)))
         self._is_stated = True
 
-    def _arrived(self) -> None:
-        """Note that gradients arrive at the network: each loader's newest batch was used."""
+    def _entered(self, called: Any) -> None:
+        """Note that the network is called with these arguments."""
+        if self._is_stated or not self.is_awake:
+            return
+        reached = [parameter for known in self._reached.values() if (parameter := known()) is not None]
+        if reached and self._used and all(parameter.grad is None for parameter in reached):
+            self._cleared, self._used = self._used, []
+        if not self._open:
+            return
+        tensors = tensors_in(called)
+        for handed in self._open:
+            handed.enter(tensors, is_owed=any(other.is_owing for other in self._open if other is not handed))
+        self._open = [handed for handed in self._open if not handed.is_spent]
+
+    def _arrived(self, parameter: Tensor) -> None:
+        """Note that gradients arrive at the network: each loader's batch was used."""
+        self._reached[id(parameter)] = weakref.ref(parameter)
         task = torch._C._current_graph_task_id()
         if self._is_stated or (task == self._task and task >= 0):
             return
         self._task = task
-        for handed in list(self._open):
-            ids = handed.take()
-            if ids is not None and self._is_followed(handed.one):
-                self._used.append(ids)
+        taken = [(handed, ids) for handed in self._open for ids in handed.take()]
+        taken = taken or [(handed, ids) for handed in self._open for ids in handed.take_owed()]
+        self._used += [(handed, ids) for handed, ids in taken if self._is_followed(handed.one)]
 
     def take(self) -> Samples:
         """Return the samples of the update that was just done."""
-        used, self._used = self._used, []
-        is_used = bool(used) and not self._is_stated
+        taken = self._used or self._cleared  # a second pass on the same batch, as of SAM or LBFGS
+        self._used, self._cleared, self._reached = [], [], {}
+        is_used = bool(taken) and not self._is_stated
         passed = [
             ids
             for held in list(self._open)
             for ids in held.pass_over(is_used=is_used)
-            if not used and self._is_followed(held.one)
+            if not taken and self._is_followed(held.one)
         ]
-        self._open = [handed for handed in self._open if handed.waiting or not handed.is_over]
-        used = used or passed  # no gradient was seen to arrive: all that was handed out
-        if used or self._is_done:
+        self._open = [handed for handed in self._open if not handed.is_spent]
+        used = [ids for handed, ids in taken if handed is None or not handed.is_unclear]
+        if not taken:
+            used = passed  # no gradient was seen to arrive: all that was handed out
+        if taken or used or self._is_done:
             self.last = Samples(tuple(used[:MOST_SAMPLES]))
         self._is_done = False
-        self._has_seen = self._has_seen or bool(used)
+        self._unclear_updates += bool(taken) and not used
+        if self._unclear_updates == UNSEEN:
+            warn_once(
+                "batches ahead",
+                "batches: the loop fetches its next batch before it uses one, or left one out, and dtui cannot see "
+                "which; until the loader has no more, updates name no samples; call recorder.samples(ids) at each",
+            )
+        self._has_seen = self._has_seen or bool(taken or used)
         self._updates_without += not self._has_seen
         if self._updates_without == UNSEEN:
             self._tell_unseen()
@@ -244,7 +220,7 @@ class UsedSamples:
 
     def drop(self) -> None:
         """Forget what was used for an update that a GradScaler skipped."""
-        self._used = []
+        self._used, self._cleared, self._reached = [], [], {}
 
     def remove(self) -> None:
         """Watch no longer."""
@@ -281,14 +257,32 @@ class UsedSamples:
         warn_once("batches", f"batches: {what}; {remedy}, or call recorder.samples(ids) at each batch")
 
 
-def _at_gradients(model: nn.Module, arrived: Callable[[], None]) -> list[RemovableHandle]:
-    """Call a method, without keeping its object alive, when a gradient has arrived at one of a few parameters."""
-    reached = weakref.WeakMethod(arrived)
+def _at_calls(model: nn.Module, entered: Callable[[Any], None]) -> list[RemovableHandle]:
+    """Call a method, without keeping its object alive, with the arguments of each call of the network.
 
-    def see(_: Tensor) -> None:
+    A compiled network is left alone, because a hook would recompile it; TorchScript takes none.
+    """
+    network = unwrap(model)
+    if is_compiled(model) or isinstance(network, torch.jit.ScriptModule):
+        return []
+    reached = weakref.WeakMethod(entered)
+
+    def see(_: nn.Module, args: Any, named: Any) -> None:
         method = reached()
         if method is not None:
-            method()
+            method((args, named))
+
+    return [network.register_forward_pre_hook(QuietHook(see), with_kwargs=True)]
+
+
+def _at_gradients(model: nn.Module, arrived: Callable[[Tensor], None]) -> list[RemovableHandle]:
+    """Call a method, without keeping its object alive, with each of a few parameters that a gradient arrived at."""
+    reached = weakref.WeakMethod(arrived)
+
+    def see(parameter: Tensor) -> None:
+        method = reached()
+        if method is not None:
+            method(parameter)
 
     trained = [own for own in model.parameters() if own.requires_grad]
     count = min(HOOKED, len(trained))

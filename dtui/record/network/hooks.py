@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
 import torch
@@ -37,8 +37,8 @@ class QuietHook:
         return QuietHook(_ignore)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle as a hook that does nothing."""
-        return (QuietHook, (_ignore,))
+        """Pickle as a function of Python's own that does nothing: who loads the model may not have dtui."""
+        return (getattr, (nullcontext(), "__exit__"))
 
 
 def _ignore(*_: object) -> None:

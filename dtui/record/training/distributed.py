@@ -27,6 +27,7 @@ from dtui.fork_gate import resting
 from dtui.model import Gap, ImageSet, Record, RunStatus, Trigger, Validation
 from dtui.model.findings.kept_weights import WeightsAt
 from dtui.model.findings.nonfinite import BrokenGradients, LookPlan
+from dtui.patience import Patience
 from dtui.record.writing.stopping import StopSignal
 
 WAIT_SECONDS = 60.0
@@ -82,9 +83,9 @@ class Exchange:
         """
         if self._store is None:
             return None
-        begin = time.monotonic()
+        patience = Patience(WAIT_SECONDS)
         while not self._store.check([f"{self._prefix}/start"]):
-            if time.monotonic() - begin > WAIT_SECONDS:
+            if patience.is_over:
                 return None
             time.sleep(_POLL_SECONDS)
         updates, refusal, path = json.loads(self._store.get(f"{self._prefix}/start"))
@@ -133,17 +134,20 @@ class Exchange:
             PartMissingError: A part is missing after that time; after LATE_SECONDS if that rank's last part was
                 missing, too.
         """
-        begin, most = time.monotonic(), WAIT_SECONDS if wait is None else wait
-        return [self._pick_up(self._key(stream, iteration, rank), rank, begin, most) for rank in range(1, self.ranks)]
+        most = WAIT_SECONDS if wait is None else wait
+        usual, late = Patience(most), Patience(LATE_SECONDS)
+        return [
+            self._pick_up(self._key(stream, iteration, rank), rank, late if rank in self._late else usual)
+            for rank in range(1, self.ranks)
+        ]
 
-    def _pick_up(self, key: str, rank: int, begin: float, most: float) -> Arrays:
+    def _pick_up(self, key: str, rank: int, patience: Patience) -> Arrays:
         if self._store is None:
             return {}
-        patience = LATE_SECONDS if rank in self._late else most
         while not self._store.check([key]):
-            if time.monotonic() - begin > patience:
+            if patience.is_over:
                 self._late.add(rank)
-                raise PartMissingError(f"rank {rank} left no part within {patience:.0f} s")
+                raise PartMissingError(f"rank {rank} left no part within {patience.seconds:.0f} s")
             with resting():
                 time.sleep(_POLL_SECONDS)
         self._late.discard(rank)

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from dtui.model import every_that_fits
+from dtui.patience import Patience
 from dtui.record.network.layers import unwrap
 from dtui.record.network.own_weights import is_layer
 from dtui.record.training.distributed import is_sharded
@@ -103,10 +104,10 @@ class LastUpdate:
     def is_device_usable(self) -> bool:
         """Whether the devices of the weights still work after a crash; waits a moment for a busy device."""
         with suppress(Exception):
-            end = time.monotonic() + DEVICE_SECONDS
+            patience = Patience(DEVICE_SECONDS)
             for device in {parameter.device for parameter in self._parameters}:
                 while device.type == "cuda" and not torch.cuda.current_stream(device).query():
-                    if time.monotonic() > end:
+                    if patience.is_over:
                         return False
                     time.sleep(0.01)
             return True

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from dtui.errors import RunExistsError
 from dtui.fork_gate import resting
+from dtui.patience import Patience
 from dtui.run_path import SUFFIX
 from dtui.store.disk.atomic_files import sync_folder
 from dtui.store.format.schema import (
@@ -161,9 +162,9 @@ class Claim:
 
     def _move_aside(self) -> None:
         folding = CompactionLock(self.path)
-        end = time.monotonic() + FOLDING_SECONDS
+        patience = Patience(FOLDING_SECONDS)
         while not folding.acquire():
-            if time.monotonic() > end:
+            if patience.is_over:
                 raise RunExistsError(f"{self.path}: another process is folding it, so it was not replaced; try again")
             with resting():
                 time.sleep(0.1)

@@ -201,6 +201,75 @@ def test_the_next_batch_may_be_fetched_before_the_update() -> None:
     loop.check(8)
 
 
+def ahead(loop: Loop, loader: Any, shown: Callable[[Any], Any], where: str = "before") -> None:
+    """Train for one pass as a script that fetches its next batch before it uses one, or before the backward pass."""
+    source = iter(loader)
+    batch = next(source)
+    while batch is not None:
+        following = next(source, None) if where == "before" else None
+        output = loop.model(shown(batch[0])).mean()
+        if where == "within":
+            following = next(source, None)
+        output.backward()
+        loop.now += batch[1].tolist()
+        loop.step()
+        batch = following
+
+
+@pytest.mark.parametrize("where", ["before", "within"])
+@pytest.mark.parametrize("shown", [lambda images: images, lambda images: images.flatten()[3:].view(-1, 3)])
+def test_a_loop_may_fetch_its_next_batch_before_it_uses_one(where: str, shown: Callable[[Any], Any]) -> None:
+    loop = Loop()
+    with untold():
+        ahead(loop, plain(), shown, where)
+        loop.train(plain(), epochs=1)
+        ahead(loop, plain(num_workers=1), shown, where)
+    loop.check(24)
+
+
+def test_a_loop_may_fetch_ahead_beyond_the_end_of_its_loader() -> None:
+    """And evaluate with gradients meanwhile."""
+    loop, loader = Loop(), plain()
+    source = iter(loader)
+    batch = next(source)
+    for number in range(20):
+        following = next(source, None)
+        if following is None:
+            source = iter(loader)
+            following = next(source)
+        if number == 4:
+            for images, _ in plain(Subset(Numbered(), [1, 2])):
+                loop.model(images)
+        loop.backward(*batch)
+        loop.step()
+        batch = following
+    loop.check(20)
+
+
+def test_a_loop_that_is_ahead_is_known_by_the_end_of_its_loader_where_the_network_gets_copies() -> None:
+    """As on another device. Until then nobody knows whether it left its first batch out, and no batch is named."""
+    loop, loader = Loop(), plain(batch_size=3)
+    with pytest.warns(RecorderWarning, match=r"fetches its next batch before it uses one.*recorder\.samples\(ids\)"):
+        ahead(loop, loader, torch.clone)
+    for _ in range(2):
+        ahead(loop, loader, torch.clone)
+    assert loop.said[:9] == [[]] * 9
+    loop.said[:9] = loop.real[:9]
+    loop.check(30)
+
+
+def test_two_batches_that_the_network_gets_at_once_both_count() -> None:
+    loop = Loop(model=nn.Bilinear(3, 3, 1))
+    source = iter(plain(batch_size=3, drop_last=True))
+    for one in source:
+        two = next(source, None)
+        if two is not None:
+            loop.model(one[0], two[0]).mean().backward()
+            loop.now = [*one[1].tolist(), *two[1].tolist()]
+            loop.step()
+    loop.check(4)
+
+
 def test_two_loaders_of_one_data_set_both_count() -> None:
     data = Numbered()
     loop = Loop()
@@ -465,6 +534,31 @@ def test_a_skipped_update_takes_its_samples_with_it() -> None:
     loop.check(7)
 
 
+def test_a_batch_whose_gradients_were_cleared_does_not_count() -> None:
+    """A loop of its own skips what is not finite, or goes on after a backward pass that failed."""
+    loop = Loop()
+    for number, (images, ids) in enumerate(plain()):
+        loop.backward(images, ids)
+        if number % 3 == 1:
+            loop.optimizer.zero_grad()
+            loop.now = []
+            continue
+        loop.step()
+    loop.check(5)
+
+
+def test_gradients_that_are_made_anew_from_the_same_batch_count() -> None:
+    """SAM, and the closures of LBFGS."""
+    loop = Loop()
+    for images, ids in plain():
+        for _ in range(3):
+            loop.optimizer.zero_grad()
+            loop.now = []
+            loop.backward(images, ids)
+        loop.step()
+    loop.check(8)
+
+
 def test_what_is_no_loader_is_refused() -> None:
     with pytest.raises(RecorderError, match=r"batches=list: .*recorder\.samples\(ids\)"):
         Loop([1, 2, 3])
@@ -496,7 +590,9 @@ def test_a_watched_network_is_copied_and_stored() -> None:
     copied = copy.deepcopy(loop.model)
     copied(torch.ones(1, 3)).sum().backward()
     torch.save(loop.model, io.BytesIO())
-    pickle.dumps(loop.model)
+    stored = pickle.dumps(loop.model)
+    assert b"dtui" not in stored  # who loads it may not have it
+    pickle.loads(stored)(torch.ones(1, 3))
     loop.used.remove()
 
 

@@ -61,3 +61,20 @@ def test_a_rank_that_is_gone_is_waited_for_once(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(distributed.PartMissingError):
         first.pick_up("records", 4)
     assert now - begin == pytest.approx(60, abs=0.1)
+
+
+def test_the_time_for_which_a_host_is_stopped_is_not_waited(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As by SIGSTOP, a debugger, or a machine that sleeps: the other rank was stopped, too, and has had no time."""
+    now = 0.0
+    keys = Keys()
+    first, second = exchange_of(0, keys), exchange_of(1, keys)
+
+    def sleep(_: float) -> None:
+        nonlocal now
+        if now > 3600:
+            second.leave("records", 0, {"sums": np.ones(2)})
+        now += 3600
+
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    monkeypatch.setattr(time, "sleep", sleep)
+    assert first.pick_up("records", 0)[0]["sums"].tolist() == [1, 1]
