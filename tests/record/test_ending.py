@@ -203,12 +203,13 @@ def test_moved_to_another_device_weights_are_still_the_last_updates() -> None:
 
 
 CHILD = """
-import os, signal, sys, torch, dtui
+import gc, os, signal, sys, torch, dtui
 from tests.record.conftest import small_net
 from tests.record.test_loops import update
 from dtui.store.write.background_compactor import Compactor
 import dtui.record, dtui.store.write.run_writer, dtui.store.disk.sealed_builder, torch._dynamo
 Compactor.finish = lambda self: None  # has its tests, and takes a second a run
+gc.freeze()  # or each child goes through all that PyTorch has made, when it ends
 for end in sys.argv[2:]:
     child = os.fork()
     if not child:

@@ -307,7 +307,7 @@ ENDINGS: dict[str, tuple[str, str]] = {
 }
 
 SCRIPT = """
-import os, signal, sys, torch, dtui
+import gc, os, signal, sys, torch, dtui
 from torch import nn
 import dtui.record, dtui.store.write.run_writer, dtui.store.disk.sealed_builder, torch._dynamo
 from dtui.store.write.background_compactor import Compactor
@@ -315,6 +315,7 @@ Compactor.finish = lambda self: None  # has its tests, and takes a second a run
 torch.set_num_threads(1)
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has jobs in the background ignore it
 folder, children = sys.argv[1], {}
+gc.freeze()  # or each child goes through all that PyTorch has made, when it ends
 for ending in sys.argv[2:]:
     child = os.fork()
     if not child:

@@ -12,6 +12,7 @@ import signal
 import struct
 import termios
 import time
+from collections.abc import Collection
 from types import TracebackType
 from typing import Self
 
@@ -114,3 +115,11 @@ class Terminal:
         while self._read(0.05):
             pass
         return self.status
+
+
+def until_all_quiet(terminals: Collection[Terminal]) -> None:
+    """Read programs that work at the same time until nothing has come from any of them for a while."""
+    of = {terminal.fd: terminal for terminal in terminals}
+    while ready := select.select(of, [], [], QUIET_SECONDS)[0]:
+        for descriptor in ready:
+            assert of[descriptor]._read(0), "it ended"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from tests.tui.terminal import Terminal
+from tests.tui.terminal import Terminal, until_all_quiet
 from tests.unit.renderables.terminal_grid import TerminalGrid
 
 WIDTH, HEIGHT = 100, 30
@@ -41,18 +43,25 @@ MODES = {
 }
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_what_was_written_bit_by_bit_is_what_is_painted_whole(sample_run: Path, mode: str) -> None:
-    with Terminal([sys.executable, "-m", "dtui", str(sample_run)], WIDTH, HEIGHT, **MODES[mode]) as terminal:
-        terminal.until("to review")
-        terminal.until_quiet()
-        grid = painted_whole(terminal)
+def test_what_was_written_bit_by_bit_is_what_is_painted_whole(sample_run: Path) -> None:
+    """In every number of colours, at once: most of the time is waiting until no more comes."""
+    command = [sys.executable, "-m", "dtui", str(sample_run)]
+    with ExitStack() as opened:
+        terminals = [opened.enter_context(Terminal(command, WIDTH, HEIGHT, **mode)) for mode in MODES.values()]
+        for terminal in terminals:
+            terminal.until("to review")
+        until_all_quiet(terminals)
+        grids = all_painted_whole(terminals)
         for key in KEYS:
-            read = len(terminal.written)
-            terminal.send(key)
-            terminal.until_quiet()
-            grid.feed(terminal.written[read:].decode())
-        assert grid.looks() == painted_whole(terminal).looks()
+            read = [len(terminal.written) for terminal in terminals]
+            for terminal in terminals:
+                terminal.send(key)
+            until_all_quiet(terminals)
+            for grid, terminal, known in zip(grids, terminals, read, strict=True):
+                grid.feed(terminal.written[known:].decode())
+        whole = all_painted_whole(terminals)
+    for mode, grid, wanted in zip(MODES, grids, whole, strict=True):
+        assert grid.looks() == wanted.looks(), mode
 
 
 COVERS = {"nothing": "", "help": "?", "a line that is typed": ":lay"}
@@ -83,10 +92,19 @@ def test_the_mouse_is_left_alone_where_it_would_hold_the_key_esc(sample_run: Pat
 
 def painted_whole(terminal: Terminal) -> TerminalGrid:
     """Have all of a screen painted, as after a change of its size; return what stands on it."""
-    for width in (WIDTH + 1, WIDTH):
-        read = len(terminal.written)
-        terminal.resize(width, HEIGHT)
-        terminal.until_quiet()
-    grid = TerminalGrid(WIDTH, HEIGHT).feed(terminal.written[read:].decode())
-    assert grid.written >= WIDTH * HEIGHT
+    (grid,) = all_painted_whole([terminal])
     return grid
+
+
+def all_painted_whole(terminals: Sequence[Terminal]) -> list[TerminalGrid]:
+    """Have all of each screen painted; return what stands on them."""
+    for width in (WIDTH + 1, WIDTH):
+        read = [len(terminal.written) for terminal in terminals]
+        for terminal in terminals:
+            terminal.resize(width, HEIGHT)
+        until_all_quiet(terminals)
+    grids = []
+    for terminal, known in zip(terminals, read, strict=True):
+        grids.append(TerminalGrid(WIDTH, HEIGHT).feed(terminal.written[known:].decode()))
+        assert grids[-1].written >= WIDTH * HEIGHT
+    return grids

@@ -51,11 +51,12 @@ def recorded(path: Path, model: nn.Module, **options: Any) -> Iterator[tuple[Rec
         yield recorder, update
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(autouse=True)
 def _steady() -> Iterator[None]:
+    """Let each test draw the same numbers, whichever were run before it."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    torch.manual_seed(4)
+    torch.manual_seed(1)
     yield
     torch.set_num_threads(threads)
 
