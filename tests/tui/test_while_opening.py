@@ -63,6 +63,7 @@ def test_the_first_record_is_waited_for(claimed: Path) -> None:
     assert claim is not None
     with dtui(claimed) as terminal:
         terminal.until(WAITS)
+        terminal.until_quiet()  # the rest of the frame
         read = len(terminal.written)
         while terminal._read(1.5):
             pass

@@ -175,7 +175,7 @@ class TreePicture(Picture):
         readout = self._readout(frame, row, iteration)
         x = cells.text(1, y, row.about, theme.accent, limit=max(0, min(frame.width * 2 // 5, frame.width - 2)))
         for words in self._about(row, readout, iteration):
-            part = next((one for one in words if x + 3 + text_width(one) <= frame.width), "")
+            part = next((one for one in words if x + text_width(one) < frame.width), "")
             if part:
                 x = cells.text(x, y, part, theme.text)
 
