@@ -161,7 +161,7 @@ class Triage(ListPane):
         worst, states = scene.answers.get(WorstAtEndQuestion) or (), scene.view.info.states
         if worst:
             when = "now" if scene.view.is_live else "at the end"
-            named = (f"{class_name(scene.view.classes, label)} {error:.0%}" for label, error in worst)
+            named = (f"{class_name(scene.view.classes, label)} at {100 * error:.0f} %" for label, error in worst)
             yield f"Most wrong {when}: {', '.join(named)}"
         for layers, what in (
             (states.frozen, "frozen from the start"),
