@@ -42,7 +42,8 @@ def test_a_run_without_incidents_names_what_may_be_one() -> None:
 
     said = shown(Frozen())
     assert (
-        "validations. Most wrong at the end: cat at 50 %. Frozen from the start: conv2. Unchanged from the start: a" in said
+        "validations. Most wrong at the end: cat at 50 %. Frozen from the start: conv2. Unchanged from the start: a"
+        in said
     )
     assert "a, b, c and 1 more layer" in said
     assert "Most wrong" not in shown(FakeQuery())
