@@ -29,6 +29,7 @@ from dtui.tui.renderables.panes.entry_detail import EntryDetailPicture, turned_w
 from dtui.tui.renderables.panes.key_bar import KeyBarPicture
 from dtui.tui.renderables.panes.layers.tree_gutter import TreeRow, draw_name
 from dtui.tui.renderables.panes.over.help import HelpBox
+from dtui.tui.renderables.panes.ribbon import write_reading
 from dtui.tui.renderables.panes.triage import TriagePicture
 from dtui.tui.renderables.panes.validation.gallery import grid_of
 from dtui.tui.screens.boxes import help_box
@@ -76,9 +77,25 @@ def test_evidence_has_a_heading(faults: RunQuery) -> None:
     assert triage[0].index("evidence") == min(triage[1].index(bar) for bar in "▁▂▇█" if bar in triage[1])
 
 
-def test_curves_that_a_low_screen_hides_can_be_chosen_and_are_told(faults: RunQuery) -> None:
-    desk = Desk(faults, (80, 24))
+@pytest.mark.parametrize("size", [(60, 16), (80, 24), (100, 24), (150, 24), (300, 20)])
+@pytest.mark.parametrize("listing", ["incidents", "anomalies"])
+def test_curves_that_a_low_screen_hides_can_be_chosen_and_their_value_stands_there(
+    faults: RunQuery, size, listing: str
+) -> None:
+    desk = Desk(faults, size).press(*(["L"] if listing == "anomalies" else []))
     assert "curves: loss" in desk.press("e").panes()["bar"]
+    ribbon = desk.panes()["ribbon"]
+    assert re.search(r"loss 0\.\d", ribbon), ribbon
+    assert "val" not in ribbon
+    assert "lr 0.0" in desk.press("e").panes()["ribbon"]
+
+
+def test_a_long_name_leaves_the_value_of_a_hidden_curve_in_sight() -> None:
+    for gutter, end, is_free in ((18, 16, False), (34, 12, True), (28, 18, False)):
+        cells, narrow = Cells(80, 3, DARK), replace(frame(80, 3), gutter=gutter)
+        assert write_reading(cells, narrow, "gradient max 12.3", end) is is_free
+        assert re.search(r"grad.* 12\.3", to_text(cells)), to_text(cells)
+        assert max(map(len, to_text(cells).splitlines())) < gutter
 
 
 def test_what_hits_the_whole_network_is_not_called_by_its_first_class() -> None:
