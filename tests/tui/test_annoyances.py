@@ -195,9 +195,26 @@ def test_arrow_keys_have_names_where_letters_cannot_draw_them() -> None:
     """< and > are keys of their own: they must not stand for the arrows."""
     keys = KeyBarPicture((("←/→", "cursor"), ("</>", "importance")))
     plain = replace(frame(60, 1), output=Output(ascii=True))
-    assert to_text(keys.draw(plain), plain.output).split("  ")[:2] == [" left/right cursor", "</> importance"]
+    assert to_text(keys.draw(plain), plain.output).split("  ")[:2] == [" <-/-> cursor", "</> importance"]
     box = HelpBox(((("Move", (("⇧←", "accent", "Ten left."),))),), ())
-    assert any("shift+left" in text for line in box.lines(plain) for text, *_ in line)
+    assert any("shift+<-" in text for line in box.lines(plain) for text, *_ in line)
+
+
+def test_arrow_keys_in_ascii_leave_room_for_judging_in_80_columns(faults: RunQuery) -> None:
+    desk, plain = Desk(faults, (80, 24)).press("2"), Output(ascii=True)
+    scene, (pictures, _) = desk.session.scene, desk.session.look()
+    bar = next(pane for pane in pictures if pane.name == "bar")
+    assert "f flag" in to_text(pictures[bar].draw(scene.frame_of(bar, DARK, plain)), plain)
+
+
+def test_kinds_of_layers_differ_without_colours() -> None:
+    for output in (Output(), Output(ascii=True)):
+        cells = Cells(40, 2, DARK)
+        for y, kind in enumerate(("Conv2d", "Linear")):
+            node = TreeNode(y, "one", "one", 0, -1, y, None, (y,), kind, "", 4, 0)
+            draw_name(cells, frame(40, 2), TreeRow(node, is_open=False, is_module=False, name="one"), y, False)
+        one, other = to_text(cells, output).splitlines()
+        assert one.strip()[0] != other.strip()[0]
 
 
 def test_a_key_that_a_pane_uses_for_itself_is_told_once_and_as_the_pane_means_it(faults: RunQuery) -> None:
