@@ -161,6 +161,9 @@ async def test_the_palette_begins_with_the_keys_of_the_pane_and_says_what_may_be
         assert note.index("Write a note") == first.index("Open or close")
         await pilot.press(*"shift")
         await until(pilot, lambda: "1003, class 4" not in screen_text(app))
+        await until(pilot, lambda: "nothing is called so" in screen_text(app))
+        await pilot.press(*["backspace"] * 4)
+        await until(pilot, lambda: "is called so" not in screen_text(app))
 
 
 async def test_a_suggestion_that_is_too_long_is_cut_and_takes_one_row() -> None:
