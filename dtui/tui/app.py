@@ -313,9 +313,11 @@ class DtuiApp(ReopeningApp):
         elif action == "draw_anew":
             self.action_draw_anew()
         elif action == "copy_link":
-            link = session.link(self.path.absolute())  # for whoever is in another folder
-            self.copy_to_clipboard(link)
-            session.fail(f"copied: {link}")
+            from dtui.tui.state.places.link import copied_words
+
+            run = self.path.absolute()  # for whoever is in another folder
+            self.copy_to_clipboard(link := session.link(run))
+            session.fail(copied_words(link, run, self.size.width - 2))
         else:
             self.write_down(session.perform(action))
         self.paint()

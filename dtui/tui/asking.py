@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 EXAMPLE = "1003, class 4, f17, a layer, a run, dead, or what to do"
 """What the palette may be asked for."""
+UNKNOWN = "nothing is called so"
+"""What it says of a line that means nothing."""
 HELD_SECONDS, HELD_RESTS_SECONDS = 0.06, 0.1
 """Keys that follow each other so closely are one key that is held; and how soon after the last the hand rests."""
 TYPED_RESTS_SECONDS = 0.3
@@ -138,7 +140,7 @@ class AskingApp(App[None]):
         elif line is None:
             return
         elif action == "palette":
-            line.ask(Wish(":", "", self._go, suggest=self._suggest, example=EXAMPLE))
+            line.ask(Wish(":", "", self._go, suggest=self._suggest, example=EXAMPLE, unknown=UNKNOWN))
         elif action == "export":
             from dtui.tui.export import Shot, first_name, wrong_name
 

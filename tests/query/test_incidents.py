@@ -161,6 +161,9 @@ def test_what_a_run_lacks_is_named_and_the_rest_is_judged():
     without.filters[FILTER_STATISTICS.index("gradient_norm")] = np.nan
     assert "gradients were not recorded" in lacking(without)
     assert (at(DEATH), "dead") not in causes(asked(without).incidents())
+    without.layers[SOURCES.index("gradients"), LAYER_STATISTICS.index("nonfinite")] = 4
+    assert "gradients were not recorded" not in lacking(without)
+    assert f"could not be judged: no gradient was finite in the last {incidents.AT_ONCE} records" in lacking(without)
     without = troubled_reader()
     del without.scalars["loss"]
     assert "no loss was logged" in lacking(without)

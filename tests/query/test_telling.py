@@ -12,6 +12,7 @@ from dtui.model import FILTER_STATISTICS, LAYER_STATISTICS, SOURCES, Cause, Inci
 from dtui.model.findings.telling import Telling
 from dtui.query import RunQuery
 from dtui.query.incidents.checks import FLIGHT_RECORDER
+from dtui.query.incidents.walk import AT_ONCE
 from tests.query.fake_reader import EVERY, FakeReader
 from tests.query.troubled_reader import DEATH, DROP, JUMP, SPIKE, troubled_reader
 
@@ -155,6 +156,12 @@ def test_checks_say_why_they_could_not_judge():
     assert FLIGHT_RECORDER in checks
     young, _ = asked(troubled_reader(3))
     assert all(one.lacks for one in young.all_checks())
+    broken = troubled_reader()
+    broken.layers[SOURCES.index("gradients")] = np.nan
+    broken.layers[SOURCES.index("gradients"), LAYER_STATISTICS.index("nonfinite")] = 4
+    lacks = {one.lacks for one in asked(broken)[0].all_checks()}
+    assert f"no gradient was finite in the last {AT_ONCE} records" in lacks
+    assert "gradients were not recorded" not in lacks
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def test_layers_say_which_filters_are_silent(query: RunQuery) -> None:
     text = Desk(query).press("2").text()
     assert "28 of 90 filters silent" in text
     assert "conv2 7 silent" in text
-    assert "silent" not in next(line for line in text.splitlines() if "■ fc2" in line)
+    assert "silent" not in next(line for line in text.splitlines() if "▬ fc2" in line)
 
 
 def header_of(query: RunQuery, statistic: str, size: tuple[int, int]) -> str:

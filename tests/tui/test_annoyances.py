@@ -29,6 +29,7 @@ from dtui.tui.renderables.panes.entry_detail import EntryDetailPicture, turned_w
 from dtui.tui.renderables.panes.key_bar import KeyBarPicture
 from dtui.tui.renderables.panes.layers.tree_gutter import TreeRow, draw_name
 from dtui.tui.renderables.panes.over.help import HelpBox
+from dtui.tui.renderables.panes.ribbon import write_reading
 from dtui.tui.renderables.panes.triage import TriagePicture
 from dtui.tui.renderables.panes.validation.gallery import grid_of
 from dtui.tui.screens.boxes import help_box
@@ -76,9 +77,25 @@ def test_evidence_has_a_heading(faults: RunQuery) -> None:
     assert triage[0].index("evidence") == min(triage[1].index(bar) for bar in "▁▂▇█" if bar in triage[1])
 
 
-def test_curves_that_a_low_screen_hides_can_be_chosen_and_are_told(faults: RunQuery) -> None:
-    desk = Desk(faults, (80, 24))
+@pytest.mark.parametrize("size", [(60, 16), (80, 24), (100, 24), (150, 24), (300, 20)])
+@pytest.mark.parametrize("listing", ["incidents", "anomalies"])
+def test_curves_that_a_low_screen_hides_can_be_chosen_and_their_value_stands_there(
+    faults: RunQuery, size, listing: str
+) -> None:
+    desk = Desk(faults, size).press(*(["L"] if listing == "anomalies" else []))
     assert "curves: loss" in desk.press("e").panes()["bar"]
+    ribbon = desk.panes()["ribbon"]
+    assert re.search(r"loss 0\.\d", ribbon), ribbon
+    assert "val" not in ribbon
+    assert "lr 0.0" in desk.press("e").panes()["ribbon"]
+
+
+def test_a_long_name_leaves_the_value_of_a_hidden_curve_in_sight() -> None:
+    for gutter, end, is_free in ((18, 16, False), (34, 12, True), (28, 18, False)):
+        cells, narrow = Cells(80, 3, DARK), replace(frame(80, 3), gutter=gutter)
+        assert write_reading(cells, narrow, "gradient max 12.3", end) is is_free
+        assert re.search(r"grad.* 12\.3", to_text(cells)), to_text(cells)
+        assert max(map(len, to_text(cells).splitlines())) < gutter
 
 
 def test_what_hits_the_whole_network_is_not_called_by_its_first_class() -> None:
@@ -144,6 +161,9 @@ async def test_the_palette_begins_with_the_keys_of_the_pane_and_says_what_may_be
         assert note.index("Write a note") == first.index("Open or close")
         await pilot.press(*"shift")
         await until(pilot, lambda: "1003, class 4" not in screen_text(app))
+        await until(pilot, lambda: "nothing is called so" in screen_text(app))
+        await pilot.press(*["backspace"] * 4)
+        await until(pilot, lambda: "is called so" not in screen_text(app))
 
 
 async def test_a_suggestion_that_is_too_long_is_cut_and_takes_one_row() -> None:
@@ -178,9 +198,26 @@ def test_arrow_keys_have_names_where_letters_cannot_draw_them() -> None:
     """< and > are keys of their own: they must not stand for the arrows."""
     keys = KeyBarPicture((("←/→", "cursor"), ("</>", "importance")))
     plain = replace(frame(60, 1), output=Output(ascii=True))
-    assert to_text(keys.draw(plain), plain.output).split("  ")[:2] == [" left/right cursor", "</> importance"]
+    assert to_text(keys.draw(plain), plain.output).split("  ")[:2] == [" <-/-> cursor", "</> importance"]
     box = HelpBox(((("Move", (("⇧←", "accent", "Ten left."),))),), ())
-    assert any("shift+left" in text for line in box.lines(plain) for text, *_ in line)
+    assert any("shift+<-" in text for line in box.lines(plain) for text, *_ in line)
+
+
+def test_arrow_keys_in_ascii_leave_room_for_judging_in_80_columns(faults: RunQuery) -> None:
+    desk, plain = Desk(faults, (80, 24)).press("2"), Output(ascii=True)
+    scene, (pictures, _) = desk.session.scene, desk.session.look()
+    bar = next(pane for pane in pictures if pane.name == "bar")
+    assert "f flag" in to_text(pictures[bar].draw(scene.frame_of(bar, DARK, plain)), plain)
+
+
+def test_kinds_of_layers_differ_without_colours() -> None:
+    for output in (Output(), Output(ascii=True)):
+        cells = Cells(40, 2, DARK)
+        for y, kind in enumerate(("Conv2d", "Linear")):
+            node = TreeNode(y, "one", "one", 0, -1, y, None, (y,), kind, "", 4, 0)
+            draw_name(cells, frame(40, 2), TreeRow(node, is_open=False, is_module=False, name="one"), y, False)
+        one, other = to_text(cells, output).splitlines()
+        assert one.strip()[0] != other.strip()[0]
 
 
 def test_a_key_that_a_pane_uses_for_itself_is_told_once_and_as_the_pane_means_it(faults: RunQuery) -> None:

@@ -397,6 +397,12 @@ async def test_a_link_is_copied_and_opens_the_same_place():
         assert f"copied: {copied[0]}" in screen_text(app)
         await press(app, pilot, "3", "N", "y")
         assert copied[1] == shlex.join(["dtui", str(run), "--at", "200", "--class", "bird"])
+        app.path = deep = Path("/scratch/of somebody", "deep" * 40, "a.dtui")
+        await press(app, pilot, "y")
+        assert copied[2] == shlex.join(["dtui", str(deep), "--at", "200", "--class", "bird"])
+        shown = screen_text(app).splitlines()[-1].rstrip()
+        assert shown.startswith(" copied: dtui '/scratch/of somebody/deep")
+        assert shown.endswith("a.dtui' --at 200 --class bird")
     link = Link(at=505, layer="block2.conv1", filter=3)
     async with running(screen=None, link=link) as (app, pilot, _):
         assert (app.session.selection.cursor, app.session.selection.node) == (505, 9)

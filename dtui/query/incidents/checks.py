@@ -10,7 +10,7 @@ from dtui.model import Check, Missing
 from dtui.model.judging import as_groups
 from dtui.number_text import counted
 from dtui.query.data import RunData
-from dtui.query.incidents.walk import FIRST_VALIDATION, Held
+from dtui.query.incidents.walk import AT_ONCE, FIRST_VALIDATION, Held
 
 FLIGHT_RECORDER = "the flight recorder"
 """Title of its detector."""
@@ -18,13 +18,26 @@ _VALIDATIONS = "validations of the same images"
 """What the detectors need that judge validations alone."""
 _LEFT_NOTHING = "the flight recorder left nothing"
 """What its detector, which sees the watches alone, says of one that was off or fired nothing."""
+_NO_GRADIENTS = "gradients were not recorded"
+"""What the detectors say that found no finite gradient in the last records."""
 
 
 def in_plain_words(data: RunData, missing: Missing) -> Missing:
     """Return what a run lacks; of a flight recorder that left nothing, whether it was off or fired nothing."""
     if _LEFT_NOTHING not in missing.sentence:
-        return replace(missing, sentence=as_groups(missing.sentence, data.judging))
+        return replace(missing, sentence=as_groups(_with_broken(data, missing.sentence), data.judging))
     return replace(missing, sentence=f"{FLIGHT_RECORDER} {_of_flight_recorder(data)}")
+
+
+def _with_broken(data: RunData, sentence: str) -> str:
+    """Return a sentence about what is missing; of gradients that were recorded, and NaN or Inf, it says that."""
+    if _NO_GRADIENTS not in sentence or not data.records_layers("gradients", "nonfinite"):
+        return sentence
+    records = len(data.records)
+    last = slice(max(0, records - AT_ONCE), records)
+    if not (data.reader.read_layers("gradients", "nonfinite", last) > 0).any():
+        return sentence
+    return sentence.replace(_NO_GRADIENTS, f"no gradient was finite in the last {last.stop - last.start:,} records")
 
 
 def _of_flight_recorder(data: RunData) -> str:
@@ -42,7 +55,7 @@ def _kept_around(data: RunData) -> int | None:
 def _lack(data: RunData, lacks: str) -> str:
     """Return why a detector could not judge; "" for a flight recorder that was on and fired nothing."""
     if _LEFT_NOTHING not in lacks:
-        return lacks
+        return _with_broken(data, lacks)
     return "" if _kept_around(data) else f"it {_of_flight_recorder(data)}"
 
 

@@ -117,9 +117,9 @@ class Curves(Pane):
 
 
 def reading_without_curves(scene: Scene) -> str:
-    """Return the error at the cursor in words, or the loss, where there is no room for curves; else ""."""
-    values = scene.answers.get(ValuesQuestion)
-    return "" if scene.layout.curves or values is None else leading_words(values.values)
+    """Return the curve chosen last, or the error, or the loss, at the cursor in words; "" where there are curves."""
+    values, chosen = scene.answers.get(ValuesQuestion), scene.selection.get(CurvesOptions).chosen
+    return "" if scene.layout.curves or values is None else leading_words(values.values, chosen)
 
 
 def _others(scene: Scene) -> list[str]:

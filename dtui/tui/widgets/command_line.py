@@ -37,6 +37,7 @@ class Wish:
         changed: Called with the line whenever it changes; returns what is wrong with it, or "".
         suggest: Called with the line; returns suggestions, the best first. None for a line without any.
         example: What may be typed, shown while nothing is; ours.
+        unknown: Shown while there is no suggestion for what is typed; ours.
         done: Called once with the line and the place of the chosen suggestion (-1 for none), or with None after Esc.
     """
 
@@ -46,6 +47,7 @@ class Wish:
     changed: Callable[[str], str] | None = None
     suggest: Callable[[str], Sequence[Suggestion]] | None = None
     example: str = ""
+    unknown: str = ""
 
 
 class Line(Input, TakesKeys):
@@ -175,9 +177,9 @@ class CommandLine(Vertical):
         wish = self._wish
         if wish is None:
             return
-        if wish.changed is not None:
-            self.query_one("#wrong", Static).update(Content(self._written(wish.changed(line))))
         found = tuple(wish.suggest(line))[:MOST_SUGGESTIONS] if wish.suggest is not None else ()
+        wrong = wish.changed(line) if wish.changed is not None else wish.unknown if line.strip() and not found else ""
+        self.query_one("#wrong", Static).update(Content(self._written(wrong)))
         keys_in = IN_ASCII if self.is_ascii else {}
         self._suggestions = [
             (self._written(words), self._written(keys.translate(keys_in)), self._written(hint))

@@ -185,7 +185,7 @@ def _ascii_table() -> UintArray:
     table[:0x80] = np.arange(0x80)
     table[0x2800] = 32
     table[0x2801:0x2900] = [ord(_line_in_ascii(dots)) for dots in range(1, 256)]
-    shapes = "▾v▸>▴^▼v▲^◂<■#□o━=─-┊:┆:│|┤|├|╵'╷.▐|▌|▏|▕|●*◆o○o←<→>↑^↓v╭+╮+╰+╯+═-╔#╗#╚#╝#║#¶P↳`"
+    shapes = "▾v▸>▴^▼v▲^◂<■#▬=□o━=─-┊:┆:│|┤|├|╵'╷.▐|▌|▏|▕|●*◆o○o←<→>↑^↓v╭+╮+╰+╯+═-╔#╗#╚#╝#║#¶P↳`"
     signs = "×x·.✓+✖x✗x⚑!−-°o…~–-—-≥>≤<»>≋~✱*✎&•+σs±+⋯.∞8≈~÷/Δd‖|⊕+┬+┴+┼+▫%◇@  "
     pairs = shapes + signs
     for glyph, plain in zip(pairs[::2], pairs[1::2], strict=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import field, replace
 
 import numpy as np
@@ -130,7 +130,7 @@ def _write_values(cells: Cells, frame: Frame, curves: Curves, plotted: Sequence[
     wide = width >= 18
     column = None if frame.axis is None else frame.column_of(iteration)
     shown_names = [*plotted, *others][:height]
-    label_of = {name: _label(curves, name, _SHORT if wide else _SHORTER) for name in shown_names}
+    label_of = {name: _label(curves.series, name, _SHORT if wide else _SHORTER) for name in shown_names}
     longest = max(map(text_width, label_of.values()), default=0)
     room = max(8, min(longest, width - 11)) if wide else 4
     for row, name in enumerate(shown_names):
@@ -157,7 +157,7 @@ def _write_values(cells: Cells, frame: Frame, curves: Curves, plotted: Sequence[
 def _mark_bad_columns(cells: Cells, frame: Frame, curves: Curves, names: Sequence[str], at: int) -> None:
     """Cross out the columns in which a curve of the pane, or the loss, was NaN or Inf, and name that curve in row 0."""
     bad = {name: _nonfinite_of(curves, name, frame) for name in dict.fromkeys([*names, "loss"])}
-    words_of = ", ".join(_label(curves, name, _SHORT) for name, where in bad.items() if where.any())
+    words_of = ", ".join(_label(curves.series, name, _SHORT) for name, where in bad.items() if where.any())
     if words_of:
         is_last_row = np.arange(frame.height - 1)[:, None] == frame.height - 2
         mark_nonfinite(cells, frame, is_last_row & np.logical_or.reduce(list(bad.values())))
@@ -190,10 +190,10 @@ _RATE_OF_ANOTHER = re.compile(r"^learning_rate_(\d+)$")
 _SHORTER = {**_SHORT, "train_error": "tr"}
 
 
-def _label(curves: Curves, name: str, short: Mapping[str, str]) -> str:
+def _label(logged: Container[str], name: str, short: Mapping[str, str]) -> str:
     """Return the short form of a name, unless the training logs another scalar under that form."""
     said = short.get(name, _RATE_OF_ANOTHER.sub(r"lr \1", name))
-    return safe(name if said in curves.series else said)
+    return safe(name if said in logged else said)
 
 
 def _plotted(curves: Curves) -> list[str]:
@@ -204,16 +204,20 @@ def _plotted(curves: Curves) -> list[str]:
     return ["loss"] if "loss" in curves.series else []
 
 
-def leading_words(values: Mapping[str, float]) -> str:
-    """Return the most important of some curves' values in words, such as "val 2.1%"; "" where there is none."""
-    name = next((name for name in ("validation_error", "train_error", "loss") if name in values), None)
-    return "" if name is None else f"{_SHORT[name]} {_reading(name, values[name])}"
+def leading_words(values: Mapping[str, float], chosen: Sequence[str] = ()) -> str:
+    """Return a curve's value in words, such as "val 2.1%": of the last that was chosen, or the most important one.
+
+    "" where there is none.
+    """
+    names = (*reversed(chosen), "validation_error", "train_error", "loss")
+    name = next((name for name in names if name in values), None)
+    return "" if name is None else f"{_label(values, name, _SHORT)} {_reading(name, values[name])}"
 
 
 def _title(curves: Curves, names: Sequence[str]) -> str:
     if not names or all(name.endswith("_error") for name in names):
         return TITLE
-    return "Loss" if names == ["loss"] else "Curves" if len(names) > 1 else _label(curves, names[0], {})
+    return "Loss" if names == ["loss"] else "Curves" if len(names) > 1 else _label(curves.series, names[0], {})
 
 
 def _scales(points: Mapping[str, FloatArray], is_log: bool) -> dict[str, Scale]:
@@ -245,7 +249,7 @@ def _draw_own_scales(
         if scales[name] is scales[names[0]] or y >= frame.height:
             continue
         low, high = scales[name].ticks[0][1], scales[name].ticks[-1][1]
-        words = f"{_label(curves, name, _SHORT)} {low} to {high}"
+        words = f"{_label(curves.series, name, _SHORT)} {low} to {high}"
         begin = frame.width - 1 - text_width(words)
         if begin > frame.gutter:
             cells.text(begin, y, words, _colour(frame, name, names))

@@ -51,7 +51,7 @@ class IncidentRibbonPicture(Picture):
         stages: Learning-rate stages, dashed verticals.
         nothing: Texts for a ribbon without entries, the longest first; the first that fits is shown.
         judging: What decides what is right; None where class scores do.
-        reading: The error at the crosshair in words, where nothing else on the screen says it.
+        reading: The value of a curve at the crosshair in words, where nothing else on the screen says it.
     """
 
     entries: tuple[Entry, ...]
@@ -84,17 +84,14 @@ class IncidentRibbonPicture(Picture):
         if not self.entries:
             room = max(0, frame.width - 3)
             words = next((text for text in self.nothing if text_width(text) <= room), self.nothing[-1])
-            write_reading(
-                cells, frame, self.reading, cells.text(2, 1, words, theme.muted, limit=room), has_legend=False
-            )
+            write_reading(cells, frame, self.reading, cells.text(2, 1, words, theme.muted, limit=room))
             return
         room = max(0, frame.gutter - 3)
         new = sum(entry.status == "new" for entry in self.entries)
         words = f"{new:,}/{len(self.entries):,}"
         words += next((more for more in (" to review", " new") if text_width(words + more) <= room), "")
         end = cells.text(2, 1, words, theme.muted, limit=room)
-        write_reading(cells, frame, self.reading, end, has_legend=frame.gutter >= 30)
-        if frame.gutter >= 30:
+        if write_reading(cells, frame, self.reading, end) and frame.gutter >= 30:
             x = 2
             for mark, word in LEGEND:
                 x = cells.text(x, 2, mark.glyph, mark.of(theme))

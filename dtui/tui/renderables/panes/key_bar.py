@@ -7,8 +7,8 @@ from dtui.tui.renderables.canvas.cells import Cells, text_width
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.parts.picture import Picture
 
-IN_ASCII = {0x2190: "left", 0x2192: "right", 0x2191: "up", 0x2193: "down", 0x21E7: "shift+", 0x2212: "-"}
-"""Keys that letters cannot draw, in words: < and > are keys too."""
+IN_ASCII = {0x2190: "<-", 0x2192: "->", 0x2191: "up", 0x2193: "down", 0x21E7: "shift+", 0x2212: "-"}
+"""Keys that letters cannot draw: an arrow has two, for < and > are keys too."""
 
 
 @dataclass(frozen=True, slots=True)

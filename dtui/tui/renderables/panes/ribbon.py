@@ -32,7 +32,7 @@ class RibbonPicture(Picture):
         classes: Names by label; data from outside.
         stages: Learning-rate stages, dashed verticals.
         nothing: Texts for a ribbon without anomalies, the longest first; the first that fits is shown.
-        reading: The error at the crosshair in words, where nothing else on the screen says it.
+        reading: The value of a curve at the crosshair in words, where nothing else on the screen says it.
     """
 
     anomalies: tuple[Anomaly, ...]
@@ -58,8 +58,7 @@ class RibbonPicture(Picture):
         if anomalies:
             count += next((words for words in (" to review", " new") if text_width(count + words) <= room), "")
         end = cells.text(2, 1, count, theme.muted, limit=room)
-        write_reading(cells, frame, self.reading, end, has_legend=frame.gutter >= 26)
-        if frame.gutter >= 26:
+        if write_reading(cells, frame, self.reading, end) and frame.gutter >= 26:
             x = cells.text(2, 2, marks.LOST.glyph, marks.LOST.of(theme))
             x = cells.text(x + 1, 2, "lost", theme.muted)
             x = cells.text(x + 2, 2, marks.GAINED.glyph, marks.GAINED.of(theme))
@@ -73,13 +72,22 @@ class RibbonPicture(Picture):
         return cells
 
 
-def write_reading(cells: Cells, frame: Frame, reading: str, end: int, has_legend: bool) -> None:
-    """Write the error at the crosshair into the gutter of a ribbon: behind the counts, which `end` there, or below."""
+def write_reading(cells: Cells, frame: Frame, reading: str, end: int) -> bool:
+    """Write a value at the crosshair into the gutter of a ribbon: behind the counts, which `end` there, or below.
+
+    Return whether the row below is free. Of what is too long the name is cut, and not the number at its end.
+    """
+    if not reading:
+        return True
     if end + 3 + text_width(reading) < frame.gutter:
-        end = cells.text(end, 1, " · " if reading else "", frame.theme.faint)
+        end = cells.text(end, 1, " · ", frame.theme.faint)
         cells.text(end, 1, reading, frame.theme.bright, bold=True)
-    elif not has_legend:
-        cells.text(2, 2, reading, frame.theme.bright, bold=True, limit=max(0, frame.gutter - 3))
+        return True
+    name, _, number = reading.rpartition(" ")
+    room = max(0, frame.gutter - 3)
+    words = f"{shorten(name, max(0, room - text_width(number) - 1))} {number}"
+    cells.text(2, 2, words, frame.theme.bright, bold=True, limit=room)
+    return False
 
 
 def anomaly_at(frame: Frame, anomalies: Sequence[Anomaly], x: int, y: int) -> str | None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 from dtui.dataclass_on_use import dataclass
 from dtui.model.findings.review import INCIDENTS
 from dtui.safe_text import can_be_typed
+from dtui.tui.renderables.canvas.cells import shorten_middle, text_width
 from dtui.tui.state.pane import Scene, Shows
 
 
@@ -38,6 +40,8 @@ class Link:
     zoom: tuple[int, int] | None = None
 
 
+LEAST_OF_PATH = 8
+"""Columns of a run's path where a message has no room for it."""
 OPTIONS = {"class_name": "--class", "layer": "--layer", "filter": "--filter", "image": "--image", "listed": "--list"}
 """How a command says each part of a place that panes know of, in the order in which it is written."""
 
@@ -74,6 +78,15 @@ def link_words(scene: Scene, run: str) -> str:
         first, stop = selection.window
         parts += ["--zoom", f"{math.floor(first)}-{math.ceil(stop)}"]
     return shlex.join(parts)
+
+
+def copied_words(link: str, run: Path, room: int) -> str:
+    """Return that a link was copied; where that is too long the run's path loses its middle, and the place stays."""
+    import shlex
+
+    words, path = f"copied: {link}", shlex.quote(str(run))
+    spare = text_width(path) - max(0, text_width(words) - room)
+    return words.replace(path, shorten_middle(path, max(LEAST_OF_PATH, spare)), 1)
 
 
 def _place(scene: Scene) -> dict[str, Any]:
