@@ -14,10 +14,11 @@ import concurrent.futures.thread
 import logging
 import os
 import threading
-import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+
+from dtui.patience import TURN_SECONDS, Patience
 
 __all__ = ["LONGEST_WAIT", "ForkGate", "forget_in_child", "resting"]
 
@@ -47,14 +48,13 @@ class ForkGate:
         """Start with the gate open: no work is in progress."""
         self._lock = threading.Lock()
         self._worker = 0
-        self._since = 0.0
-        with _turn:
+        self._patience = Patience(LONGEST_WAIT)
+        with _no_fork():
             _gates.add(self)
 
     @contextmanager
     def working(self) -> Iterator[None]:
         """Hold back forks while the block runs. The thread must not be behind another gate."""
-        self._since = time.monotonic()
         self._enter()
         _mine.gate = self
         try:
@@ -66,6 +66,7 @@ class ForkGate:
     def _enter(self) -> None:
         with _turn:
             self._lock.acquire()
+            self._patience = Patience(LONGEST_WAIT)
         self._worker = threading.get_ident()
 
     def _leave(self) -> None:
@@ -76,8 +77,10 @@ class ForkGate:
         """Wait until the thread's work is done, within the allowed time; return False if it still works."""
         if self._worker == threading.get_ident():  # what it does itself needs no waiting, and would wait for ever
             return False
-        left = self._since + LONGEST_WAIT - time.monotonic()
-        return self._lock.acquire(timeout=max(0.0, left))
+        while not self._patience.is_over:
+            if self._lock.acquire(timeout=TURN_SECONDS):
+                return True
+        return self._lock.acquire(timeout=0)
 
     def _renew(self) -> None:
         """Open the gate in a forked child, which does not have the gate's thread."""
@@ -96,13 +99,19 @@ def resting() -> Iterator[None]:
     try:
         yield
     finally:
-        gate._since = time.monotonic()
         gate._enter()
+
+
+@contextmanager
+def _no_fork() -> Iterator[None]:
+    """Let no fork happen while the block runs; first one that waits for this thread's work: else both would wait."""
+    with resting(), _turn:
+        yield
 
 
 def forget_in_child(method: Callable[[], None]) -> None:
     """Call a bound method in every forked child, as long as its object lives. It makes the object harmless there."""
-    with _turn:
+    with _no_fork():
         _forgetting[:] = [known for known in _forgetting if known() is not None]
         _forgetting.append(weakref.WeakMethod(method))
 

@@ -10,12 +10,14 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from dtui import fork_gate
+from dtui import fork_gate, patience
 from dtui.model import RunStatus
+from dtui.patience import TURN_SECONDS
 from dtui.store import RunReader
 from tests.record.forking import PATIENCE
 
@@ -127,16 +129,71 @@ def test_a_fork_does_not_wait_for_a_thread_that_rests_nor_for_ever(monkeypatch: 
     assert stuck.done.is_set()
 
 
-def test_all_forks_together_wait_for_one_piece_of_work_no_longer_than_one() -> None:
-    class Held:
-        def acquire(self, timeout: float) -> bool:
-            self.timeout = timeout
-            return False
+class Held:
+    """A gate's lock that a thread holds: a wait for it takes as long as it is given, and the first a while more."""
 
-    gate, held = fork_gate.ForkGate(), Held()
-    gate._lock, gate._since = held, time.monotonic() - fork_gate.LONGEST_WAIT  # type: ignore[assignment]
-    assert not gate._take()
-    assert held.timeout == 0
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, stopped: float = 0) -> None:
+        self.waited, self.now, self.stopped = 0.0, 0.0, stopped
+        monkeypatch.setattr(patience, "time", SimpleNamespace(monotonic=lambda: self.now))
+
+    def acquire(self, timeout: float) -> bool:
+        self.waited += timeout
+        self.now += timeout + self.stopped
+        self.stopped = 0
+        return False
+
+
+def test_all_forks_together_wait_for_one_piece_of_work_no_longer_than_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    held, gate = Held(monkeypatch), fork_gate.ForkGate()
+    with gate.working():
+        held.now += 100  # it works long before anything forks
+        lock, gate._lock = gate._lock, held  # type: ignore[assignment]
+        gate._worker = -1
+        assert not gate._take()
+        assert fork_gate.LONGEST_WAIT - TURN_SECONDS <= held.waited <= fork_gate.LONGEST_WAIT + TURN_SECONDS
+        waited = held.waited
+        assert not gate._take()
+        assert held.waited == waited
+        gate._lock = lock
+
+
+def test_a_fork_still_waits_after_the_process_was_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has worked meanwhile; a child that did not wait could hang."""
+    held, gate = Held(monkeypatch, stopped=1000), fork_gate.ForkGate()
+    with gate.working():
+        lock, gate._lock = gate._lock, held  # type: ignore[assignment]
+        gate._worker = -1
+        assert not gate._take()
+        assert held.waited >= fork_gate.LONGEST_WAIT - TURN_SECONDS
+        gate._lock = lock
+
+
+def test_what_is_noted_for_children_in_the_middle_of_work_does_not_hold_back_the_fork_that_waits_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The writer notes what a child has to let go while it opens a run: neither may wait for the other."""
+    taken: dict[fork_gate.ForkGate, bool] = {}
+    take = fork_gate.ForkGate._take
+    monkeypatch.setattr(fork_gate.ForkGate, "_take", lambda gate: taken.setdefault(gate, take(gate)))
+    gate, begun = fork_gate.ForkGate(), threading.Event()
+    made: list[fork_gate.ForkGate] = []
+
+    def work() -> None:
+        with gate.working():
+            begun.set()
+            while fork_gate._turn.acquire(blocking=False):  # until the fork waits
+                fork_gate._turn.release()
+            fork_gate.forget_in_child(gate._renew)
+            made.append(fork_gate.ForkGate())
+
+    working = threading.Thread(target=work)
+    working.start()
+    assert begun.wait(PATIENCE)
+    assert fork() == 0
+    working.join(PATIENCE)
+    assert taken[gate]
+    assert made[0] in fork_gate._gates
+    assert gate._renew in [known() for known in fork_gate._forgetting]
 
 
 def test_a_child_finds_the_gate_of_another_thread_open_and_its_own_as_it_was() -> None:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from dtui.model import IntArray
 from dtui.record.batches.passes import Pass
-from dtui.record.batches.tensors import Traces
+from dtui.record.batches.tensors import Traces, span_of
 
 MOST_HANDED = 1_024
 """Batches of one loader that are kept between two updates: more micro-batches than anybody adds up."""
@@ -99,11 +99,17 @@ class Handed:
         self._fed = seen or ([] if is_left else [batch.number for batch in self._newest()])
 
     def _seen(self, called: Sequence[Tensor]) -> list[int]:
-        """Return the numbers of the batches that tensors belong to; one that is in several of them tells nothing."""
+        """Return the numbers of the batches that tensors are of, or views of; one that is in several tells nothing."""
         if len(self.waiting) <= int(self._ahead == 0 and not self.is_over):
             return []
-        owners = [[batch.number for batch in self.waiting if batch.traces.has(tensor)] for tensor in called]
-        return sorted({numbers[0] for numbers in owners if len(numbers) == 1})
+        known = [(batch.number, *span) for batch in self.waiting for span in batch.traces.spans()]
+        seen: set[int] = set()
+        for tensor in called:
+            place, _ = span_of(tensor)
+            owners = {number for number, one, begin, end in known if begin <= place < end or one is tensor}
+            if len(owners) == 1:
+                seen |= owners
+        return sorted(seen)
 
     def take(self) -> list[Ids]:
         """Return the batches whose gradients arrive now; none if all that the training has were used."""

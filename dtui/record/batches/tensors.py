@@ -29,6 +29,15 @@ def _each_in(content: Any, deep: int) -> Iterator[Tensor]:
                 yield from _each_in(part, deep - 1)
 
 
+def span_of(tensor: Tensor) -> tuple[int, int]:
+    """Return the addresses where the values of a tensor begin and end; twice 0 where it has no memory of its own."""
+    try:
+        begin = tensor.data_ptr()
+        return (begin, begin + tensor.nbytes) if begin else (0, 0)
+    except Exception:  # noqa: BLE001 - a sparse one, or a kind of somebody's
+        return 0, 0
+
+
 class Traces:
     """The tensors of a batch, not kept alive: enough to know them again."""
 
@@ -38,13 +47,9 @@ class Traces:
         found = content._living() if isinstance(content, Traces) else tensors_in(content)
         self._known = [weakref.ref(tensor) for tensor in found]
 
-    def has(self, called: Tensor) -> bool:
-        """Whether a tensor is one of the batch, or a view of one."""
-        place = called.data_ptr()
-        return any(
-            tensor is called or (place and tensor.data_ptr() <= place < tensor.data_ptr() + tensor.nbytes)
-            for tensor in self._living()
-        )
+    def spans(self) -> list[tuple[Tensor, int, int]]:
+        """Return the tensors that still live, with the addresses where their values begin and end."""
+        return [(tensor, *span_of(tensor)) for tensor in self._living()]
 
     def _living(self) -> list[Tensor]:
         return [tensor for known in self._known if (tensor := known()) is not None]

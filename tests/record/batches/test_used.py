@@ -7,7 +7,8 @@ import io
 import pickle
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -27,6 +28,7 @@ from torch.utils.data import (
 
 from dtui.errors import RecorderError
 from dtui.record import RecorderWarning
+from dtui.record.batches.handed import Handed
 from dtui.record.batches.samples import MOST_SAMPLES, SampleColumns, Samples, as_ids
 from dtui.record.batches.used import MOST_OPEN, UsedSamples
 from dtui.record.writing.warn import forget_told
@@ -225,6 +227,17 @@ def test_a_loop_may_fetch_its_next_batch_before_it_uses_one(where: str, shown: C
         loop.train(plain(), epochs=1)
         ahead(loop, plain(num_workers=1), shown, where)
     loop.check(24)
+
+
+def test_a_tensor_without_memory_of_its_own_is_known_by_itself() -> None:
+    """As a sparse one, or one of no elements: it is still told from that of the next batch."""
+    handed = Handed(cast("Any", SimpleNamespace(is_ahead=False)))
+    batches = [[torch.eye(3).to_sparse(), torch.zeros(0), torch.rand(3)] for _ in range(2)]
+    for number, batch in enumerate(batches):
+        handed.add(np.array([number]), batch)
+    for number in (0, 1):
+        handed.enter(batches[number], is_owed=False)
+        assert [ids.tolist() for ids in handed.take()] == [[number]]
 
 
 def test_a_loop_may_fetch_ahead_beyond_the_end_of_its_loader() -> None:
