@@ -16,7 +16,7 @@ from dtui.model.layers import layer_called
 from dtui.number_text import counted
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas import marks
-from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
+from dtui.tui.renderables.canvas.cells import Cells, shorten, shorten_names, text_width
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.panes.incident_ribbon import mark_colour
 from dtui.tui.renderables.panes.message import wrap
@@ -176,7 +176,7 @@ class EntryDetailPicture(Picture):
         """Draw title, columns and the iterations below, in `rows` rows."""
         theme, entry = frame.theme, self.entry
         scale = " · log scale" if series.spans_decades else ""
-        title = shorten(safe(series.what, 120), max(0, width - text_width(scale)))
+        title = shorten_names(safe(series.what, 120), max(0, width - text_width(scale)))
         cells.text(cells.text(x, y, title, theme.text), y, scale, theme.muted, limit=width)
         if not len(series.values):
             cells.text(x, y + 1, "not recorded around here", theme.muted, limit=width)
