@@ -129,7 +129,7 @@ class EntryDetailPicture(Picture):
             rest = len(entry.filters) - MOST_FILTERS
             more_filters = f" and {rest:,} more" if rest > 0 else ""
             more_filters = " and more" if len(entry.filters) >= NAMED_FILTERS else more_filters
-            of = f"{more_filters} of {safe(layer_called(entry.layer), 60)}"
+            of = f"{more_filters} of {safe(layer_called(entry.layer), 120)}"
             facts.append(f"filter{'s' * (len(entry.filters) > 1)} {some}{of}")
         if incident is not None:
             more = [LASTING[incident.persists], incident.moved_first]
@@ -137,7 +137,7 @@ class EntryDetailPicture(Picture):
                 more.append("later records may still change this")
             facts += [" · ".join(safe(part, 200) for part in more if part)] if any(more) else []
         if self.evidence is not None and self.evidence.moved:
-            moved = (f"{safe(move.layer, 40)} ×{number(move.times)}" for move in self.evidence.moved)
+            moved = (f"{safe(move.layer, 120)} ×{number(move.times)}" for move in self.evidence.moved)
             facts.append(f"moved more than usual: {' · '.join(moved)}")
         return facts
 
