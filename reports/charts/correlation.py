@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from dtui.model.cube import IncidentGrid, RowKind, module_groups
 from dtui.model.judging import Judging, as_groups
 from dtui.reports.charts import theme
-from dtui.reports.charts.vectors import CHARACTER, Vectors, colour_of
+from dtui.reports.charts.vectors import CHARACTER, SIZE, Vectors, colour_of, fitted
 from dtui.reports.document import Picture
 
 WIDE, NARROW = 1100, 360
@@ -249,7 +249,8 @@ def _layer_names(drawing: Vectors, middles: Sequence[float], top: float, column:
         return
     for x, name in zip(middles, names, strict=True):
         turned = f"rotate(-65 {x + 4:.1f} {top:.1f})"
-        drawing.words(x + 4, top, name, theme.INK, "end", 150.0, transform=turned, font_size="11")
+        shown = fitted(name, 150.0 * SIZE / 11, from_end=True)
+        drawing.words(x + 4, top, shown, theme.INK, "end", transform=turned, font_size="11")
 
 
 def _brackets(drawing: Vectors, left: float, top: float, widths: Sequence[float], names: Sequence[str]) -> None:
@@ -264,7 +265,8 @@ def _brackets(drawing: Vectors, left: float, top: float, widths: Sequence[float]
             [(x + 1, top - 4), (x + 1, top - 8), (x + width - 2, top - 8), (x + width - 2, top - 4)], theme.FAINT
         )
         if width > 3 * CHARACTER:
-            drawing.words(x + width / 2, top - 12, name, theme.MUTED, "middle", width, font_size="11")
+            shown = fitted(name, width * SIZE / 11, from_end=True)
+            drawing.words(x + width / 2, top - 12, shown, theme.MUTED, "middle", font_size="11")
         x, place = x + width, place + count
 
 

@@ -63,7 +63,7 @@ def _row(view: View, anchor: str, group: tuple[Anomaly, ...]) -> Row:
     """Return one row for the anomalies of several rules about the same images at the same iteration."""
     anomaly = max(group, key=lambda one: one.score)
     evidence, shown = anomaly.evidence, anomaly.shown
-    where = safe(anomaly.layer, 60) if anomaly.layer is not None else "whole run"
+    where = safe(anomaly.layer, 120) if anomaly.layer is not None else "whole run"
     images, share = "", ""
     if anomaly.class_index is not None:
         where, images, share = view.classes[anomaly.class_index], f"{evidence.count or 0:,}", percent(anomaly.size)

@@ -63,7 +63,7 @@ def sheet_of(grid: IncidentGrid, view: View, most: int) -> GridSheet:
     classes = [place for place, row in enumerate(grid.rows) if row.kind is RowKind.CLASS][:most]
     others = [place for place, row in enumerate(grid.rows) if row.kind is not RowKind.CLASS]
     names = tuple(row_name(row.kind, row.label, view.classes, view.info.judging) for row in grid.rows)
-    layers = tuple(safe(layer.name, 60) for layer in view.query.structure().layers)
+    layers = tuple(safe(layer.name, 120) for layer in view.query.structure().layers)
     return GridSheet(grid, (*classes, *others), names, layers, view.info.judging)
 
 

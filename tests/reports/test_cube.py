@@ -115,6 +115,20 @@ def test_a_narrow_page_gets_a_picture_of_its_own() -> None:
             assert "<script" not in svg
 
 
+def test_a_long_name_of_a_layer_keeps_the_end_that_tells_it_apart() -> None:
+    ends = ("q_proj.lora_A.default", "q_proj.lora_B.default", "v_proj.lora_A.default", "v_proj.lora_B.default")
+    layers = tuple(
+        Layer(k, f"base_model.model.vit.layers.1.attention.{end}", "Linear", (12, 3), 12 * k)
+        for k, end in enumerate(ends)
+    )
+    grid = grids.grid(grids.incidents((100, 200, 300), 3, layers), layers)
+    sheet = GridSheet(grid, tuple(range(len(grid.rows))), ("row",) * len(grid.rows), tuple(one.name for one in layers))
+    for picture in (abstract_grid("a", sheet, ""), detailed_grid("a", sheet, "")):
+        for svg in (picture.svg, picture.narrow):
+            names = [text for text in texts(svg) if text.endswith(".default")]
+            assert {name[-len(ends[0]) :] for name in names} == set(ends)
+
+
 def test_a_layer_outside_modules_has_its_name_once() -> None:
     layers = tuple(Layer(k, f"conv{k}", "Conv2d", (12, 3, 3, 3), 12 * k) for k in range(4))
     grid = grids.grid(grids.incidents((100, 200, 300), 3, layers), layers)

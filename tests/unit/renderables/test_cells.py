@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dtui.safe_text import safe
-from dtui.tui.renderables.canvas.cells import WIDE_TAIL, Cells, shorten, shorten_middle, text_width
+from dtui.tui.renderables.canvas.cells import WIDE_TAIL, Cells, shorten, shorten_middle, shorten_names, text_width
 from dtui.tui.renderables.canvas.output import Output
 from dtui.tui.renderables.canvas.sgr import row_text, to_text
 from dtui.tui.renderables.canvas.theme import DARK
@@ -35,6 +35,27 @@ def test_text_is_cut_at_both_edges(x: int, shown: str) -> None:
 def test_a_name_that_is_cut_in_the_middle_keeps_both_ends(limit: int, shown: str) -> None:
     assert shorten_middle("token loss_end", limit) == shown
     assert text_width(shorten_middle("字字字字字", limit)) <= limit
+
+
+@pytest.mark.parametrize(
+    ("limit", "shown"),
+    [
+        (56, "filter 10 of model.layers.1.q_proj.lora_B.default jumped"),
+        (55, "filter 10 of …layers.1.q_proj.lora_B.default jumped"),
+        (43, "filter 10 of …q_proj.lora_B.default jumped"),
+        (35, "filter 10 of …lora_B.default jumped"),
+        (31, "filter 10 of …lora_B.default j…"),
+        (9, "filter 1…"),
+        (0, ""),
+    ],
+)
+def test_a_sentence_that_is_cut_keeps_the_end_of_the_name_in_it(limit: int, shown: str) -> None:
+    assert shorten_names("filter 10 of model.layers.1.q_proj.lora_B.default jumped", limit) == shown
+
+
+@pytest.mark.parametrize("text", ["/runs/model.layers.0.dtui", "changed by 16.625 times", "layer1.conv1 died"])
+def test_what_is_no_long_name_is_cut_at_its_end(text: str) -> None:
+    assert shorten_names(text, 14) == shorten(text, 14)
 
 
 def test_text_outside_the_rows_is_not_written() -> None:

@@ -28,6 +28,7 @@ through, from here on. Of more such letters than this the marks are left out."""
 _TAIL = chr(WIDE_TAIL)
 _STAND_INS: dict[str, str] = {}
 _SPELLED: dict[str, str] = {_TAIL: ""}
+_DOTTED_NAME = re.compile(r"(?<![\w./])[A-Za-z_]\w*(?:\.\w+){2,}")
 _NOT_PLAIN = re.compile(f"[{chr(FIRST_STAND_IN)}-{_TAIL}]")
 
 
@@ -196,6 +197,33 @@ def shorten_middle(string: str, limit: int) -> str:
             break
         tail = character + tail
     return shorten(string, limit - text_width(tail)) + tail
+
+
+def shorten_left(name: str, room: int) -> str:
+    """Return a dotted name in at most `room` columns. Its end is what tells it apart, so its first parts go first."""
+    if text_width(name) <= room:
+        return name
+    parts = name.split(".")
+    for first in range(1, len(parts)):
+        rest = "…" + ".".join(parts[first:])
+        if text_width(rest) <= room:
+            return rest
+    return shorten(parts[-1], room)
+
+
+def shorten_names(text: str, limit: int) -> str:
+    """Return a text in at most `limit` columns (>= 0): its longest dotted name is cut on the left, then its end.
+
+    The last two parts of a name stay, for they tell it apart: "…lora_B.default".
+    """
+    over = text_width(text) - limit
+    if over <= 0:
+        return text
+    name = max(_DOTTED_NAME.findall(text), key=text_width, default="")
+    if name:
+        least = "…" + ".".join(name.split(".")[-2:])
+        text = text.replace(name, shorten_left(name, max(text_width(name) - over, text_width(least))))
+    return shorten(text, limit)
 
 
 def spelled(text: str) -> str:

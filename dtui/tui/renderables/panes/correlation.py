@@ -9,7 +9,7 @@ import numpy as np
 from dtui.dataclass_on_use import dataclass
 from dtui.model.cube import GridCell, IncidentGrid
 from dtui.safe_text import safe
-from dtui.tui.renderables.canvas.cells import Cells, text_width
+from dtui.tui.renderables.canvas.cells import Cells, shorten_left, text_width
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.canvas.palettes import ramp
 from dtui.tui.renderables.canvas.primitives import EIGHTHS
@@ -238,7 +238,7 @@ def _draw_foot(cells: Cells, frame: Frame, picture: CorrelationPicture, place: G
             cells.text(x, y, block, frame.theme.train)
     left = columns.x_of(picture.picked[1])
     if left is not None:
-        name = safe(picture.look.layers[picture.picked[1]], 60)
+        name = shorten_left(safe(picture.look.layers[picture.picked[1]]), 60)
         draw_pointer(cells, frame, y + 1, left + (columns.cell - 1) // 2, name, frame.width - 1)
 
 
@@ -282,7 +282,7 @@ def _draw_detail(cells: Cells, frame: Frame, picture: CorrelationPicture, place:
         frame,
         bottom + 1,
         left + max(0, width - 1) // 2,
-        safe(picture.look.layers[picture.picked[1]], 60),
+        shorten_left(safe(picture.look.layers[picture.picked[1]]), 60),
         frame.width - 1,
     )
 

@@ -16,7 +16,7 @@ from dtui.model.layers import layer_called
 from dtui.number_text import counted
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas import marks
-from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
+from dtui.tui.renderables.canvas.cells import Cells, shorten, shorten_names, text_width
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.panes.incident_ribbon import mark_colour
 from dtui.tui.renderables.panes.message import wrap
@@ -129,7 +129,7 @@ class EntryDetailPicture(Picture):
             rest = len(entry.filters) - MOST_FILTERS
             more_filters = f" and {rest:,} more" if rest > 0 else ""
             more_filters = " and more" if len(entry.filters) >= NAMED_FILTERS else more_filters
-            of = f"{more_filters} of {safe(layer_called(entry.layer), 60)}"
+            of = f"{more_filters} of {safe(layer_called(entry.layer), 120)}"
             facts.append(f"filter{'s' * (len(entry.filters) > 1)} {some}{of}")
         if incident is not None:
             more = [LASTING[incident.persists], incident.moved_first]
@@ -137,7 +137,7 @@ class EntryDetailPicture(Picture):
                 more.append("later records may still change this")
             facts += [" · ".join(safe(part, 200) for part in more if part)] if any(more) else []
         if self.evidence is not None and self.evidence.moved:
-            moved = (f"{safe(move.layer, 40)} ×{number(move.times)}" for move in self.evidence.moved)
+            moved = (f"{safe(move.layer, 120)} ×{number(move.times)}" for move in self.evidence.moved)
             facts.append(f"moved more than usual: {' · '.join(moved)}")
         return facts
 
@@ -176,7 +176,7 @@ class EntryDetailPicture(Picture):
         """Draw title, columns and the iterations below, in `rows` rows."""
         theme, entry = frame.theme, self.entry
         scale = " · log scale" if series.spans_decades else ""
-        title = shorten(safe(series.what, 120), max(0, width - text_width(scale)))
+        title = shorten_names(safe(series.what, 120), max(0, width - text_width(scale)))
         cells.text(cells.text(x, y, title, theme.text), y, scale, theme.muted, limit=width)
         if not len(series.values):
             cells.text(x, y + 1, "not recorded around here", theme.muted, limit=width)

@@ -10,7 +10,7 @@ from dtui.model.findings.review import Entry
 from dtui.model.judging import Judging, as_groups
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas import marks
-from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
+from dtui.tui.renderables.canvas.cells import Cells, shorten, shorten_names, text_width
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.canvas.theme import Theme
 from dtui.tui.renderables.panes.ribbon import write_reading
@@ -144,7 +144,7 @@ def words_of(entry: Entry, classes: Sequence[str], room: int) -> str:
         if words and text_width(text) <= room:
             return text
     head, tail = f"{flag}{entry.sign} ", f" {at}"
-    return shorten(head + shorten(place, max(3, room - text_width(head + tail))) + tail, room)
+    return shorten(head + shorten_names(place, max(3, room - text_width(head + tail))) + tail, room)
 
 
 def _draw_span(cells: Cells, frame: Frame, entry: Entry, selected: str | None) -> None:

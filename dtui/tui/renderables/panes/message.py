@@ -10,7 +10,7 @@ from dataclasses import replace
 from dtui.dataclass_on_use import dataclass
 from dtui.number_text import NO_BREAK, unparted
 from dtui.safe_text import safe
-from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
+from dtui.tui.renderables.canvas.cells import Cells, shorten_names, text_width
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.parts.chrome import draw_header
 from dtui.tui.renderables.parts.picture import Picture
@@ -85,7 +85,7 @@ def wrap(text: str, room: int) -> list[str]:
         if lines and text_width(lines[-1]) + 1 + text_width(word) <= room:
             lines[-1] += f" {word}"
         else:
-            lines.append(shorten(word, room))
+            lines.append(shorten_names(word, room))
     return lines
 
 

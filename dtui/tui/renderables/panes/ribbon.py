@@ -10,7 +10,7 @@ from dtui.model.findings.evidence import rules_of
 from dtui.model.findings.review import Entry
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas import marks
-from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
+from dtui.tui.renderables.canvas.cells import Cells, shorten, shorten_names, text_width
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.parts.anomaly_marks import draw_mark, strongest_marks
 from dtui.tui.renderables.parts.chrome import draw_header, draw_stages
@@ -116,7 +116,7 @@ def label_of(event: Sequence[Anomaly], classes: Sequence[str], room: int) -> str
     for tail in (f" {shown.verb}{by}{at}", f" {shown.verb}{at}"):
         if text_width(head + name + tail) <= room:
             return head + name + tail
-    return shorten(head + shorten(name, max(3, room - text_width(head + tail))) + tail, room)
+    return shorten(head + shorten_names(name, max(3, room - text_width(head + tail))) + tail, room)
 
 
 def _draw_label(cells: Cells, frame: Frame, event: Sequence[Anomaly], classes: Sequence[str]) -> None:

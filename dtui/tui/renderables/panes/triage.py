@@ -11,7 +11,7 @@ from dtui.model.findings.review import Entry
 from dtui.model.findings.telling import Telling
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas import marks
-from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
+from dtui.tui.renderables.canvas.cells import Cells, shorten, shorten_names, text_width
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.panes.incident_ribbon import mark_colour
 from dtui.tui.renderables.parts.chrome import draw_header, draw_thumb
@@ -101,7 +101,7 @@ class TriagePicture(Picture):
             room = min(text_width(note), max(0, (stop - x) // 3))
             cells.text(stop - room, y, shorten(note, room), theme.flag)
             stop -= room + 2
-        cells.text(x, y, shorten(words_of(entry, self.classes), max(0, stop - x)), colour, bold=is_selected)
+        cells.text(x, y, shorten_names(words_of(entry, self.classes), max(0, stop - x)), colour, bold=is_selected)
 
 
 def words_of(entry: Entry, classes: Sequence[str]) -> str:

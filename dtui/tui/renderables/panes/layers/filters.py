@@ -11,7 +11,7 @@ from dtui.model import Heatmap
 from dtui.model.layers import ACTIVATION_COLUMNS
 from dtui.number_text import counted
 from dtui.safe_text import safe
-from dtui.tui.renderables.canvas.cells import Cells, text_width
+from dtui.tui.renderables.canvas.cells import Cells, shorten_names, text_width
 from dtui.tui.renderables.canvas.frame import Frame, Region
 from dtui.tui.renderables.canvas.palettes import value_colours
 from dtui.tui.renderables.canvas.primitives import paint_pixels, quantise, resample
@@ -140,7 +140,7 @@ def _draw_filters_header(cells: Cells, frame: Frame, heatmap: Heatmap, look: Fil
     """Write name, node, counts and notes as far as they fit beside the legend; the legend comes before the notes."""
     theme, request = frame.theme, heatmap.request
     x = draw_header(cells, frame, TITLE if look.one == "filter" else "Channels", max(0, frame.gutter - 1))
-    cells.text(x + 2, 0, safe(look.node), theme.accent, limit=max(0, frame.gutter - x - 3))
+    cells.text(x + 2, 0, shorten_names(safe(look.node), max(0, frame.gutter - x - 3)), theme.accent)
     counts = f"{heatmap.filters:,} {look.one}s"
     place = place_of(heatmap, frame.height)
     low, high = _legend_words(heatmap, look.one)

@@ -8,10 +8,9 @@ from dtui.dataclass_on_use import dataclass
 from dtui.model.layers import DOWN, LEFT, RIGHT, UP, GraphRow
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas import marks
-from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
+from dtui.tui.renderables.canvas.cells import Cells, shorten, shorten_left, text_width
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.panes.layers.filters import TITLE as FILTERS
-from dtui.tui.renderables.panes.layers.tree_gutter import shorten_left
 from dtui.tui.renderables.panes.layers.tree_words import fitting
 from dtui.tui.renderables.parts.chrome import draw_header
 from dtui.tui.renderables.parts.picture import Picture

@@ -12,7 +12,7 @@ from dtui.dataclass_on_use import dataclass
 from dtui.model import FloatArray, NodeSeries, RunState, Stage, TimeAxis
 from dtui.model.findings.state import Standing
 from dtui.model.layers import UPDATE_RATIO, NodeBoxes, NodeHistograms, NormSeries
-from dtui.tui.renderables.canvas.cells import Cells, text_width
+from dtui.tui.renderables.canvas.cells import Cells, shorten_names, text_width
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.canvas.marks import CHANGED
 from dtui.tui.renderables.canvas.primitives import resample
@@ -173,7 +173,8 @@ class TreePicture(Picture):
             return
         row = self.rows[self.selected - self.top]
         readout = self._readout(frame, row, iteration)
-        x = cells.text(1, y, row.about, theme.accent, limit=max(0, min(frame.width * 2 // 5, frame.width - 2)))
+        room = max(0, min(frame.width * 2 // 5, frame.width - 2))
+        x = cells.text(1, y, shorten_names(row.about, room), theme.accent)
         for words in self._about(row, readout, iteration):
             part = next((one for one in words if x + text_width(one) < frame.width), "")
             if part:

@@ -14,7 +14,7 @@ from dtui.model import FloatArray, TreeNode
 from dtui.model.layers import HEALTHY_RATIOS, NormSeries
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas import marks
-from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
+from dtui.tui.renderables.canvas.cells import Cells, shorten, shorten_left, text_width
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.canvas.marks import Mark
 from dtui.tui.renderables.panes.layers.tree_charts import NEVER_NEGATIVE, sparkline
@@ -175,18 +175,6 @@ def _mark_of(row: TreeRow, frame: Frame, is_selected: bool) -> tuple[str, int]:
     own = marks.LINEAR if row.node.kind.startswith("Linear") else marks.CONV
     mark = (marks.OPENED if row.shows_heads else marks.CLOSED) if row.unfolds else own
     return mark.glyph, own.of(theme)
-
-
-def shorten_left(name: str, room: int) -> str:
-    """Return a dotted name in at most `room` columns. Its end is what tells it apart, so its first parts go first."""
-    if text_width(name) <= room:
-        return name
-    parts = name.split(".")
-    for first in range(1, len(parts)):
-        rest = "…" + ".".join(parts[first:])
-        if text_width(rest) <= room:
-            return rest
-    return shorten(parts[-1], room)
 
 
 def draw_counts(cells: Cells, frame: Frame, row: TreeRow, y: int, is_ratio: bool) -> None:

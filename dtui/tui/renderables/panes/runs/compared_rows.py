@@ -10,7 +10,7 @@ from dtui.dataclass_on_use import dataclass
 from dtui.model import FloatArray
 from dtui.model.compare import NOT_FINITE, PairedColumns, PairedRows, value_in_words
 from dtui.safe_text import safe
-from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
+from dtui.tui.renderables.canvas.cells import Cells, shorten, shorten_names, text_width
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.canvas.palettes import ramp
 from dtui.tui.renderables.canvas.primitives import paint_pixels, quantise, resample
@@ -113,7 +113,7 @@ class ComparedRowsPicture(Picture):
         tail = f": A {self._value(a)} B {self._value(b)}, {_distance(distance)} apart"
         if text_width(tail) + 4 > room:
             return
-        name = shorten(safe(self.rows.names[row], 80), room - text_width(tail))
+        name = shorten_names(safe(self.rows.names[row], 80), room - text_width(tail))
         cells.text(begin, 0, name + tail, theme.text)
 
     def _value(self, value: float) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from dtui.model.cube import CellEvent, CellFilter, GridCell, IncidentGrid
 from dtui.number_text import counted
 from dtui.safe_text import safe
-from dtui.tui.renderables.canvas.cells import Cells, text_width
+from dtui.tui.renderables.canvas.cells import Cells, shorten_left, text_width
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.parts.chrome import number
 from dtui.tui.renderables.parts.grid.cells import NAMED
@@ -49,12 +49,12 @@ def cell_lines(
     """
     (row, layer), (width, room) = picked, size
     count = int(grid.counts[row, layer])
-    place = f"{names[row]} × {safe(layers[layer], 40)}"
+    place = f"{names[row]} × {shorten_left(safe(layers[layer]), 40)}"
     lines: list[Line] = []
     if not count:
         best = int(grid.counts[row].argmax())
         most = int(grid.counts[row, best])
-        where = f"; most in {safe(layers[best], 40)}: {most}" if most else ""
+        where = f"; most in {shorten_left(safe(layers[best]), 40)}: {most}" if most else ""
         lines.append(((place, "bright"), (f"  none of the filters that changed most{where}", "muted")))
     else:
         events = len(grid.events_of(row, layer))
