@@ -90,7 +90,7 @@ def test_adapters_have_a_row_behind_their_weight(run: Path) -> None:
     tree = at_layers(run).panes()["tree"]
     assert "‖BA‖·scale / ‖W‖" in tree
     lines = tree.splitlines()
-    behind = next(at for at, line in enumerate(lines) if "■ proj" in line)
+    behind = next(at for at, line in enumerate(lines) if "▬ proj" in line)
     assert "⊕ LoRA default" in lines[behind + 1]
     assert any("⊕ DoRA other" in line for line in lines)
 

@@ -28,7 +28,8 @@ through, from here on. Of more such letters than this the marks are left out."""
 _TAIL = chr(WIDE_TAIL)
 _STAND_INS: dict[str, str] = {}
 _SPELLED: dict[str, str] = {_TAIL: ""}
-_DOTTED_NAME = re.compile(r"(?<![\w./])[A-Za-z_]\w*(?:\.\w+){2,}")
+_DOTTED_NAME = re.compile(r"(?<![\w./])[A-Za-z_]\w*(?:\.\w+){3,}")
+"""Of four parts or more: of a shorter one, such as "layer3.0.conv1", each part tells."""
 _NOT_PLAIN = re.compile(f"[{chr(FIRST_STAND_IN)}-{_TAIL}]")
 
 
