@@ -143,14 +143,8 @@ def _layer(data: RunData, one: Evidence, incident: Incident) -> Series | None:
     if layer is None or not data.records_layers("weights", "norm2"):
         return None
     values = data.reader.read_layers("weights", "norm2", records)
-    return (
-        f"norm of the weights of {layer_called(one.layer or '')}",
-        "number",
-        data.records[records],
-        values[layer],
-        None,
-        "",
-    )
+    what = f"norm of the weights of {layer_called(one.layer or '')}"
+    return what, "number", data.records[records], values[layer], None, ""
 
 
 def _change_of_layer(data: RunData, one: Evidence, incident: Incident) -> Series | None:

@@ -3,9 +3,8 @@
 Owns the rule. A loader hands out a batch; when gradients arrive at the network, the batch of each loader that the
 network was called with was used: the one whose tensors it got, else the newest that was not used yet. An update takes
 all that were used since the one before. So a batch that a loop passes over, one that is fetched ahead, and the batches
-of an evaluation are none of them, nor one whose gradients
-are cleared before the update. An update without a new batch (the second step of SAM, a GAN's other half)
-used those of the update before.
+of an evaluation are none of them, nor one whose gradients are cleared before the update. An update without a new batch
+(the second step of SAM, a GAN's other half) used those of the update before.
 """
 
 from __future__ import annotations
