@@ -135,6 +135,10 @@ def test_a_layer_that_was_to_be_trained_and_gets_no_gradient_must_be_looked_at(w
     assert found.level is Level.LOOK
     assert found.headline == f"Look at this: no incident in {SEEN}, but part of the network does not learn."
     assert found.remarks[0] == "layer1.1.conv1 never got a gradient, although set to be trained."
+    layers = list(reader.structure.layers)
+    layers[3] = replace(layers[3], name="7")
+    reader.structure = replace(reader.structure, layers=tuple(layers))
+    assert judged(reader).remarks[0] == "layer 7 never got a gradient, although set to be trained."
 
 
 # --- decisions

@@ -24,6 +24,7 @@ from dtui.model import (
     Verdict,
 )
 from dtui.model.judging import LOWER, MEAN, logged_name
+from dtui.model.layers import layer_called
 from dtui.number_text import counted
 from dtui.query.curves import curve_points, known_errors
 from dtui.query.data import RunData
@@ -148,7 +149,7 @@ def _unlearning(info: RunInfo, data: RunData) -> list[str]:
     found = []
     for layers, why in ((info.states.no_gradient, "never got a gradient"), (info.states.unchanged, "never changed")):
         if layers:
-            found.append(f"{_listed(layers)} {why}, although set to be trained.")
+            found.append(f"{_listed([layer_called(name) for name in layers])} {why}, although set to be trained.")
     return found
 
 
@@ -158,7 +159,9 @@ def _dead_at_the_end(state: RunState) -> list[str]:
         return []
     count = sum(len(entry.filters) for entry in dead)
     verb = "is" if count == 1 else "are"
-    return [f"At the end {counted(count, 'filter')} of {_listed([one.layer for one in dead])} {verb} dead."]
+    return [
+        f"At the end {counted(count, 'filter')} of {_listed([layer_called(one.layer) for one in dead])} {verb} dead."
+    ]
 
 
 def _checked(checks: Sequence[str], unchecked: Sequence[str]) -> list[str]:
