@@ -169,6 +169,7 @@ def test_the_memory_is_the_stated_one(record: Make) -> None:
         ({"keep_around": 9, "watch_every": 0}, "watch_every=0: give an integer of at least 1"),
         ({"keep_around": 9, "watch_every": True}, "watch_every=True: give an integer of at least 1"),
         ({"keep_around": 9, "watch_every": 100}, "watch_every=100: watches come between records, which come every 100"),
+        ({"keep_around": 9, "every": 1}, "keep_around=9: with every=1 each iteration is a record.*leave one"),
         ({"keep_around": 9, "watch_every": 30}, "watch_every=30: watches come between records.*that divides it"),
         ({"keep_around": 10**8}, r"would take 15.6 GB of memory \(12 bytes .* 13 filters .*give at most 27,531,"),
     ],
