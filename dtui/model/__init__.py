@@ -49,8 +49,6 @@ if TYPE_CHECKING:
         PARAMETER_STATISTICS,
         RECORDS_A_BIN,
         SOURCES,
-        WATCHED_FILTER_STATISTICS,
-        WATCHED_LAYER_STATISTICS,
     )
     from dtui.model.structure import (
         ActivationPlace,
@@ -102,8 +100,6 @@ __all__ = [
     "SKIPPED_UPDATES",
     "SOURCES",
     "TRIGGER_KINDS",
-    "WATCHED_FILTER_STATISTICS",
-    "WATCHED_LAYER_STATISTICS",
     "ActivationPlace",
     "Adapter",
     "Anomaly",
@@ -244,8 +240,6 @@ _HOMES = {
     "Unrecorded": "structure",
     "Validation": "records",
     "Verdict": "findings.verdict",
-    "WATCHED_FILTER_STATISTICS": "statistics",
-    "WATCHED_LAYER_STATISTICS": "statistics",
     "every_that_fits": "records",
     "read_only": "arrays",
     "was_logged": "scalars",

@@ -164,14 +164,12 @@ class HeatmapQuery:
     def _order(self, node: TreeNode, request: HeatmapRequest) -> IntArray:
         """Return row on screen to filter within the node, shape (n,)."""
         if request.sort != "lead":
-            return self._remembered("order", node, request.statistic, request.sort)
+            return self._data.remembered(
+                ("order", node.index, request.statistic, request.sort),
+                lambda: read_only(self._sorted(node, request.statistic, request.sort)),
+            )
         lead = [filter for filter in dict.fromkeys(request.lead) if 0 <= filter < node.filters]
         return read_only(np.array([*lead, *sorted(set(range(node.filters)) - set(lead))], dtype=np.int64))
-
-    def _remembered(self, what: str, node: TreeNode, statistic: str, sort: str) -> IntArray:
-        return self._data.remembered(
-            (what, node.index, statistic, sort), lambda: read_only(self._sorted(node, statistic, sort))
-        )
 
     def _sorted(self, node: TreeNode, statistic: str, sort: str) -> IntArray:
         """Return row on screen to filter within the node, over all records of the run, shape (n,)."""

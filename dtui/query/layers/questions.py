@@ -223,13 +223,9 @@ class LayerQuestions:
         """
         return adapters.adapter_series(self._data, places, statistic, axis)
 
-    def heads(self, layer: int | None = None) -> tuple[AttentionHead, ...]:
-        """Return the attention heads that a layer makes, or all; those of outputs are stretches of inputs.
-
-        Raises:
-            UsageError: There is no such layer.
-        """
-        return heads.heads_of(self._data, layer)
+    def heads(self) -> tuple[AttentionHead, ...]:
+        """Return the attention heads that the layers make; those of outputs are stretches of inputs."""
+        return heads.heads_of(self._data)
 
     def head_values(self, layer: int, statistic: str) -> FloatArray:
         """Return one statistic of the heads that a layer's filters make, shape (heads, records), float32, read-only.
