@@ -17,7 +17,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from dtui.errors import RecorderError
-from dtui.model import RunStatus
+from dtui.model import Column, RunMetadata, RunStatus, Structure
 from dtui.record.backends.choose import find_kernels
 from dtui.record.batches.used import UsedSamples
 from dtui.record.counting import Counting
@@ -42,7 +42,7 @@ from dtui.record.start.arguments import (
     run_folder,
 )
 from dtui.record.start.preload import import_for_threads
-from dtui.record.start.resume import find_start, refusals_told
+from dtui.record.start.resume import Start, find_start, refusals_told
 from dtui.record.start.run_metadata import describe_run
 from dtui.record.start.standard_streams import occupy_closed
 from dtui.record.training.distributed import Exchange
@@ -55,6 +55,7 @@ from dtui.record.validation.validator import Validator
 from dtui.record.writing.failure_guard import Boundary
 from dtui.record.writing.process_end import EndWatch
 from dtui.record.writing.warn import forget_told, whole_reason_of
+from dtui.record.writing.writer_thread import Store
 from dtui.run_path import SUFFIX
 
 
@@ -218,7 +219,7 @@ class Recorder(LoopCalls, ValidationCalls):
                 start,
                 self._exchange,
                 self._boundary,
-                open_store=partial(start.create, metadata, names or ()),  # holds neither recorder nor network
+                open_store=self._opener(start, metadata, names or ()),
                 watch_plan=watch_plan,
                 has_kernel=has_kernel,
                 is_traced=graph and start.past is None and (self._exchange.is_first or activations),
@@ -286,6 +287,12 @@ class Recorder(LoopCalls, ValidationCalls):
     def _is_ours(self) -> bool:
         """Whether the run is open, and this is the process that opened it, not a forked worker."""
         return not self._closed and os.getpid() == self._process
+
+    def _opener(
+        self, start: Start, metadata: RunMetadata, names: Sequence[str]
+    ) -> Callable[[Structure, Sequence[Column]], Store]:
+        """Return the function that creates the run on the writer's thread; it holds neither recorder nor network."""
+        return partial(start.create, metadata, names)
 
     @property
     def _model(self) -> nn.Module:
