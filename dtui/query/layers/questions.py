@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         activations,
         boxes,
         filter_history,
+        filter_learning,
         graph,
         histograms,
         kept_weights,
@@ -36,8 +37,8 @@ if TYPE_CHECKING:
     from dtui.query.layers.beside import adapters, channels, heads, norm_series
 else:
     heatmap, tree = on_use("dtui.query", "heatmap", "tree")
-    activations, boxes, filter_history, graph = on_use(
-        "dtui.query.layers", "activations", "boxes", "filter_history", "graph"
+    activations, boxes, filter_history, filter_learning, graph = on_use(
+        "dtui.query.layers", "activations", "boxes", "filter_history", "filter_learning", "graph"
     )
     histograms, kept_weights, update_ratios = on_use("dtui.query.layers", "histograms", "kept_weights", "update_ratios")
     adapters, channels, heads, norm_series = on_use(
@@ -52,7 +53,11 @@ class LayerQuestions:
 
     @cached_property
     def _heatmaps(self) -> heatmap.HeatmapQuery:
-        return heatmap.HeatmapQuery(self._data)
+        return heatmap.HeatmapQuery(self._data, self._filter_learning)
+
+    @cached_property
+    def _filter_learning(self) -> filter_learning.FilterLearning:
+        return filter_learning.FilterLearning(self._data)
 
     def tree(self) -> tuple[TreeNode, ...]:
         """Return the modules and layers below the root, depth-first in layer order."""
