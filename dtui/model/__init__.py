@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     )
     from dtui.model.axis import TimeAxis
     from dtui.model.columns import Column
+    from dtui.model.coverage import Coverage, Unrecorded
     from dtui.model.findings.evidence import DEFAULT_WINDOW, Anomaly, AnomalySettings, Evidence, Missing, Showing
     from dtui.model.findings.incidents import Cause, Incident
     from dtui.model.findings.state import RunState, Standing, StateEntry
@@ -53,7 +54,6 @@ if TYPE_CHECKING:
     from dtui.model.structure import (
         ActivationPlace,
         Adapter,
-        Coverage,
         Edge,
         HeadGroup,
         ImageSet,
@@ -63,7 +63,6 @@ if TYPE_CHECKING:
         OtherParameter,
         Structure,
         Trained,
-        Unrecorded,
     )
     from dtui.model.views import (
         ClassCluster,
@@ -180,7 +179,7 @@ _HOMES = {
     "ClassCourse": "findings.verdict",
     "ClassErrors": "views",
     "Column": "columns",
-    "Coverage": "structure",
+    "Coverage": "coverage",
     "Curves": "views",
     "DEFAULT_WINDOW": "findings.evidence",
     "Edge": "structure",
@@ -237,7 +236,7 @@ _HOMES = {
     "Trained": "structure",
     "TreeNode": "layers",
     "Trigger": "records",
-    "Unrecorded": "structure",
+    "Unrecorded": "coverage",
     "Validation": "records",
     "Verdict": "findings.verdict",
     "every_that_fits": "records",

@@ -1,4 +1,4 @@
-"""A person's request that a training ends itself: a small file in its run, which only the training obeys.
+"""Writes and reads stop.json, by which a person asks a training to end itself; only the training obeys it.
 
 Owns that file. It names the turn of the process that is to stop, so that a training which goes on with the run later is
 not stopped by it.
