@@ -22,7 +22,7 @@ from dtui.model import (
 )
 from dtui.model.statistics import Rows
 from dtui.number_text import counted
-from dtui.query.classes import images_judged
+from dtui.query.classes.errors import images_judged
 from dtui.query.data import Arrays, RunData, have
 from dtui.query.detecting import found_by
 from dtui.query.incidents.origin import origins, told

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 from dtui.model.judging import BY_TENTH
-from dtui.query.classes import error_of_all, images_judged
+from dtui.query.classes.errors import error_of_all, images_judged
 from dtui.query.curves import known_errors
 from dtui.query.data import RunData
 

@@ -318,10 +318,10 @@ class Scene:
         before = next((n for n, (screen, _) in enumerate(way) if screen == place), len(way))
         return here.changed(screen=place, pane=0, maximised=False, came_from=tuple(way[:before]))
 
-    def next_pane(self, by: int = 1) -> Selection:
+    def next_pane(self) -> Selection:
         """Return the selection in the next pane of the screen; after the last comes the first."""
         panes = self.screen.panes
-        return self.selection.changed(pane=(panes.index(self.pane) + by) % len(panes))
+        return self.selection.changed(pane=(panes.index(self.pane) + 1) % len(panes))
 
     def step_of(self, action: str) -> Step | None:
         """Return the step of an action, if a pane of this screen understands it; else None."""

@@ -243,30 +243,12 @@ def _draw_foot(cells: Cells, frame: Frame, picture: CorrelationPicture, place: G
 
 
 def _draw_detail(cells: Cells, frame: Frame, picture: CorrelationPicture, place: GridPlace) -> None:
-    grid = picture.grid
     _draw_rows(cells, frame, picture, place)
-    colours = ramp(frame.theme, "correlation", frame.output)
-    most = max(grid.importances, default=1)
     bottom, hidden = 2 + place.shown * place.tall, 0
     for layer, (left, width) in enumerate(place.spans):
         if not width:
             continue
-        kept = grid.mini_sets_of(layer, picture.least)
-        hidden += len(grid.mini_sets_of(layer)) - len(kept)
-        total, x = int(grid.found.totals[layer]), float(left)
-        for one in grid.mini_sets_of(layer):
-            stop = x + width * len(one.filters) / total
-            first, size = int(x), max(1, int(stop) - int(x))
-            x = stop
-            if one not in kept:
-                continue
-            step = int(count_steps(np.array(one.importance), most, len(colours)))
-            held = [at for at, (_, event) in enumerate(place.lines) if event is not None and grid.holds(one, event)]
-            for at in held:
-                if place.first <= at < place.first + place.shown:
-                    y = 2 + (at - place.first) * place.tall
-                    paint_cell(cells, frame, (first, y, size, 1), step, "")
-            _join(cells, frame, place, first + size // 2, held)
+        hidden += _draw_mini_sets(cells, frame, picture, place, layer)
         if layer == picture.picked[1]:
             for y in range(2, bottom):
                 for edge in (left - 1, left + width):
@@ -285,6 +267,28 @@ def _draw_detail(cells: Cells, frame: Frame, picture: CorrelationPicture, place:
         shorten_left(safe(picture.look.layers[picture.picked[1]]), 60),
         frame.width - 1,
     )
+
+
+def _draw_mini_sets(cells: Cells, frame: Frame, picture: CorrelationPicture, place: GridPlace, layer: int) -> int:
+    """Draw the mini-sets of a layer at the incidents that they moved at; return how many are too unimportant."""
+    grid, (left, width) = picture.grid, place.spans[layer]
+    colours = ramp(frame.theme, "correlation", frame.output)
+    most = max(grid.importances, default=1)
+    every, kept = grid.mini_sets_of(layer), grid.mini_sets_of(layer, picture.least)
+    total, x = int(grid.found.totals[layer]), float(left)
+    for one in every:
+        stop = x + width * len(one.filters) / total
+        first, size = int(x), max(1, int(stop) - int(x))
+        x = stop
+        if one not in kept:
+            continue
+        step = int(count_steps(np.array(one.importance), most, len(colours)))
+        held = [at for at, (_, event) in enumerate(place.lines) if event is not None and grid.holds(one, event)]
+        for at in held:
+            if place.first <= at < place.first + place.shown:
+                paint_cell(cells, frame, (first, 2 + (at - place.first) * place.tall, size, 1), step, "")
+        _join(cells, frame, place, first + size // 2, held)
+    return len(every) - len(kept)
 
 
 def _join(cells: Cells, frame: Frame, place: GridPlace, x: int, held: Sequence[int]) -> None:
