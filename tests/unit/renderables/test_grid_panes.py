@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -15,7 +17,7 @@ from dtui.tui.renderables.panes.correlation import place_of
 from dtui.tui.renderables.parts.grid.cells import NAMED, ending_of, first_line, layer_columns
 from dtui.tui.renderables.parts.grid.places import Face, beside
 from tests.unit.renderables.builders import frame
-from tests.unit.renderables.grid_panes import GRID, LAYERS, correlation, cube
+from tests.unit.renderables.grid_panes import GRID, LAYERS, correlation, cube, look_of
 
 
 def rows_of(cells: Cells) -> list[str]:
@@ -69,6 +71,22 @@ def test_each_cell_shows_its_count_and_the_picked_layer_is_named():
             assert shown == ("0" if (row, layer) == (1, 2) and not count else expected)
     pointer = next(line for line in rows if "▲" in line)
     assert LAYERS[2].name in pointer
+
+
+@pytest.mark.parametrize("picked", [0, 4, 8])
+def test_a_long_name_of_the_picked_layer_stays_beside_its_arrow_in_its_own_face(picked: int) -> None:
+    name = "base_model.model.vit.layers.0.attention.v_proj.lora_B.default"
+    look, where = replace(look_of(), layers=(name,) * len(LAYERS)), cube_frame(130)
+    faces = {
+        1: correlation((0, picked), look=look).draw(frame(40, 30)),
+        where.width - where.right: cube(picked=(0, picked), look=look).draw(where),
+    }
+    for first, cells in faces.items():
+        pointer = next(row[first:] for row in rows_of(cells)[2:] if "▲" in row)
+        shown = pointer.replace("▲", " ").split()
+        assert len(shown) == 1, "the arrow and the name, and neither on the other"
+        assert shown[0].startswith("…"), "its beginning is in the same face"
+        assert name.endswith(shown[0].strip("…"))
 
 
 def test_the_picked_cell_is_told_in_words_with_sigma_and_iterations():
