@@ -102,6 +102,7 @@ def test_the_screens_open(run: Recorded) -> None:
     said = desk.panes()["triage"]
     assert "need 12" not in said, "the detectors have judged"
     assert "incident" in said
+    assert ("not right" in desk.panes()["curves"]) == (run.query.info().judging is not None), "else an error"
     layers = desk.press("2").panes()
     deepest = [layer.name.rpartition(".")[2] for layer in run.query.structure().layers]
     assert any(name in layers["tree"] for name in deepest)

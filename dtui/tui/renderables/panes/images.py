@@ -221,7 +221,7 @@ def _verdict_lines(frame: Frame, picture: ImagesPicture, share: float) -> list[t
         lines.append((no_label_words(verdict), theme.muted, False))
     elif is_scored(verdict):
         is_right = verdict.label == verdict.target
-        words = shorten(f"{marks.RIGHT if is_right else marks.WRONG} {score_words(verdict)}", room)
+        words = f"{marks.RIGHT if is_right else marks.WRONG} {score_words(verdict, room - 2)}"
         lines.append((words, theme.gained if is_right else theme.warning, True))
         lines.append((f"in {true_name}", theme.muted, False))
     elif verdict.label == verdict.target:
