@@ -135,6 +135,7 @@ def test_the_report_opens(run: Recorded) -> None:
     assert not {section.title for section in chapter.sections} & {"Incidents × layers", "Cube"}, "no incident"
     items = {section.title: [type(item).__name__ for item in section.items] for section in chapter.sections}
     assert "could not be made" not in repr(chapter.sections)
+    assert ("validation error over the iterations" in repr(chapter.sections)) == (judging is None), "else not right"
     assert "LayerTree" in items["Layers"]
     assert "FilterMaps" in items["Filters"]
     assert "Chart" in items.get("Classes", items.get("Groups", []))
