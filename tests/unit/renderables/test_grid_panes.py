@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -87,6 +88,15 @@ def test_a_long_name_of_the_picked_layer_stays_beside_its_arrow_in_its_own_face(
         assert len(shown) == 1, "the arrow and the name, and neither on the other"
         assert shown[0].startswith("…"), "its beginning is in the same face"
         assert name.endswith(shown[0].strip("…"))
+
+
+def test_long_names_of_modules_and_layers_keep_their_ends():
+    names = tuple(f"resnet.encoder.stages.{k // 4}.layers.0.layer.{k}.convolution" for k in range(len(LAYERS)))
+    picked = (int(GRID.counts.astype(bool).sum(1).argmax()), 0)
+    rows = rows_of(correlation(picked, look=replace(look_of(), layers=names)).draw(frame(80, 40)))
+    assert all(f"stages.{stage}" in rows[1] for stage in (0, 1)), rows[1]
+    also = " ".join(rows[next(at for at, line in enumerate(rows) if "also in" in line) :])
+    assert len(set(re.findall(r"layer\.(\d)\.convolution:", also))) == len(re.findall(r": ?\d", also)) > 1
 
 
 def test_the_picked_cell_is_told_in_words_with_sigma_and_iterations():

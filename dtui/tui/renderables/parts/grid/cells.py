@@ -237,7 +237,7 @@ def draw_brackets(cells: Cells, frame: Frame, y: int, names: Sequence[str], span
     for name, count in module_groups(tuple(names)):
         left, (last, wide) = spans[place][0], spans[place + count - 1]
         place, width = place + count, last + wide - left
-        label = safe(name, max(1, width))
+        label = shorten_left(safe(name), max(1, width - 1))
         if width >= text_width(label) + 4:
             cells.text(left, y, "╭" + "─" * (width - 2) + "╮", frame.theme.faint)
             label = f" {label} "
