@@ -83,6 +83,7 @@ def verdict(query: Answers, data: RunData) -> Verdict:
         *learned,
         *unlearning,
         *_dead_at_the_end(state),
+        *frozen_at_the_end(state),
         *_checked(checks, unchecked),
         *unsure,
     ]
@@ -162,6 +163,17 @@ def _dead_at_the_end(state: RunState) -> list[str]:
     return [
         f"At the end {counted(count, 'filter')} of {_listed([layer_called(one.layer) for one in dead])} {verb} dead."
     ]
+
+
+def frozen_at_the_end(state: RunState) -> list[str]:
+    """Return which layers were trained, and are no more: on purpose or not, nobody sees it in an error."""
+    frozen = [entry for entry in state.entries if entry.standing is Standing.FROZEN]
+    if not frozen:
+        return []
+    verb = "gets" if len(frozen) == 1 else "get"
+    known = [since for entry in frozen for since in entry.since if since is not None]
+    when = f", since {min(known):,}" if known else ""
+    return [f"At the end {_listed([entry.layer for entry in frozen])} {verb} no gradient any more{when}."]
 
 
 def _checked(checks: Sequence[str], unchecked: Sequence[str]) -> list[str]:

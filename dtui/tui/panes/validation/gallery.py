@@ -256,8 +256,8 @@ class GalleryPane(Pane):
         old, new = before.get(GalleryOptions), now.get(GalleryOptions)
         if new.listed and new.listed != old.listed:
             words = "always wrong, or else forgotten most often" if new.listed == "always-wrong" else LISTS[new.listed]
-            return f"images {words}; o: next list"
-        return f"images {SORT_WORDS[new.sort]}" if new.sort != old.sort else ""
+            return f"{words}; o: next list"
+        return SORT_WORDS[new.sort] if new.sort != old.sort else ""
 
     def choices(self, scene: Scene) -> Iterator[tuple[str, str, Step]]:
         """Offer the lists of images."""

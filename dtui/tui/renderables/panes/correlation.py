@@ -8,8 +8,7 @@ import numpy as np
 
 from dtui.dataclass_on_use import dataclass
 from dtui.model.cube import GridCell, IncidentGrid
-from dtui.safe_text import safe
-from dtui.tui.renderables.canvas.cells import Cells, shorten_left, text_width
+from dtui.tui.renderables.canvas.cells import Cells, text_width
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.canvas.palettes import ramp
 from dtui.tui.renderables.canvas.primitives import EIGHTHS
@@ -238,8 +237,8 @@ def _draw_foot(cells: Cells, frame: Frame, picture: CorrelationPicture, place: G
             cells.text(x, y, block, frame.theme.train)
     left = columns.x_of(picture.picked[1])
     if left is not None:
-        name = shorten_left(safe(picture.look.layers[picture.picked[1]]), 60)
-        draw_pointer(cells, frame, y + 1, left + (columns.cell - 1) // 2, name, frame.width - 1)
+        x, layer = left + (columns.cell - 1) // 2, picture.look.layers[picture.picked[1]]
+        draw_pointer(cells, frame, y + 1, x, layer, (1, frame.width - 1))
 
 
 def _draw_detail(cells: Cells, frame: Frame, picture: CorrelationPicture, place: GridPlace) -> None:
@@ -259,14 +258,8 @@ def _draw_detail(cells: Cells, frame: Frame, picture: CorrelationPicture, place:
     words = f"{hidden} less important mini-sets are hidden, < shows them" if hidden else ""
     cells.text(frame.gutter, bottom, words, frame.theme.muted, limit=max(0, frame.plot_width - 1))
     left, width = place.spans[picture.picked[1]]
-    draw_pointer(
-        cells,
-        frame,
-        bottom + 1,
-        left + max(0, width - 1) // 2,
-        shorten_left(safe(picture.look.layers[picture.picked[1]]), 60),
-        frame.width - 1,
-    )
+    name = picture.look.layers[picture.picked[1]]
+    draw_pointer(cells, frame, bottom + 1, left + max(0, width - 1) // 2, name, (1, frame.width - 1))
 
 
 def _draw_mini_sets(cells: Cells, frame: Frame, picture: CorrelationPicture, place: GridPlace, layer: int) -> int:

@@ -232,7 +232,7 @@ def _label_lines(theme: Theme, classes: Sequence[str], verdict: ImageVerdict, ro
     if verdict.label is None:
         return [(no_label_words(verdict), theme.muted, False)]
     if is_scored(verdict):
-        words = shorten(f"{marks.RIGHT if is_right else marks.WRONG} {score_words(verdict)}", room)
+        words = f"{marks.RIGHT if is_right else marks.WRONG} {score_words(verdict, room - 2)}"
         return [
             (words, theme.gained if is_right else theme.warning, True),
             (f"in {true_name}", theme.muted, False),
