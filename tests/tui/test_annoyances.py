@@ -154,7 +154,7 @@ async def test_the_palette_begins_with_the_keys_of_the_pane_and_says_what_may_be
         await pilot.press("colon")
         await until(pilot, lambda: "Write a note" in screen_text(app))
         shown = screen_text(app).splitlines()
-        assert "1003, class 4, f17" in shown[-1]
+        assert "1003, class 4, a layer, f17, what is dead" in shown[-1]
         assert not app.screen.command_line.query_one(Input).cursor_blink
         first, note = shown[-9], next(row for row in shown if "Write a note" in row)
         assert re.search("go there +Enter", first)
@@ -262,12 +262,48 @@ def test_of_one_group_alone_nobody_is_told_which(groups: int, expected: str) -> 
 
 def test_what_is_dead_can_be_gone_to_by_its_word_from_every_screen(faults: RunQuery) -> None:
     desk = Desk(faults).press("3", "N", "N")
-    for layer in ("layer2.1.conv1", "layer3.0.conv1", "layer2.1.conv1"):
+    for layer in ("layer3.0.conv1", "layer2.1.conv1", "layer3.0.conv1"):
         assert desk.session.go("dead", 0) is None
         desk._answer()
         scene = desk.session.scene
         assert desk.screen == "Layers"
         assert scene.view.tree[scene.selection.node].name == layer
+
+
+def test_questions_in_plain_words_go_where_the_answer_is(faults: RunQuery) -> None:
+    """Only words of the place itself were found: of "what is dead" nothing, where "dead" led to it."""
+    for line, screen, said in (
+        ("what is dead", "Layers", "7 of 402 filters dead: layer2.1.conv1 1 4 5 8 11 14"),
+        ("which neurons died?", "Layers", "dead filters"),
+        ("where did it break", "Triage", "what broke at 1,360: layer3.0.conv1 filter 17"),
+        ("what went wrong", "Triage", "what broke at 1,360"),
+        ("which class broke", "Triage", "what broke at 1,650: class 7"),
+        ("class 4 broke", "Triage", "what broke at 430: class 4"),
+        ("which filter moved", "Triage", "what broke at 1,360: layer3.0.conv1 filter 17"),
+        ("worst images", "Gallery", "images always wrong"),
+        ("is layer3.1.conv2 healthy", "Layers", "layer3.1.conv2 at 1,360: update ratio"),
+        ("what happened at 430", "Triage", "what broke at 430: class 4"),
+        ("at 1003", "Triage", "what happened then shows at 1,010"),
+    ):
+        desk = Desk(faults, (80, 24))
+        assert desk.session.go(line, 0) is None, line
+        message = desk.session.message
+        desk._answer()
+        assert desk.screen == screen, (line, desk.screen)
+        assert said in f"{message}\n{desk.text()}", (line, message)
+    assert desk.session.find_places("what is class 4", 1)[0].words == "class 4"
+    assert desk.session.find_places("where do two runs part", 1)[0].words.startswith("compare with ")
+    assert desk.session.find_places("class 4", 1)[0].hint == "Select this class."
+
+
+def test_what_is_dead_is_gone_to_when_it_has_been_read(faults: RunQuery) -> None:
+    """The first time the layer that was selected before stayed selected."""
+    desk = Desk(faults).press("g")
+    assert desk.session.go("what is dead", 0) is None
+    desk._answer()
+    scene = desk.session.scene
+    assert scene.view.tree[scene.selection.node].name == "layer2.1.conv1"
+    assert desk.session.find_places("dead", 1)[0].words == "dead filters: 7 in 2 layers"
 
 
 def test_an_iteration_that_was_not_recorded_is_said_after_it_was_gone_to(faults: RunQuery) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from dtui.dataclass_on_use import dataclass
@@ -19,7 +20,7 @@ from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.renderables.parts.words.class_names import class_name
 from dtui.tui.state.actions import BarItem
 from dtui.tui.state.numbers import Numbers
-from dtui.tui.state.pane import Scene, Shows
+from dtui.tui.state.pane import Scene, Shows, Step
 from dtui.tui.state.places.go_to import to_iteration
 from dtui.tui.state.questions import Question
 from dtui.tui.state.review.entry_steps import NONE_FOUND, is_searching, select_entry, without_entries
@@ -234,6 +235,18 @@ class Triage(ListPane):
         marked = scene.selection.marked
         return scene.selection.changed(marked=marked - alike if alike <= marked else marked | alike)
 
+    def choices(self, scene: Scene) -> Iterator[tuple[str, str, Step]]:
+        """Offer each incident, the strongest first, as what a person asks for: what broke."""
+        incidents = sorted(scene.view.entries.get(INCIDENTS, ()), key=lambda entry: -entry.score)
+        for entry in incidents:
+            place = safe(entry.place(scene.view.classes))
+            kind = "layer " if entry.layer and place.startswith(entry.layer) and "layer" not in place else ""
+            words = f"what broke at {entry.iteration:,}: {kind}{place}"
+            yield words, words_of(entry, scene.view.classes), partial(_to_incident, entry=entry.id)
+        if not incidents:
+            said = "no incident" if scene.view.knows_incidents else "still looking for incidents"
+            yield f"what broke: {said}", "Go to the Triage screen.", lambda scene: scene.selection
+
     def numbers(self, scene: Scene) -> Numbers | None:
         """Return the entries."""
         columns = ("iteration", "last iteration", "kind", "layer", "filter", "class", "status", "sentence", "note")
@@ -252,3 +265,7 @@ class Triage(ListPane):
             for entry in scene.entries
         ]
         return Numbers(scene.selection.listing, columns, rows)
+
+
+def _to_incident(scene: Scene, entry: str) -> Selection:
+    return select_entry(scene.at(scene.selection.changed(listing=INCIDENTS)), entry)

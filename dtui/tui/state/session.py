@@ -40,7 +40,7 @@ from dtui.tui.state.settle import settle as settled
 from dtui.tui.state.waiting import Waiting
 
 
-class Session(Going, Waiting):
+class Session(Waiting, Going):
     """The state of the TUI once a run is open."""
 
     def __init__(
