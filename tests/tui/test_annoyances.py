@@ -345,6 +345,23 @@ def test_enter_on_an_incident_goes_to_its_iteration_too(faults: RunQuery) -> Non
     assert (desk.screen, desk.session.selection.cursor) == ("Validation", 430)
 
 
+def test_enter_on_the_whole_network_shows_the_layer_that_moved_most_and_says_so(faults: RunQuery) -> None:
+    """It showed whatever layer had been selected before."""
+    desk = Desk(faults, (80, 24)).press("g", "n")
+    assert desk.press("enter").screen == "Validation"  # it names a class
+    assert desk.press("2").panes()["tree"].count("layer1.2.conv1 at 7") == 1
+    desk = Desk(faults, (80, 24)).press("g", "n")
+    session, of = desk.session, desk.session.selection.entry
+    alone = tuple(replace(one, classes=()) if one.id == of else one for one in session.scene.entries)
+    session.view = replace(session.view, entries={**session.view.entries, "incidents": alone})
+    desk.press("enter")
+    assert (desk.screen, session.message) == (
+        "Layers",
+        "whole network: layer1.2.conv1 moved most, 17.9 times its usual",
+    )
+    assert "layer1.2.conv1 at 750" in desk.panes()["tree"]
+
+
 def test_the_other_list_begins_at_the_crosshair_and_the_way_back_leads_to_the_same_incident(faults: RunQuery) -> None:
     """L and L again left nothing selected, and an empty half of the screen."""
     desk = Desk(faults).press("g")

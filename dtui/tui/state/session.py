@@ -109,12 +109,13 @@ class Session(Waiting, Going):
             homes = ", ".join(self.table.homes_of(action))
             self.message = f"{self.table.by_id[action].words}: not here" + (f", but on {homes}" if homes else "")
             return
-        before = self.selection
-        by = {"entry_next": 1, "entry_previous": -1}.get(action) if self.scene.step_of(action) is None else None
+        before = self.scene
+        by = {"entry_next": 1, "entry_previous": -1}.get(action) if before.step_of(action) is None else None
         at_end = by is not None and searched_pane(self.scene) is None and self._says_end(by)
         if not at_end:
             self.take(self.scene.pane, step)
-            self.message = self._say(before) or self.message
+            led = before.asked(before.pane, lambda pane, scene: pane.led(scene, self.selection))
+            self.message = self._say(before.selection) or led or self.message
 
     def _says_end(self, by: int) -> bool:
         """Say it where no entry is left in a direction; return whether that is so."""
