@@ -345,6 +345,19 @@ def test_enter_on_an_incident_goes_to_its_iteration_too(faults: RunQuery) -> Non
     assert (desk.screen, desk.session.selection.cursor) == ("Validation", 430)
 
 
+def test_q_leads_back_from_where_enter_led_and_the_key_bar_says_so(faults: RunQuery) -> None:
+    """It left the program."""
+    desk = Desk(faults, (80, 24))
+    assert desk.panes()["bar"].rstrip().endswith("? help  q quit")
+    assert desk.press("enter").screen == "Layers"
+    assert desk.panes()["bar"].rstrip().endswith("? help  q back")
+    active = next(picture.active for pane, picture in desk.session.look()[0].items() if pane.name == "top")
+    assert active == 1
+    assert desk.press("tab", "enter", "q", "q").screen == "Triage"
+    assert not desk.session.go_back()
+    assert desk.press("2").panes()["bar"].rstrip().endswith("? help  q quit")
+
+
 def test_enter_on_the_whole_network_shows_the_layer_that_moved_most_and_says_so(faults: RunQuery) -> None:
     """It showed whatever layer had been selected before."""
     desk = Desk(faults, (80, 24)).press("g", "n")

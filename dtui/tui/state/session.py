@@ -18,6 +18,7 @@ from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.choice import Choice, Option
 from dtui.tui.state.key_steps import STEPS
 from dtui.tui.state.look import look
+from dtui.tui.state.navigate import gone_back
 from dtui.tui.state.pane import Pane, Scene, Step, Table
 from dtui.tui.state.places.going import Going
 from dtui.tui.state.places.link import Link
@@ -150,22 +151,10 @@ class Session(Waiting, Going):
     def go_back(self) -> bool:
         """End a search, maximised pane, zoom, inner screen or lower pane; return False if none is on."""
         self.begin_to_act()
-        selection = self.selection
-        searched = next((pane for pane in self.scene.screen.panes if selection.search_of(pane.name)), None)
-        if searched is not None:
-            back = selection.with_search(searched.name, "")
-        elif selection.maximised:
-            back = selection.changed(maximised=False)
-        elif selection.window is not None:
-            back = selection.changed(window=None)
-        elif selection.came_from:
-            back = selection.gone_back()
-        elif selection.pane:
-            back = selection.changed(pane=0)
-        else:
-            return False
-        self.settle(back)
-        return True
+        back = gone_back(self.scene)
+        if back is not None:
+            self.settle(back)
+        return back is not None
 
     def choose(self, selection: Selection) -> None:
         """Take a selection that was not made by keys."""
