@@ -446,6 +446,9 @@ def test_few_images_are_shown_larger_as_long_as_all_are_on_the_screen(size, imag
     grid, usual = grid_of(*size, images=images), grid_of(*size)
     assert grid.size == columns
     assert grid.size == usual.size or grid.columns * grid.rows >= images
+    small = grid_of(*size, images=images, across=16)
+    assert small.size == min(columns, 16), "pictures of 16 pixels do not fill 28 columns"
+    assert grid_of(*size, images=images, across=8).size % 8 == 0
 
 
 def test_a_chart_that_spans_decades_says_that_its_scale_is_logarithmic(faults: RunQuery) -> None:

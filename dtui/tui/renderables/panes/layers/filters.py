@@ -42,8 +42,6 @@ from dtui.tui.renderables.parts.pixel_rows import PixelRows
 TITLE = "Filters"
 LEGEND_CELLS = 9
 """Columns of the shortest ramp of a legend and the blanks around it, without the words at its ends."""
-LONGER = 4
-"""What a longer ramp takes more: it comes before the kind of a layer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,12 +178,13 @@ def _draw_filters_header(cells: Cells, frame: Frame, heatmap: Heatmap, look: Fil
 
 
 def _node_words(node: str, room: int, most: int) -> str:
-    """Return a node's name and kind: in `room` columns, or in `most` where the name's last part stays whole then."""
+    """Return a node's name: with its kind or alone in `room` columns, or in `most` if its last part is whole then."""
     name = node.rpartition(" ")[0] or node
-    rooms = ((node, max(room, most - LONGER)), (name, max(room, most)))
-    whole = next((words for words, columns in rooms if text_width(words) <= columns), "")
-    short = whole or shorten_left(name, max(room, most))
-    return short if whole or short.endswith(name.rpartition(".")[2]) else shorten_left(name, room)
+    for words in (node, name):
+        if text_width(words) <= room:
+            return words
+    short = shorten_left(name, max(room, most))
+    return short if short.endswith(name.rpartition(".")[2]) else shorten_left(name, room)
 
 
 def _legend_words(heatmap: Heatmap, one: str) -> tuple[str, str]:
