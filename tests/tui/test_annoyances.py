@@ -345,6 +345,13 @@ def test_enter_on_an_incident_goes_to_its_iteration_too(faults: RunQuery) -> Non
     assert (desk.screen, desk.session.selection.cursor) == ("Validation", 430)
 
 
+def test_the_correlation_says_what_it_counts_on_small_screens_too(faults: RunQuery) -> None:
+    """It said "largest updat…"."""
+    small, large = (Desk(faults, size).press("4").panes()["incident_grid"] for size in ((80, 24), (150, 50)))
+    assert "  10 filters of largest update ratio at each incident  1" in small.split("\n")[0]
+    assert "10 filters of largest update ratio at each incident · " in large.split("\n")[0]
+
+
 def test_q_leads_back_from_where_enter_led_and_the_key_bar_says_so(faults: RunQuery) -> None:
     """It left the program."""
     desk = Desk(faults, (80, 24))
