@@ -26,7 +26,7 @@ _SAID = {
     "filter": "kernel neuron unit",
     "forgotten": "forget forgot",
     "healthy": "fine good ok okay unhealthy",
-    "images": "item photo picture sample",
+    "image": "item photo picture sample",
     "moving": "move moves unstable",
     "quit": "close exit leave",
     "stopped": "frozen learn learning stop stuck train training",
