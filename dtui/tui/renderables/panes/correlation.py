@@ -43,12 +43,14 @@ class GridLook:
         layers: Of all layers; data from outside.
         title: What counts, such as "10 filters of largest update ratio".
         sentences: What happened at the incidents of the picked row; data from outside.
+        more: What is said behind the title, as much as has room.
     """
 
     names: tuple[str, ...]
     layers: tuple[str, ...]
     title: str
     sentences: tuple[str, ...] = ()
+    more: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,8 +168,12 @@ def _draw_header(cells: Cells, frame: Frame, picture: CorrelationPicture) -> Non
     high = f"{(sets[-1] if sets else 1) if picture.is_detailed else int(picture.grid.counts.max(initial=0))}"
     name = "importance" if picture.is_detailed else "anomaly filters"
     low = f"{picture.least}" if picture.is_detailed else "1"
-    title = picture.look.title
-    stop = draw_legend(cells, frame, colours[len(colours) // 3 :], low, high, name, left=x + 3 + text_width(title))
+    look, stop = picture.look, frame.width
+    for parts in range(len(look.more), -1, -1):
+        title = look.title + "".join(look.more[:parts])
+        stop = draw_legend(cells, frame, colours[len(colours) // 3 :], low, high, name, left=x + 3 + text_width(title))
+        if stop < frame.width:
+            break
     if stop == frame.width:
         stop = draw_legend(cells, frame, colours[len(colours) // 3 :], low, high, name, left=x + 1)
     cells.text(x + 2, 0, title, frame.theme.muted, limit=max(0, stop - x - 3))

@@ -156,10 +156,11 @@ def _write_values(
             cells.text(x, y, "⋯⋯" if is_broken else "━━", _colour(frame, name, plotted))
         label_at = x + 3 if wide else x
         label_colour = theme.muted if wide or name not in plotted else _colour(frame, name, plotted)
-        cells.text(label_at, y, shorten_middle(label_of[name], room), label_colour)
         is_bad = column is not None and bool(_nonfinite_of(curves, name, frame)[column - frame.gutter])
         shown = "NaN" if is_bad and np.isnan(value) else _reading(name, value)
         right = min(x + width, label_at + room + 8)
+        of_label = right - label_at - text_width(shown) - 1 if wide else room  # it has what the value leaves
+        cells.text(label_at, y, shorten_middle(label_of[name], of_label), label_colour)
         lead = name == plotted[0] if plotted else False
         colour = theme.warning if is_bad else theme.bright if lead else theme.text
         cells.text(right - text_width(shown), y, shown, colour, bold=lead)
