@@ -9,7 +9,7 @@ from dtui.number_text import counted
 from dtui.reports.charts.pictures.scale import percent
 from dtui.reports.charts.pictures.strip import StripMark, error_strip
 from dtui.reports.document import Opening, Picture, Said
-from dtui.reports.sections.curves import ERRORS, chosen_curves, nonfinite_words
+from dtui.reports.sections.curves import error_curves, nonfinite_words
 from dtui.reports.sections.registry import NOTHING_READ, View
 from dtui.safe_text import safe
 
@@ -71,7 +71,7 @@ def _sentence(incident: Incident) -> str:
 def _strip(view: View) -> Picture | None:
     if view.info.records + view.info.validations == 0:
         return None
-    errors = chosen_curves(view.query.curves(view.full_axis), ERRORS)
+    errors = error_curves(view)
     if not errors:
         return None
     marks = [

@@ -5,6 +5,7 @@ Owns what counts as a new stage.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -16,14 +17,15 @@ FACTOR = 2.0
 LEAST_HOLD = 3
 HOLD_SHARE = 0.025
 SMALLEST = 1e-12
+_LEAST = math.log2(FACTOR) - 1e-6
 
 
 def find_stages(iterations: IntArray, rates: FloatArray) -> tuple[Stage, ...]:
     """Split a run where the learning rate changes at least twofold and does not come back.
 
     A spike is no stage: the change must last for 3 records, or for a fortieth of a long run. The values within a ramp
-    are no stages: a stage shorter than twice that length is merged with the next one. A cosine schedule gets about one
-    stage per halving.
+    are no stages: a stage shorter than twice that length is merged with the next one, and goes on with the one before
+    it where the rate then is what it was. A cosine schedule gets about one stage per halving.
 
     Args:
         iterations: Of the records, shape (n,), ascending.
@@ -43,11 +45,12 @@ def find_stages(iterations: IntArray, rates: FloatArray) -> tuple[Stage, ...]:
     starts = _changes_that_hold(np.log2(np.maximum(rates, SMALLEST)), hold)
     # A stage too short to stand alone is a step of a ramp: it takes in the one after it.
     kept = [0, *(stop for start, stop in pairwise(starts) if stop - start >= 2 * hold)]
-    bounds = [*kept, len(rates)]
-    return tuple(
-        Stage(int(iterations[start]), float(np.quantile(rates[start:stop], 0.5, method="higher")))
-        for start, stop in pairwise(bounds)
-    )
+    found: list[Stage] = []
+    for start, stop in pairwise([*kept, len(rates)]):
+        rate = float(np.quantile(rates[start:stop], 0.5, method="higher"))
+        if not found or abs(_power(rate) - _power(found[-1].learning_rate)) >= _LEAST:
+            found.append(Stage(int(iterations[start]), rate))
+    return tuple(found)
 
 
 def count_in_stages(stages: Sequence[Stage], iterations: IntArray) -> IntArray:
@@ -68,10 +71,14 @@ def count_in_stages(stages: Sequence[Stage], iterations: IntArray) -> IntArray:
     return result
 
 
+def _power(rate: float) -> float:
+    return math.log2(max(rate, SMALLEST))
+
+
 def _changes_that_hold(powers: FloatArray, hold: int) -> list[int]:
     """Return the positions at which log2 of the rate leaves its level by 1 or more and stays away for `hold`."""
     starts, level = [0], float(powers[0])
-    position, least = 1, np.log2(FACTOR) - 1e-6
+    position, least = 1, _LEAST
     while position < len(powers):
         steps = np.flatnonzero(np.abs(powers[position:] - level) >= least)
         if not len(steps):

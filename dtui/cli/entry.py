@@ -20,6 +20,7 @@ from dtui.cli.shell.config import read_config
 from dtui.errors import DtuiError, RunDamagedError, RunFormatError, RunNotFoundError, UsageError
 from dtui.output import stop_printing
 from dtui.safe_text import safe
+from dtui.standard_streams import occupy_closed
 
 LONGEST_LINE = 600
 
@@ -30,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: Without the program's name; None takes those of this process.
     """
+    occupy_closed()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     )
     from dtui.model.axis import TimeAxis
     from dtui.model.columns import Column
+    from dtui.model.coverage import Coverage, Unrecorded
     from dtui.model.findings.evidence import DEFAULT_WINDOW, Anomaly, AnomalySettings, Evidence, Missing, Showing
     from dtui.model.findings.incidents import Cause, Incident
     from dtui.model.findings.state import RunState, Standing, StateEntry
@@ -49,13 +50,10 @@ if TYPE_CHECKING:
         PARAMETER_STATISTICS,
         RECORDS_A_BIN,
         SOURCES,
-        WATCHED_FILTER_STATISTICS,
-        WATCHED_LAYER_STATISTICS,
     )
     from dtui.model.structure import (
         ActivationPlace,
         Adapter,
-        Coverage,
         Edge,
         HeadGroup,
         ImageSet,
@@ -65,7 +63,6 @@ if TYPE_CHECKING:
         OtherParameter,
         Structure,
         Trained,
-        Unrecorded,
     )
     from dtui.model.views import (
         ClassCluster,
@@ -102,8 +99,6 @@ __all__ = [
     "SKIPPED_UPDATES",
     "SOURCES",
     "TRIGGER_KINDS",
-    "WATCHED_FILTER_STATISTICS",
-    "WATCHED_LAYER_STATISTICS",
     "ActivationPlace",
     "Adapter",
     "Anomaly",
@@ -184,7 +179,7 @@ _HOMES = {
     "ClassCourse": "findings.verdict",
     "ClassErrors": "views",
     "Column": "columns",
-    "Coverage": "structure",
+    "Coverage": "coverage",
     "Curves": "views",
     "DEFAULT_WINDOW": "findings.evidence",
     "Edge": "structure",
@@ -241,11 +236,9 @@ _HOMES = {
     "Trained": "structure",
     "TreeNode": "layers",
     "Trigger": "records",
-    "Unrecorded": "structure",
+    "Unrecorded": "coverage",
     "Validation": "records",
     "Verdict": "findings.verdict",
-    "WATCHED_FILTER_STATISTICS": "statistics",
-    "WATCHED_LAYER_STATISTICS": "statistics",
     "every_that_fits": "records",
     "read_only": "arrays",
     "was_logged": "scalars",

@@ -115,11 +115,11 @@ def class_called(name: str, judging: Judging | None = None) -> str:
     return name if _names_itself(name, word) else f"{word} {name}"
 
 
-def classes_called(names: Sequence[str], judging: Judging | None = None) -> str:
+def classes_called(names: Sequence[str]) -> str:
     """Return some classes, at least one, as a sentence names them: "classes cat, dog", or "class 0, class 4"."""
-    if len(names) == 1 or any(_names_itself(name, as_groups("class", judging)) for name in names):
-        return ", ".join(class_called(name, judging) for name in names)
-    return f"{as_groups('classes', judging)} {', '.join(names)}"
+    if len(names) == 1 or any(_names_itself(name, "class") for name in names):
+        return ", ".join(map(class_called, names))
+    return f"classes {', '.join(names)}"
 
 
 def _names_itself(name: str, word: str) -> bool:

@@ -28,12 +28,12 @@ HISTOGRAM_SOURCES = ("weights", "gradients")
 
 
 def layer_called(name: str) -> str:
-    """Return a layer as a sentence names it: "layer 2" of one that has only its number, as in an `nn.Sequential`.
+    """Return a layer as a sentence names it: "layer 2" where the name begins with a number, as in an `nn.Sequential`.
 
     Args:
         name: Data from outside.
     """
-    return f"layer {name}" if name.isdecimal() else name
+    return f"layer {name}" if name[:1].isdecimal() else name
 
 
 @dataclass(frozen=True, slots=True)

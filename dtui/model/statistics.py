@@ -166,9 +166,6 @@ CHANNEL_STATISTICS = tuple(CHANNELS)
 """Names of the values of one channel of a normalisation layer, in storage order."""
 PARAMETER_STATISTICS = tuple(PARAMETERS)
 """Names of the statistics of one parameter outside the layers, in storage order."""
-WATCHED_FILTER_STATISTICS = tuple(name for name, one in FILTERS.items() if one.is_watched)
-WATCHED_LAYER_STATISTICS = tuple(name for name, one in LAYERS.items() if one.is_watched)
-"""What a watch of the flight recorder measures; its other statistics are NaN, its histograms empty."""
 
 HISTOGRAM_BINS = 64
 """Equal bins from a layer's smallest to its largest finite weight, both of which are layer statistics."""

@@ -12,11 +12,12 @@ from dataclasses import field
 from dtui.dataclass_on_use import dataclass
 from dtui.model.arrays import BoolArray, ByteArray, FloatArray, IntArray, distinct
 from dtui.model.axis import TimeAxis
+from dtui.model.coverage import Coverage
 from dtui.model.findings.adapters import AdapterState
 from dtui.model.findings.nonfinite import LookPlan
 from dtui.model.judging import Judging
 from dtui.model.records import Gap, RunStatus
-from dtui.model.structure import Coverage, ImageSet
+from dtui.model.structure import ImageSet
 from dtui.number_text import counted
 
 

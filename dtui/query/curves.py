@@ -13,7 +13,7 @@ from dtui.analysis.downsample import pool_largest, pool_mean, pool_smallest, rec
 from dtui.analysis.stages import find_stages
 from dtui.model import LARGEST, BoolArray, Curves, FloatArray, IntArray, Stage, TimeAxis, read_only, was_logged
 from dtui.model.arrays import median_of
-from dtui.query.classes import error_of_all
+from dtui.query.classes.errors import error_of_all
 from dtui.query.data import RunData
 
 NAMES = {"error": "train_error"}

@@ -20,9 +20,10 @@ from dtui.model import (
     every_that_fits,
     was_logged,
 )
+from dtui.model.judging import SCORE
 from dtui.model.statistics import Rows
 from dtui.number_text import counted
-from dtui.query.classes import images_judged
+from dtui.query.classes.errors import images_judged
 from dtui.query.data import Arrays, RunData, have
 from dtui.query.detecting import found_by
 from dtui.query.incidents.origin import origins, told
@@ -164,8 +165,9 @@ def _judged(data: RunData) -> list[str]:
     first = int(partial[0])
     what = "a validation has" if len(partial) == 1 else f"{len(partial):,} validations have"
     if data.judging is not None and data.judging.has_scores:
+        named = "" if data.judging.score == SCORE else f" ({data.judging.score})"
         return [
-            f"{what} a {data.judging.score} for a part of the items only, first at iteration "
+            f"{what} a score{named} for a part of the items only, first at iteration "
             f"{int(data.validations[first])} ({int(judged[first]):,} of {images:,}); the others were not judged, or it "
             "was NaN: they are neither right nor wrong there"
         ]

@@ -1,6 +1,6 @@
 """Answers filters over time: one pixel row per filter, or the mean of several.
 
-Owns sorting, normalising and pooling of filters, and their marks.
+Owns sorting, normalising and pooling of filters.
 """
 
 from __future__ import annotations
@@ -11,20 +11,11 @@ from dataclasses import replace
 import numpy as np
 
 from dtui.analysis.downsample import ColumnRecords, mean_rows, pool_farthest, pool_largest, row_edges
-from dtui.analysis.filters import (
-    DEAD_RECORDS,
-    NEVER,
-    find_dead,
-    find_late,
-    first_clear_change,
-    standing_out,
-)
+from dtui.analysis.filters import standing_out
 from dtui.analysis.ordering import by_largest_first, by_similarity, by_smallest_first
 from dtui.analysis.quantiles import column_quantiles, finite_above, magnitude_quantile, thin
-from dtui.dataclass_on_use import dataclass
 from dtui.errors import UsageError
 from dtui.model import (
-    RECORDS_A_BIN,
     BoolArray,
     FilterCourses,
     FloatArray,
@@ -39,6 +30,7 @@ from dtui.model.statistics import Drawn
 from dtui.query.data import Arrays, RunData
 from dtui.query.layers.beside.channels import channel_heatmap
 from dtui.query.layers.courses import are_courses
+from dtui.query.layers.filter_learning import FilterLearning
 from dtui.query.layers.filter_values import values_of
 from dtui.query.layers.shading import ROWS_AT_ONCE, by_blocks, magnitudes_of, mean_shades, usable
 from dtui.query.tree import check_layer, node_of, tree_of
@@ -51,35 +43,15 @@ LOG_QUANTILE = 0.05
 LOG_DECADES = (1.0, 9.0)
 """A logarithmic scale reaches down to the 5th percentile, over at least one and at most nine decades."""
 MOST_FOR_SCALE = 1_000_000
-SEARCHED_FIRST = 64
-SEARCHED_AT_ONCE = 1_024
-
-
-@dataclass(eq=False, slots=True)
-class _FirstChange:
-    """Progress of the search for the first clear change of a layer's filters, and the records found so far.
-
-    Searched is counted in steps of `span` records: one, or a bin of a long run.
-    """
-
-    span: int
-    searched: int
-    filters: IntArray
-    layer: int
-    generation: int
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether every first change has been found."""
-        return self.layer != NEVER and bool((self.filters != NEVER).all())
 
 
 class HeatmapQuery:
-    """Answers `RunQuery.heatmap`. It remembers when filters first changed, because later records do not alter that."""
+    """Answers `RunQuery.heatmap` and `RunQuery.filter_courses`."""
 
-    def __init__(self, data: RunData) -> None:
+    def __init__(self, data: RunData, learning: FilterLearning) -> None:
+        """Answer from a run's data, and what is known of its filters."""
         self._data = data
-        self._first_changes: dict[int, _FirstChange] = {}
+        self._learning = learning
 
     def heatmap(self, request: HeatmapRequest) -> Heatmap:
         """Answer `RunQuery.heatmap`."""
@@ -164,14 +136,12 @@ class HeatmapQuery:
     def _order(self, node: TreeNode, request: HeatmapRequest) -> IntArray:
         """Return row on screen to filter within the node, shape (n,)."""
         if request.sort != "lead":
-            return self._remembered("order", node, request.statistic, request.sort)
+            return self._data.remembered(
+                ("order", node.index, request.statistic, request.sort),
+                lambda: read_only(self._sorted(node, request.statistic, request.sort)),
+            )
         lead = [filter for filter in dict.fromkeys(request.lead) if 0 <= filter < node.filters]
         return read_only(np.array([*lead, *sorted(set(range(node.filters)) - set(lead))], dtype=np.int64))
-
-    def _remembered(self, what: str, node: TreeNode, statistic: str, sort: str) -> IntArray:
-        return self._data.remembered(
-            (what, node.index, statistic, sort), lambda: read_only(self._sorted(node, statistic, sort))
-        )
 
     def _sorted(self, node: TreeNode, statistic: str, sort: str) -> IntArray:
         """Return row on screen to filter within the node, over all records of the run, shape (n,)."""
@@ -283,50 +253,10 @@ class HeatmapQuery:
         """Return dead, late starter and the layer of each filter of a node, by filter, each shape (n,)."""
         sizes = [self._data.structure.layers[layer].filters for layer in node.layers]
         return (
-            np.concatenate([self.dead(layer) for layer in node.layers]),
-            np.concatenate([self.late_starters(layer) for layer in node.layers]),
+            np.concatenate([self._learning.dead(layer) for layer in node.layers]),
+            np.concatenate([self._learning.late_starters(layer) for layer in node.layers]),
             np.repeat(np.array(node.layers, dtype=np.int64), sizes),
         )
-
-    def dead(self, layer: int) -> BoolArray:
-        """Return which filters of a layer no longer learn at the end of the run, shape (filters,)."""
-        if not self._data.records_filters("gradient_norm", "update_norm"):
-            return np.zeros(self._data.structure.layers[layer].filters, np.bool_)
-        records = len(self._data.records)
-        last = slice(max(0, records - DEAD_RECORDS - 1), records)
-        rows, read = self._data.structure.layers[layer].filter_rows, self._data.reader.read_filters
-        gradients, updates = read("gradient_norm", rows, last), read("update_norm", rows, last)
-        if gradients.shape[1] and np.isnan(gradients[:, -1]).all():  # a closing record has none where they were cleared
-            gradients, updates = gradients[:, :-1], updates[:, :-1]
-        return find_dead(gradients[:, -DEAD_RECORDS:], updates[:, -DEAD_RECORDS:])
-
-    def began(self, layer: int) -> IntArray:
-        """Return the position of the record at which each filter first changed clearly, NEVER where it did not."""
-        self.late_starters(layer)
-        return self._first_changes[layer].filters
-
-    def late_starters(self, layer: int) -> BoolArray:
-        """Return which filters of a layer began to change long after their layer did, shape (filters,)."""
-        data, reader = self._data, self._data.reader
-        if not data.records_filters("update_ratio"):
-            return np.zeros(data.structure.layers[layer].filters, np.bool_)
-        rows, span = data.structure.layers[layer].filter_rows, RECORDS_A_BIN if data.is_long else 1
-        read, steps = (reader.read_filter_bins if data.is_long else reader.read_filters), len(data.records) // span
-        known = self._first_changes.get(layer)
-        if known is None or known.searched > steps or (known.span, known.generation) != (span, data.generation):
-            never = np.full(rows.stop - rows.start, NEVER, dtype=np.int64)
-            known = _FirstChange(span, 0, never, NEVER, data.generation)
-            self._first_changes[layer] = known
-        while known.searched < steps and not known.is_settled:
-            at_once = min(max(SEARCHED_FIRST, known.searched), SEARCHED_AT_ONCE)
-            part = slice(known.searched, min(known.searched + at_once, steps))
-            filters, own = first_clear_change(read("update_ratio", rows, part))
-            found = (known.filters == NEVER) & (filters != NEVER)
-            known.filters[found] = (filters[found] + part.start) * span
-            if known.layer == NEVER and own != NEVER:
-                known.layer = (own + part.start) * span
-            known.searched = part.stop
-        return find_late(known.filters, known.layer, len(data.records))
 
 
 def _part_of(order: IntArray, within: tuple[int, int] | None) -> IntArray:

@@ -29,7 +29,7 @@ from dtui.model import (
     read_only,
 )
 from dtui.model.learning import TakenFor
-from dtui.query.classes import check_labels
+from dtui.query.classes.errors import check_labels
 from dtui.query.data import RunData, have
 from dtui.query.labels.judgements import Judgements
 from dtui.query.labels.kept_learning import learning

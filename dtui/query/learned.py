@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import math
 
-from dtui.model.judging import BY_TENTH
-from dtui.query.classes import error_of_all, images_judged
-from dtui.query.curves import known_errors
+from dtui.model.judging import BY_TENTH, HIGHER, MEAN, Judging, logged_name
+from dtui.query.classes.errors import error_of_all, images_judged
+from dtui.query.curves import curve_points, known_errors
 from dtui.query.data import RunData
 
 FEWEST_FOR_CHANCE, FEWEST_FOR_A_FALL = 2, 5
@@ -52,11 +52,26 @@ def _no_better_than_chance(data: RunData) -> str:
 def _has_not_fallen(data: RunData) -> str:
     """Compare the first validation with the best; where the limit follows the scores, the error tells nothing."""
     name, _, errors = known_errors(data)
+    judging = data.judging
     if name != "validation_error" or len(errors) < FEWEST_FOR_A_FALL:
         return ""
-    if (data.judging is not None and data.judging.rule == BY_TENTH) or not errors.min() >= errors[0] > 0:
+    if (judging is not None and judging.rule == BY_TENTH) or not errors.min() >= errors[0] > 0:
         return ""
-    return f"the validation error has not fallen below that of the first validation, {_share(float(errors[0]))}"
+    first = f"has not fallen below that of the first validation, {_share(float(errors[0]))}"
+    if judging is None:
+        return f"the validation error {first}"
+    share = f"the share of items that are not right {first}"
+    return ("no item was right at any validation" if errors.min() >= 1 else share) + _as_scored(data, judging)
+
+
+def _as_scored(data: RunData, judging: Judging) -> str:
+    """Return from which score on an item is right, and how the mean score went; it may rise below the threshold."""
+    side = "at least" if judging.better == HIGHER else "at most"
+    parts = [] if judging.threshold is None else [f"right is a score of {side} {judging.threshold:g}"]
+    points = curve_points(data).get(logged_name(judging.score, MEAN))
+    known = [float(mean) for mean in points[1] if math.isfinite(mean)] if points else []
+    parts += [f"the mean score went from {known[0]:.3g} to {known[-1]:.3g}"] if len(known) > 1 else []
+    return f" ({'; '.join(parts)})" if parts else ""
 
 
 def _share(share: float) -> str:

@@ -216,7 +216,9 @@ class RunQuery(LayerQuestions, CompareQuestions):
         Args:
             is_brief: Whether to leave out since when filters have been moving, which reads the whole run.
         """
-        return self._data.remembered(("state", is_brief), lambda: state.state(self._data, self._heatmaps, is_brief))
+        return self._data.remembered(
+            ("state", is_brief), lambda: state.state(self._data, self._filter_learning, is_brief)
+        )
 
     def verdict(self) -> Verdict:
         """Return what a reader must know first: whether to look, why, and the facts that come first."""

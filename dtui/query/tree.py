@@ -195,7 +195,11 @@ def _counted(data: RunData, nodes: Sequence[TreeNode], source: str) -> BoolArray
 
 def rows_of(data: RunData, nodes: Sequence[TreeNode], source: str, statistic: str) -> FloatArray:
     """Return a statistic of some nodes, shape (nodes, n)."""
-    layers, modules = data.layers(source, statistic), data.modules(source, statistic)
+    return chosen_rows(nodes, data.layers(source, statistic), data.modules(source, statistic))
+
+
+def chosen_rows(nodes: Sequence[TreeNode], layers: FloatArray, modules: FloatArray) -> FloatArray:
+    """Return the rows of some nodes, shape (nodes, n), from those of all layers and modules; NaN for neither."""
     rows: FloatArray = np.full((len(nodes), layers.shape[1]), np.nan, dtype=layers.dtype)
     for row, node in enumerate(nodes):
         if node.layer is not None:

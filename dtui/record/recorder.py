@@ -44,7 +44,6 @@ from dtui.record.start.arguments import (
 from dtui.record.start.preload import import_for_threads
 from dtui.record.start.resume import Start, find_start, refusals_told
 from dtui.record.start.run_metadata import describe_run
-from dtui.record.start.standard_streams import occupy_closed
 from dtui.record.training.distributed import Exchange
 from dtui.record.validation.calls import ValidationCalls
 from dtui.record.validation.output_kind import OutputKind, check_outputs
@@ -57,6 +56,7 @@ from dtui.record.writing.process_end import EndWatch
 from dtui.record.writing.warn import forget_told, whole_reason_of
 from dtui.record.writing.writer_thread import Store
 from dtui.run_path import SUFFIX
+from dtui.standard_streams import occupy_closed
 
 
 class Recorder(LoopCalls, ValidationCalls):

@@ -156,39 +156,37 @@ class DtuiApp(ReopeningApp):
     async def take(self, message: Told) -> None:
         """Pass an event of the loader to the session."""
         event = message.event
+        if isinstance(event, Failed) and event.about == "open":
+            self.not_opened(event.error)
+        elif self.session is not None:
+            self._pass_on(event, self.session)
+            self.paint()
+        elif isinstance(event, Opened):
+            await self._begin(event.session or self._first_session(event.view))
+
+    def _pass_on(self, event: Event, session: Session) -> None:
         from dtui.tui.state.questions import AnomaliesQuestion, IncidentsQuestion
 
-        if isinstance(event, Opened):
-            if self.session is None:
-                await self._begin(event.session or self._first_session(event.view))
-                return
-            elif event.is_other:
-                self.path, self.session = Path(event.view.path), self.session.with_run(event.view, event.said)
-            else:
-                self.session.opened(event.view)
-        elif isinstance(event, Failed) and event.about == "open":
-            self.not_opened(event.error)
-            return
-        elif self.session is None:
-            return
+        if isinstance(event, Opened) and event.is_other:
+            self.path, self.session = Path(event.view.path), session.with_run(event.view, event.said)
+        elif isinstance(event, Opened):
+            session.opened(event.view)
         elif isinstance(event, Quiet):
-            self.session.quiet(event.seconds)
+            session.quiet(event.seconds)
         elif isinstance(event, Failed) and event.about == "switch":
-            self.session.refuse_run(event.message)
+            session.refuse_run(event.message)
         elif isinstance(event, Failed):
-            self.session.lost(event.line) if event.is_gone else self.session.fail(event.message, event.about)
-        elif isinstance(event, Decided):
-            if event.error:
-                self.session.fail(event.error)
-                self.loader.forget(AnomaliesQuestion)
-                self.loader.forget(IncidentsQuestion)
+            session.lost(event.line) if event.is_gone else session.fail(event.message, event.about)
+        elif isinstance(event, Decided) and event.error:
+            session.fail(event.error)
+            self.loader.forget(AnomaliesQuestion)
+            self.loader.forget(IncidentsQuestion)
         elif isinstance(event, Answered | Several):
             answers = event.answers if isinstance(event, Several) else (event,)
-            self.session.answered_all((one.question, one.value) for one in answers)
-            if self.session.rings and self._has_bell:
+            session.answered_all((one.question, one.value) for one in answers)
+            if session.rings and self._has_bell:
                 self.bell()
-            self.session.rings = False
-        self.paint()
+            session.rings = False
 
     def _first_session(self, view: RunView) -> Session:
         """Return what shows the run first; called in the loader's thread, which imports what the screens need."""

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 LOG = logging.getLogger(__name__)
-EXAMPLE = "1003, class 4, f17, a layer, a run, dead, or what to do"
+EXAMPLE = "1003, class 4, a layer, f17, what is dead, or what to do"
 """What the palette may be asked for."""
 UNKNOWN = "nothing is called so"
 """What it says of a line that means nothing."""

@@ -207,12 +207,11 @@ def share_expression(value: str, digits: int = 1) -> str:
     return f"format(100 * {value}, '.{digits}f') + '{NO_BREAK}%'"
 
 
-def number_expression(value: str, digits: int = 4) -> str:
+def number_expression(value: str) -> str:
     """Return the Vega expression that writes a number as `number_text` does, but millions as a power of ten.
 
     Args:
         value: The expression of the number, finite.
-        digits: Significant ones that are kept.
     """
     power = f"floor(log(abs({value})) / LN10 + 1e-9)"
     digit = f"abs({power}) % 10"
@@ -223,7 +222,7 @@ def number_expression(value: str, digits: int = 4) -> str:
         f" + substring({raised}, {digit}, {digit} + 1)"
     )
     return (
-        f"({value} == 0 || (abs({value}) >= 0.00001 && abs({value}) < 1e6) ? format({value}, ',.{digits}~r')"
+        f"({value} == 0 || (abs({value}) >= 0.00001 && abs({value}) < 1e6) ? format({value}, ',.4~r')"
         f" : format({value} / pow(10, {power}), '.2~r') + '·10' + {over})"
     )
 

@@ -9,6 +9,7 @@ import numpy as np
 from dtui.errors import NotRecordedError
 from dtui.model.cube import CellEvent, CellFilter, GridCell, IncidentGrid, RowKind
 from dtui.model.judging import as_groups
+from dtui.model.layers import layer_called
 from dtui.number_text import counted
 from dtui.reports.charts.correlation import GridSheet, abstract_grid, detailed_grid, row_name
 from dtui.reports.charts.pictures.scale import times
@@ -90,7 +91,7 @@ def _sentence(sheet: GridSheet, cells: Sequence[GridCell]) -> str:
     totals = sheet.grid.found.totals
     busiest = int(totals.argmax())
     most = counted(int(totals[busiest]), "filter")
-    return f"{' '.join(said)} Over all incidents {_called(sheet.layers[busiest])} has the most, {most}."
+    return f"{' '.join(said)} Over all incidents {layer_called(sheet.layers[busiest])} has the most, {most}."
 
 
 def _moved(sheet: GridSheet, cell: GridCell) -> str:
@@ -105,12 +106,9 @@ def _moved(sheet: GridSheet, cell: GridCell) -> str:
     count = int(sheet.grid.counts[cell.row, cell.layer])
     among = "" if count == 1 else f", the strongest of {count} there"
     how = f" ({one.sigma:.1f} σ{among})" if one.sigma > 0 else ""
-    return f"{who} ({event.iteration:,}), filter {one.filter} of {_called(sheet.layers[cell.layer])} moved most{how}."
-
-
-def _called(layer: str) -> str:
-    """Return the name of a layer, in a sentence where a number alone would be taken for a count."""
-    return f"layer {layer}" if layer[:1].isdecimal() else layer
+    return (
+        f"{who} ({event.iteration:,}), filter {one.filter} of {layer_called(sheet.layers[cell.layer])} moved most{how}."
+    )
 
 
 def _detail_words(sheet: GridSheet) -> str:
@@ -123,7 +121,7 @@ def _detail_words(sheet: GridSheet) -> str:
     more = " and more" if len(strongest.filters) > MOST_FILTERS else ""
     return (
         f"{counted(len(sets), 'mini-set')}, {len(again)} of them at more than one incident. "
-        f"The most important one is filters {filters}{more} of {sheet.layers[strongest.layer]}."
+        f"The most important one is filters {filters}{more} of {layer_called(sheet.layers[strongest.layer])}."
     )
 
 

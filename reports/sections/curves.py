@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from dtui.model import Curves, TimeAxis
+from dtui.model.judging import NOT_RIGHT
 from dtui.reports.charts import theme
 from dtui.reports.charts.curve_rows import Curve, Event
 from dtui.reports.charts.ribbon import ribbon_marks
@@ -16,13 +18,21 @@ from dtui.reports.document import Chart, Item, Paragraph, Pieces, Section, Spec
 from dtui.reports.sections.registry import View, section
 from dtui.safe_text import safe
 
+_VALIDATED = "validation error"
 ERRORS = (
-    ("validation_error", "validation error", theme.VALIDATION, False),
+    ("validation_error", _VALIDATED, theme.VALIDATION, False),
     ("train_error", "train error", theme.TRAIN, True),
 )
 MOST_PLACES = 5
 MOST_SCALARS = 8
 _LOSSES = (("loss", "loss", theme.LOSS, False),)
+
+
+def error_curves(view: View) -> list[Curve]:
+    """Return the errors that the run has; where scores decide it has no error, but a share that is not right."""
+    curves = chosen_curves(view.query.curves(view.full_axis), ERRORS)
+    is_judged = view.info.judging is not None
+    return [replace(curve, name=NOT_RIGHT) if is_judged and curve.name == _VALIDATED else curve for curve in curves]
 
 
 @section("curves", order=30)
@@ -32,7 +42,7 @@ def curves_section(view: View) -> Section | None:
         return None
     curves = view.query.curves(view.full_axis)
     items: list[Item] = []
-    errors = chosen_curves(curves, ERRORS)
+    errors = error_curves(view)
     if errors:
         items.append(
             _chart(

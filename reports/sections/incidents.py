@@ -28,7 +28,7 @@ def incidents_section(view: View) -> Section | None:
         return Section(anchor, title, "", (Paragraph(f"No incident in {seen}{but}."),))
     dismissed = [one for one in view.incidents if one.status == "dismissed"]
     with_cards = {one.id for one in (*view.verdict.worst, *dismissed)[:MOST_CARDS]}
-    items: list[Item] = [incident_card(view, one) for one in view.incidents if one.id in with_cards]
+    items: list[Item] = [_card(view, one) for one in view.incidents if one.id in with_cards]
     others = [one for one in view.incidents if one.id not in with_cards]
     if others:
         rows = tuple(_row(view, one) for one in others)
@@ -41,9 +41,8 @@ def incidents_section(view: View) -> Section | None:
     return Section(anchor, title, caption, tuple(items))
 
 
-def incident_card(view: View, incident: Incident, suffix: str = "") -> Card:
-    """Return the card of an incident; `suffix` tells it from another card of the same incident."""
-    anchor = f"{view.prefix}-incident{view.numbers[incident.id]}{suffix}"
+def _card(view: View, incident: Incident) -> Card:
+    anchor = f"{view.prefix}-incident{view.numbers[incident.id]}"
     (evidence,) = view.query.incident_evidence([incident])
     pictures = evidence.series if incident.status != "dismissed" else ()
     return Card(

@@ -218,6 +218,27 @@ def test_sentences_read_like_this():
     )
 
 
+def test_of_classes_that_fell_together_the_one_that_lost_most_is_named():
+    """The other stands out more, for it is usually quieter."""
+    lost_most, quieter = drop(60, 3, amount=0.98), replace(drop(60, 1, amount=0.4), strength=9.0)
+    for together in ([lost_most, quieter], [quieter, lost_most]):
+        (incident,) = told(*together)
+        assert incident.classes == (3, 1)
+        assert incident.sentence == ("the error of class three rose from 2 % to 100 %: labels or data of class three")
+        (behind,) = told(said("update", 60, times=12.0), *(replace(one, concentration=0.1) for one in together))
+        assert behind.sentence.endswith("; then the error of class three rose from 2 % to 100 %")
+
+
+def test_a_layer_whose_name_is_a_number_is_called_a_layer():
+    for evidence, words in (
+        (said("filter", 60, layer="2", filters=(5,), amount=3.0, count=1), "filter 5 of layer 2 changed"),
+        (said("dead", 60, layer="2.0", count=2, share=0.5), "2 of the 4 filters of layer 2.0 get"),
+        (said("layer", 60, layer="0", rule="norm", times=4.0), "the weights of layer 0 is 4 times"),
+    ):
+        (incident,) = told(evidence)
+        assert words in incident.sentence
+
+
 def test_a_name_from_outside_stays_data():
     (incident,) = incidents_of([said("dead", 60, layer="{x} %s [b]", count=2, share=0.5)], CLOCK, NETWORK, NAMES)
     assert "{x} %s [b]" in incident.sentence

@@ -17,7 +17,7 @@ def test_steps_are_stages():
     assert stages(rates) == [(5, 0.1), (605, 0.01), (965, 0.001)]
 
 
-@pytest.mark.parametrize("length", [1, 2, 3, 4])
+@pytest.mark.parametrize("length", [1, 2, 3, 4, 5, 9])
 def test_a_spike_is_no_stage(length):
     rates = np.full(200, 0.1)
     rates[90 : 90 + length] = 3.0

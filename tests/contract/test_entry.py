@@ -143,6 +143,18 @@ def test_a_full_disk_behind_standard_output_is_one_line() -> None:
     assert (result.returncode, result.stderr) == (2, "dtui: standard output: No space left on device\n")
 
 
+OPENS = "import os; from dtui.cli import entry, reading; from dtui.cli.outcome import Outcome\n"
+OPENS += (
+    "reading.run_info = lambda _: Outcome(code=os.open(os.curdir, os.O_RDONLY))\nos._exit(entry.main(['info', 'x']))"
+)
+
+
+def test_no_file_of_a_command_gets_the_number_of_a_closed_stream() -> None:
+    """All that C code prints would fall into it."""
+    command = shlex.join([sys.executable, "-c", OPENS])
+    assert subprocess.run(["sh", "-c", f"{command} <&- >&- 2>&-"], check=False).returncode > 2
+
+
 @pytest.mark.parametrize(("words", "code"), [("runs . --json", 0), ("info nowhere", 3)])
 def test_closed_streams_change_neither_verdict_nor_the_other_stream(words: str, code: int, tmp_path: Path) -> None:
     command = f"{shlex.quote(sys.executable)} -m dtui {words}"

@@ -95,6 +95,17 @@ def test_the_history_of_a_filter_has_its_activations_behind_its_statistics(query
     assert history.read == PLACES[0]
 
 
+def test_where_no_validation_holds_them_nothing_says_where_they_are_read(tmp_path: Path) -> None:
+    """A run that was asked for activations, and whose evaluations nobody could see."""
+    with RunWriter(tmp_path / "run", replace(STRUCTURE, activations=PLACES), METADATA, compact=False) as writer:
+        writer.set_images(IMAGES)
+        writer.append_record(make_record(0))
+        writer.append_validation(make_validation(0))
+    with open_run(writer.path) as opened:
+        assert not opened.has_activations()
+        assert opened.filter_history(0, 1, TimeAxis(0, 160, 8)).read is None
+
+
 @pytest.mark.parametrize("name", ["activation_zeros", "activation_mean"])
 def test_a_heatmap_has_them_at_the_validations(query: RunQuery, name: str) -> None:
     """One column a validation; of two validations in a column the larger, NaN where it was not seen."""

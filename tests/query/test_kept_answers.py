@@ -49,7 +49,7 @@ def run(tmp_path: Path) -> Path:
 
 def learned(path: Path) -> ImageLearning:
     with open_run(path) as query:
-        return query.image_learning()
+        return kept_learning.learning(query._data)
 
 
 def assert_same(found: ImageLearning, expected: ImageLearning) -> None:
@@ -170,7 +170,7 @@ def test_of_a_live_run_only_new_validations_are_read(tmp_path: Path, read: list[
             expected = afresh(writer.path)
             read.clear()
             with live(writer.path) as query:
-                assert_same(query.image_learning(), expected)
+                assert_same(kept_learning.learning(query._data), expected)
             assert {(some.start, some.stop) for some in read} == {(known, stop)}
 
 
@@ -179,7 +179,7 @@ def test_what_a_resumed_training_superseded_counts_no_more(tmp_path: Path, read:
         add(writer, range(64))
         fold(writer.path)
         with live(writer.path) as query:
-            query.image_learning()
+            kept_learning.learning(query._data)
     past = find_past(writer.path)
     assert past is not None
     with RunWriter.resume(past, 410, compact=False) as again:
@@ -205,7 +205,7 @@ def test_damage_that_came_later_is_told_and_read_around(run: Path) -> None:
     kept = (run / "findings.h5").read_bytes()
     for _ in range(2):
         with open_run(run) as query:
-            assert not query.image_learning().judged.any()
+            assert not kept_learning.learning(query._data).judged.any()
             assert query.faults()
             asked_of(query)
     assert (run / "findings.h5").read_bytes() == kept, "answers from damaged labels are not kept"

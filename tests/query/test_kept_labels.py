@@ -16,6 +16,7 @@ from dtui.errors import RunDamagedError, UsageError
 from dtui.query import RunQuery
 from dtui.query.labels import judgements, wrong_labels
 from dtui.query.labels.judgements import Judgements
+from dtui.query.labels.kept_learning import learning
 from dtui.store import RunReader
 from dtui.store.format.part_arrays import LABEL_NODE, part_nodes
 from dtui.store.format.schema import Stream
@@ -100,7 +101,7 @@ def test_nothing_is_kept_after_the_block_and_the_judgements_stay() -> None:
             query.confusion(200)
         assert query._data.judgements().wrong is None
         before = len(reader.reads)
-        query.image_learning()
+        learning(query._data)
         assert [what for what, *_ in reader.reads[before:]] == []
 
 

@@ -18,7 +18,8 @@ from hypothesis.extra import numpy as arrays_of
 from dtui.model import ImageSet, RunStatus, TimeAxis, Validation
 from dtui.model.cube import CubeRequest
 from dtui.model.statistics import LAYERS, SOURCES
-from dtui.query import RunQuery, class_table, classes, data, open_run
+from dtui.query import RunQuery, class_table, data, open_run
+from dtui.query.classes import errors
 from dtui.query.incidents import walk
 from dtui.query.kept import pictures
 from dtui.query.layers.trained import layer_states
@@ -36,7 +37,7 @@ READS = ("read_filters", "read_filter_bins", "read_layers", "read_modules", "rea
 def _keeps_small_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pictures, "WORTH_KEEPING", 1)
     monkeypatch.setattr(data, "LONG", MOMENTS // 2)
-    monkeypatch.setattr(classes, "AT_ONCE", MOMENTS // 4)
+    monkeypatch.setattr(errors, "AT_ONCE", MOMENTS // 4)
     for by_the_clock in (class_table, walk):  # on a busy machine these would keep something, too
         monkeypatch.setattr(by_the_clock, "WORTH_KEEPING_SECONDS", math.inf)
 

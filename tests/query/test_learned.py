@@ -23,7 +23,9 @@ TARGETS = np.array([0] * 60 + [1] * 40, np.uint16)
 NOTHING = np.uint16(65_535)
 
 
-def said(folder: Path, wrong: Sequence[int], *, missing: int = 0, judging: Judging | None = None) -> str:
+def said(
+    folder: Path, wrong: Sequence[int], *, missing: int = 0, judging: Judging | None = None, means: Sequence[float] = ()
+) -> str:
     """Return what is said of a run in whose validations so many of 100 images are wrong."""
     classes = ("a", "b") if judging is None else ("a", "b", "not right")
     with RunWriter(folder / "run", STRUCTURE, METADATA, compact=False) as writer:
@@ -36,6 +38,8 @@ def said(folder: Path, wrong: Sequence[int], *, missing: int = 0, judging: Judgi
             scores = {column.name: np.zeros(100, column.dtype) for column in columns}
             judged_now = Validation(position * 10, labels.astype(np.uint16), np.zeros(100, np.uint8), scores)
             writer.append_validation(judged_now)
+            if len(means):
+                writer.append_logged(position * 10, {"IoU_mean": means[position]})
     with open_run(writer.path) as query:
         return query.info().not_learned
 
@@ -84,12 +88,26 @@ def test_an_error_that_never_falls_is_told(wrong: list[int], expected: str, tmp_
 
 @pytest.mark.parametrize(
     ("rule", "expected"),
-    [(BY_LABEL, "the network is no better than chance: 90 % of 100 items"), (BY_THRESHOLD, "the validation error has")],
+    [
+        (BY_LABEL, "the network is no better than chance: 90 % of 100 items"),
+        (
+            BY_THRESHOLD,
+            "the share of items that are not right has not fallen below that of the first validation, 90 % (right is a "
+            "score of at least 0.5)",
+        ),
+    ],
 )
 def test_where_scores_decide_nobody_knows_what_a_guess_gets(rule: str, expected: str, tmp_path: Path) -> None:
     threshold = 0.5 if rule == BY_THRESHOLD else None
     judging = Judging("IoU", "higher", rule, threshold, 2, has_scores=rule != BY_LABEL)
     assert said(tmp_path, [90] * 5, judging=judging).startswith(expected)
+
+
+def test_scores_that_rise_below_the_threshold_are_told(tmp_path: Path) -> None:
+    judging = Judging("IoU", "higher", BY_THRESHOLD, 0.5, 2, has_scores=True)
+    assert said(tmp_path, [100] * 5, judging=judging, means=[0.11, 0.2, np.nan, 0.4, 0.43]) == (
+        "no item was right at any validation (right is a score of at least 0.5; the mean score went from 0.11 to 0.43)"
+    )
 
 
 def test_the_tenth_rule_follows_the_scores_so_that_its_error_tells_nothing(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from dtui.errors import UsageError
 from dtui.model import NO_VALUE, NOT_JUDGED, AnomalySettings, Trigger
 from dtui.model.learning import IMAGE_LISTS
 from dtui.query import RunQuery
+from dtui.query.labels.kept_learning import learning
 from tests.query.fake_reader import EVERY, FakeReader
 
 
@@ -85,10 +86,10 @@ def test_the_top_of_a_list_is_its_beginning_and_reads_no_more(query, reader):
 
 
 def test_a_run_that_grew_is_judged_anew(query, reader):
-    before = query.image_learning().judged.sum()
+    before = learning(query._data).judged.sum()
     reader.grow(60, 70)
     query.refresh()
-    assert query.image_learning().judged.sum() > before
+    assert learning(query._data).judged.sum() > before
     fresh = query_of(HolesReader(validations=70))
     assert query.image_list("forgotten") == fresh.image_list("forgotten")
 

@@ -125,7 +125,7 @@ def test_late_filters_are_found_in_bins_and_the_search_ends_with_the_last(long_r
 
 
 def test_the_search_for_a_first_change_stops_when_nothing_is_left_to_find(monkeypatch):
-    monkeypatch.setattr("dtui.query.heatmap.SEARCHED_FIRST", 4)
+    monkeypatch.setattr("dtui.query.layers.filter_learning.SEARCHED_FIRST", 4)
     reader = FakeReader(records=RECORDS)
     query = RunQuery(reader.path, reader)
     query.heatmap(HeatmapRequest(LAYER1, "norm", TimeAxis(*query.limits(), 5), 0, 17, 17))

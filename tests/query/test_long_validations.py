@@ -27,7 +27,7 @@ def long(monkeypatch):
     monkeypatch.setattr(f"{labels}.labels_around.TOGETHER", TOGETHER)
     monkeypatch.setattr(f"{labels}.judgements.TOGETHER", TOGETHER)
     monkeypatch.setattr(f"{labels}.validation_data.BITS_KEPT", 0)
-    monkeypatch.setattr("dtui.query.classes.AT_ONCE", 32)
+    monkeypatch.setattr("dtui.query.classes.errors.AT_ONCE", 32)
     for module in ("validation_data", "judged_classes"):
         monkeypatch.setattr(f"{labels}.{module}.CLASSES_ALONE", 1)
 

@@ -8,10 +8,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dtui.model import LAYER_STATISTICS, SOURCES, ImageSet, Level, RunStatus, Trained, Validation, Verdict
+from dtui.model import (
+    LAYER_STATISTICS,
+    SOURCES,
+    ImageSet,
+    Level,
+    RunState,
+    RunStatus,
+    Standing,
+    StateEntry,
+    Trained,
+    Validation,
+    Verdict,
+)
 from dtui.query import RunQuery, open_run
 from dtui.query.incidents import walk
-from dtui.query.incidents.verdict import _listed
+from dtui.query.incidents.verdict import _listed, frozen_at_the_end
 from dtui.store import RunWriter
 from tests.query.fake_reader import FakeReader
 from tests.query.troubled_reader import troubled_reader
@@ -68,6 +80,20 @@ def test_a_filter_that_is_off_and_not_dead_is_broken(repository: Path):
     with open_run(repository / "sample_runs" / "mnist-resumed.dtui") as query:
         found = query.verdict()
     assert (found.headline, found.dead, found.broken) == ("Look at this: 1 incident, still so at the end.", 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("layers", "expected"),
+    [
+        ((), []),
+        (("a.0",), ["At the end a.0 gets no gradient any more, since 122."]),
+        (("a.0", "a.1"), ["At the end a.0 and a.1 get no gradient any more, since 122."]),
+    ],
+)
+def test_a_layer_that_is_no_longer_trained_is_told(layers: tuple[str, ...], expected: list[str]):
+    """Frozen by mistake or on purpose: no incident, and nobody sees it in an error."""
+    entries = tuple(StateEntry(Standing.FROZEN, one, (), (122 + at,), 8) for at, one in enumerate(layers))
+    assert frozen_at_the_end(RunState(entries, (), 10)) == expected
 
 
 # --- levels
@@ -135,6 +161,10 @@ def test_a_layer_that_was_to_be_trained_and_gets_no_gradient_must_be_looked_at(w
     assert found.level is Level.LOOK
     assert found.headline == f"Look at this: no incident in {SEEN}, but part of the network does not learn."
     assert found.remarks[0] == "layer1.1.conv1 never got a gradient, although set to be trained."
+    layers = list(reader.structure.layers)
+    layers[3] = replace(layers[3], name="7")
+    reader.structure = replace(reader.structure, layers=tuple(layers))
+    assert judged(reader).remarks[0] == "layer 7 never got a gradient, although set to be trained."
 
 
 # --- decisions

@@ -25,6 +25,7 @@ from dtui.record.writing import process_end
 from dtui.store import RunReader
 from tests.record.conftest import RecorderUnderTest, small_net
 from tests.record.test_loops import data, update
+from tests.store.builders import points_of
 
 Make = Callable[..., RecorderUnderTest]
 MEAN, GRADIENT, CHANGE = (FILTER_STATISTICS.index(name) for name in ("mean", "gradient_norm", "update_norm"))
@@ -243,7 +244,7 @@ def test_a_process_that_ends_without_closing_keeps_what_was_logged(tmp_path: Pat
     for end, (_, records) in ENDS.items():
         run = RunReader(tmp_path / end)
         assert run.record_iterations.tolist() == records, end
-        iterations, values = run.read_points("val_acc")
+        iterations, values = points_of(run, "val_acc")
         assert (iterations.tolist(), values.tolist()) == ([5], [0.75]), end
         assert run.status() is (RunStatus.DONE if end == "exit" else RunStatus.CRASHED), end
         run.close()
@@ -271,7 +272,7 @@ def test_every_value_is_in_the_run_at_its_own_iteration(tmp_path: Path) -> None:
             2,
         ]
     run = RunReader(tmp_path / "run")
-    iterations, values = run.read_points("val_acc")
+    iterations, values = points_of(run, "val_acc")
     assert (iterations.tolist(), values.tolist()) == ([3, 7, 11], [0.0, 1.0, 2.0])
     assert run.record_iterations.tolist() == [0, 2, 4, 6, 8, 10, 11]
 
@@ -399,7 +400,7 @@ def test_a_training_that_goes_on_supersedes_the_end_before_it(tmp_path: Path) ->
     run = RunReader(tmp_path / "run")
     assert run.record_iterations.tolist() == [0, 4, 6]
     for name, wanted in (("val_acc", ([1, 3, 6], [1.0, 3.0, 2.0])), ("began", ([3], [1.0]))):
-        iterations, values = run.read_points(name)
+        iterations, values = points_of(run, name)
         assert (iterations.tolist(), values.tolist()) == wanted
     assert run.faults == ()
 
@@ -415,7 +416,7 @@ def test_what_is_logged_before_a_resumed_training_has_passed_its_checkpoint_supe
     run = RunReader(tmp_path / "run")
     assert run.record_iterations.tolist() == [0, 4, 6]
     assert run.joins == ()
-    assert [column.tolist() for column in run.read_points("val_acc")] == [[3], [0.5]]
+    assert [column.tolist() for column in points_of(run, "val_acc")] == [[3], [0.5]]
 
 
 # --- too few records

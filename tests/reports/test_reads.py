@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dtui.query import RunQuery, classes, data, open_run
+from dtui.query import RunQuery, data, open_run
+from dtui.query.classes import errors
 from dtui.query.incidents import kept_state
 from dtui.query.kept import pictures
 from dtui.reports import build_report
@@ -57,7 +58,7 @@ def test_the_next_report_of_a_large_run_reads_little_and_says_the_same(
         (pictures, "WORTH_KEEPING"),
         (kept_state, "WORTH_KEEPING"),
         (data, "LONG"),
-        (classes, "AT_ONCE"),
+        (errors, "AT_ONCE"),
     ):
         monkeypatch.setattr(module, name, 1)
     counted = note_reads(monkeypatch, "read_layers", "read_modules", "read_class_errors", "read_filter_bins")

@@ -18,6 +18,8 @@ from dtui.model import (
     Structure,
     Validation,
 )
+from dtui.model.scalars import Points, scalar_points
+from dtui.store import RunReader
 
 STRUCTURE = Structure(
     layers=(
@@ -67,3 +69,9 @@ def make_validation(position: int, every: int = 20, images: ImageSet = IMAGES) -
     count = len(images.ids)
     labels = rng.integers(0, len(images.classes), count).astype(np.uint16)
     return Validation(position * every, labels, rng.integers(0, 256, count).astype(np.uint8))
+
+
+def points_of(reader: RunReader, name: str) -> Points:
+    """Return all values of a scalar that a run holds, also those between records, with their iterations."""
+    values = reader.read_scalar(name, slice(None))
+    return scalar_points(reader.record_iterations, reader.is_watch, values, reader.logged.get(name))

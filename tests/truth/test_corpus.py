@@ -67,10 +67,10 @@ def test_faults_are_apart_and_what_ruins_a_training_comes_last() -> None:
 
 
 def test_seeds_are_read_and_unknown_ones_refused() -> None:
-    assert seeds_of("tuning,2000-2002,1095") == [*TUNING, 2000, 2001, 2002, 1095]
+    assert seeds_of("tuning,3000-3002,1095") == [*TUNING, 3000, 3001, 3002, 1095]
     for words, told in (
         ("48", "seed 48 is in no block"),
-        ("all", "give tuning, classes, judged-before, judging"),
+        ("all", "give tuning, classes, judged-first, judged-second, judging"),
         ("3-", "give"),
         ("", "give"),
     ):

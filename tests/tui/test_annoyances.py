@@ -154,7 +154,7 @@ async def test_the_palette_begins_with_the_keys_of_the_pane_and_says_what_may_be
         await pilot.press("colon")
         await until(pilot, lambda: "Write a note" in screen_text(app))
         shown = screen_text(app).splitlines()
-        assert "1003, class 4, f17" in shown[-1]
+        assert "1003, class 4, a layer, f17, what is dead" in shown[-1]
         assert not app.screen.command_line.query_one(Input).cursor_blink
         first, note = shown[-9], next(row for row in shown if "Write a note" in row)
         assert re.search("go there +Enter", first)
@@ -262,12 +262,48 @@ def test_of_one_group_alone_nobody_is_told_which(groups: int, expected: str) -> 
 
 def test_what_is_dead_can_be_gone_to_by_its_word_from_every_screen(faults: RunQuery) -> None:
     desk = Desk(faults).press("3", "N", "N")
-    for layer in ("layer2.1.conv1", "layer3.0.conv1", "layer2.1.conv1"):
+    for layer in ("layer3.0.conv1", "layer2.1.conv1", "layer3.0.conv1"):
         assert desk.session.go("dead", 0) is None
         desk._answer()
         scene = desk.session.scene
         assert desk.screen == "Layers"
         assert scene.view.tree[scene.selection.node].name == layer
+
+
+def test_questions_in_plain_words_go_where_the_answer_is(faults: RunQuery) -> None:
+    """Only words of the place itself were found: of "what is dead" nothing, where "dead" led to it."""
+    for line, screen, said in (
+        ("what is dead", "Layers", "7 of 402 filters dead: layer2.1.conv1 1 4 5 8 11 14"),
+        ("which neurons died?", "Layers", "dead filters"),
+        ("where did it break", "Triage", "what broke at 1,360: layer3.0.conv1 filter 17"),
+        ("what went wrong", "Triage", "what broke at 1,360"),
+        ("which class broke", "Triage", "what broke at 1,650: class 7"),
+        ("class 4 broke", "Triage", "what broke at 430: class 4"),
+        ("which filter moved", "Triage", "what broke at 1,360: layer3.0.conv1 filter 17"),
+        ("worst images", "Gallery", "images always wrong"),
+        ("is layer3.1.conv2 healthy", "Layers", "layer3.1.conv2 at 1,360: update ratio"),
+        ("what happened at 430", "Triage", "what broke at 430: class 4"),
+        ("at 1003", "Triage", "what happened then shows at 1,010"),
+    ):
+        desk = Desk(faults, (80, 24))
+        assert desk.session.go(line, 0) is None, line
+        message = desk.session.message
+        desk._answer()
+        assert desk.screen == screen, (line, desk.screen)
+        assert said in f"{message}\n{desk.text()}", (line, message)
+    assert desk.session.find_places("what is class 4", 1)[0].words == "class 4"
+    assert desk.session.find_places("where do two runs part", 1)[0].words.startswith("compare with ")
+    assert desk.session.find_places("class 4", 1)[0].hint == "Select this class."
+
+
+def test_what_is_dead_is_gone_to_when_it_has_been_read(faults: RunQuery) -> None:
+    """The first time the layer that was selected before stayed selected."""
+    desk = Desk(faults).press("g")
+    assert desk.session.go("what is dead", 0) is None
+    desk._answer()
+    scene = desk.session.scene
+    assert scene.view.tree[scene.selection.node].name == "layer2.1.conv1"
+    assert desk.session.find_places("dead", 1)[0].words == "dead filters: 7 in 2 layers"
 
 
 def test_an_iteration_that_was_not_recorded_is_said_after_it_was_gone_to(faults: RunQuery) -> None:
@@ -307,6 +343,43 @@ def test_enter_on_an_incident_goes_to_its_iteration_too(faults: RunQuery) -> Non
     """It went to the class and stayed at another iteration, where the class was healthy."""
     desk = Desk(faults).press("g").go(1500).press("enter")
     assert (desk.screen, desk.session.selection.cursor) == ("Validation", 430)
+
+
+def test_the_correlation_says_what_it_counts_on_small_screens_too(faults: RunQuery) -> None:
+    """It said "largest updat…"."""
+    small, large = (Desk(faults, size).press("4").panes()["incident_grid"] for size in ((80, 24), (150, 50)))
+    assert "  10 filters of largest update ratio at each incident  1" in small.split("\n")[0]
+    assert "10 filters of largest update ratio at each incident · " in large.split("\n")[0]
+
+
+def test_q_leads_back_from_where_enter_led_and_the_key_bar_says_so(faults: RunQuery) -> None:
+    """It left the program."""
+    desk = Desk(faults, (80, 24))
+    assert desk.panes()["bar"].rstrip().endswith("? help  q quit")
+    assert desk.press("enter").screen == "Layers"
+    assert desk.panes()["bar"].rstrip().endswith("? help  q back")
+    active = next(picture.active for pane, picture in desk.session.look()[0].items() if pane.name == "top")
+    assert active == 1
+    assert desk.press("tab", "enter", "q", "q").screen == "Triage"
+    assert not desk.session.go_back()
+    assert desk.press("2").panes()["bar"].rstrip().endswith("? help  q quit")
+
+
+def test_enter_on_the_whole_network_shows_the_layer_that_moved_most_and_says_so(faults: RunQuery) -> None:
+    """It showed whatever layer had been selected before."""
+    desk = Desk(faults, (80, 24)).press("g", "n")
+    assert desk.press("enter").screen == "Validation"  # it names a class
+    assert desk.press("2").panes()["tree"].count("layer1.2.conv1 at 7") == 1
+    desk = Desk(faults, (80, 24)).press("g", "n")
+    session, of = desk.session, desk.session.selection.entry
+    alone = tuple(replace(one, classes=()) if one.id == of else one for one in session.scene.entries)
+    session.view = replace(session.view, entries={**session.view.entries, "incidents": alone})
+    desk.press("enter")
+    assert (desk.screen, session.message) == (
+        "Layers",
+        "whole network: layer1.2.conv1 moved most, 17.9 times its usual",
+    )
+    assert "layer1.2.conv1 at 750" in desk.panes()["tree"]
 
 
 def test_the_other_list_begins_at_the_crosshair_and_the_way_back_leads_to_the_same_incident(faults: RunQuery) -> None:
@@ -380,6 +453,9 @@ def test_few_images_are_shown_larger_as_long_as_all_are_on_the_screen(size, imag
     grid, usual = grid_of(*size, images=images), grid_of(*size)
     assert grid.size == columns
     assert grid.size == usual.size or grid.columns * grid.rows >= images
+    small = grid_of(*size, images=images, across=16)
+    assert small.size == min(columns, 16), "pictures of 16 pixels do not fill 28 columns"
+    assert grid_of(*size, images=images, across=8).size % 8 == 0
 
 
 def test_a_chart_that_spans_decades_says_that_its_scale_is_logarithmic(faults: RunQuery) -> None:

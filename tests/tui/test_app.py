@@ -19,7 +19,7 @@ from dtui.tui.panes.layers.tree import TreeOptions
 from dtui.tui.panes.table import TABLE
 from dtui.tui.renderables.panes.curves import CurvesPicture
 from dtui.tui.screens import base
-from dtui.tui.state.places.link import Link
+from dtui.tui.state.places.link import Link, copied_words
 from dtui.tui.terminal.textual_patch import paint_at_once
 from dtui.tui.widgets.drawn import changed_regions
 from tests.tui.driving import at, is_complete, press, running, screen_text, until
@@ -407,6 +407,13 @@ async def test_a_link_is_copied_and_opens_the_same_place():
         shown = screen_text(app).splitlines()[-1].rstrip()
         assert shown.startswith(" copied: dtui '/scratch/of somebody/deep")
         assert shown.endswith("a.dtui' --at 200 --class bird")
+        run, place = (
+            Path("/runs/a.dtui"),
+            f"--layer {'encoder.' * 9}end --incident incident-200-{'x' * 40} --screen cube",
+        )
+        shown = copied_words(f"dtui {run} --at 200 {place}", run, 78)
+        assert re.fullmatch(r"copied: dtui … --at 200 --layer en\S+end --incident inc\S+xx --screen cube", shown)
+        assert len(shown) <= 78
     link = Link(at=505, layer="block2.conv1", filter=3)
     async with running(screen=None, link=link) as (app, pilot, _):
         assert (app.session.selection.cursor, app.session.selection.node) == (505, 9)

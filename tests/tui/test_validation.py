@@ -183,7 +183,13 @@ def test_enter_on_a_row_of_images_looks_at_it(faults):
 # --- confusion
 def test_a_picked_confusion_selects_its_class(faults):
     desk = Desk(faults).press("g", "3", "C")
-    assert desk.panes()["pairs"].split("\n")[0].startswith("▌Confusion  what changed most from 420 to 430")
+    assert (
+        desk.panes()["pairs"]
+        .split("\n")[0]
+        .startswith(
+            "▌Confusion  what changed most from validation 420 to 430 · true → taken for, images more or fewer "
+        )
+    )
     assert re.search(r"4 → 9 +5% → 98% +\+93", desk.panes()["pairs"])
     desk.press("j")
     assert desk.session.selection.class_index == 1
@@ -215,9 +221,9 @@ def test_a_link_from_inside_names_the_class(faults):
 
 def test_the_matrix_moves_with_the_crosshair_and_counts_from_before_the_incident(faults):
     desk = Desk(faults).press("G", "3", "C").go(1660)
-    assert "from 1,640 to 1,660" in desk.panes()["pairs"]
+    assert "from validation 1,640 to 1,660" in desk.panes()["pairs"]
     assert "images at 1,660" in desk.panes()["matrix"]
-    assert "from 490 to 500" in desk.go(500).panes()["pairs"]
+    assert "from validation 490 to 500" in desk.go(500).panes()["pairs"]
 
 
 def test_a_press_on_a_cell_selects_its_class(faults):

@@ -183,5 +183,5 @@ def _filters(telling: Sequence[Evidence], layer: str) -> tuple[int, ...]:
 
 def _classes(early: Sequence[Evidence]) -> tuple[int, ...]:
     told = [one for one in early if one.detector in ("class", "network")]
-    ordered = sorted(told, key=lambda one: (one.iteration, one.detector, -one.strength))
+    ordered = sorted(told, key=lambda one: (one.iteration, one.detector, -(one.amount or 0.0), -one.strength))
     return tuple(dict.fromkeys(label for one in ordered for label in one.classes))[:MOST_CLASSES]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dtui.analysis.incidents.causes import Verdict
 from dtui.analysis.incidents.grouping import kind_of
 from dtui.model import Cause, Evidence
+from dtui.model.layers import layer_called
 
 MOST_NAMED = 6
 """Filters that a sentence names one by one."""
@@ -50,10 +51,8 @@ def sentence(verdict: Verdict, class_names: Sequence[str]) -> str:
     said = _SENTENCES[verdict.cause](verdict)
     if verdict.cause is Cause.CLASS:
         return _classes_said(verdict, class_names)
-    lost = _first(verdict, "class")
-    if lost is not None:
-        return f"{said}; then {_class_said(lost, class_names)}"
-    return said
+    fell = _worst_class(verdict)
+    return said if fell is None else f"{said}; then {_class_said(fell, class_names)}"
 
 
 def moved_first(telling: Sequence[Evidence]) -> str:
@@ -101,7 +100,7 @@ def _dead(verdict: Verdict) -> str:
     count = died.count or 0
     of = f"{count:,} of the {round(count / died.share):,} filters" if died.share else f"{count:,} filters"
     more = f", and filters of {len(found) - 1:,} more layer{'s' * (len(found) > 2)}," if len(found) > 1 else ""
-    return f"{of} of {died.layer}{more} get no gradient any more"
+    return f"{of} of {layer_called(died.layer or '')}{more} get no gradient any more"
 
 
 def _frozen(verdict: Verdict) -> str:
@@ -113,7 +112,7 @@ def _frozen(verdict: Verdict) -> str:
 
 def _norm(verdict: Verdict) -> str:
     worst = max(_all(verdict, "norm"), key=lambda one: one.strength)
-    behind = f" behind {worst.layer}" if worst.layer else ""
+    behind = f" behind {layer_called(worst.layer or '')}" if worst.layer else ""
     how = _NORM_RULES.get(worst.rule, "it shifted").format(amount=worst.amount or 0.0)
     return f"normalisation {worst.norm}{behind}: {how}"
 
@@ -122,7 +121,8 @@ def _layer_jump(verdict: Verdict) -> str:
     found = [one for one in _all(verdict, "layer") if one.layer == _layer(verdict)]
     worst = max(found, key=lambda one: one.strength)
     if worst.rule == "norm" and worst.times:
-        return f"the norm of the weights of {worst.layer} is {_times(worst.times)} what it was a record before"
+        of = layer_called(worst.layer or "")
+        return f"the norm of the weights of {of} is {_times(worst.times)} what it was a record before"
     return f"the weights of layer {worst.layer} changed by {_change(worst.amount)} in one record, unlike the others"
 
 
@@ -181,13 +181,15 @@ _SENTENCES: dict[Cause, Callable[[Verdict], str]] = {
 
 
 def _classes_said(verdict: Verdict, names: Sequence[str]) -> str:
-    found = _first(verdict, "class") or _first(verdict, "network")
-    if found is None:
+    if not verdict.classes:
         return "labels or data of a class"
-    label = verdict.classes[0]
-    if found.detector == "class":
-        return f"{_class_said(found, names)}: labels or data of {_name(label, names)}"
-    return f"labels or data of {_name(label, names)}"
+    said, fell = f"labels or data of {_name(verdict.classes[0], names)}", _worst_class(verdict)
+    return said if fell is None else f"{_class_said(fell, names)}: {said}"
+
+
+def _worst_class(verdict: Verdict) -> Evidence | None:
+    """Return the evidence of the class that is named first, None where no single class was told of."""
+    return next((one for one in _all(verdict, "class") if one.classes[0] == verdict.classes[0]), None)
 
 
 def _class_said(found: Evidence, names: Sequence[str]) -> str:
@@ -225,10 +227,10 @@ def _filters_of(verdict: Verdict) -> str:
     if not numbers:
         return f"layer {layer}"
     if len(numbers) == 1:
-        return f"filter {numbers[0]} of {layer}"
+        return f"filter {numbers[0]} of {layer_called(layer)}"
     if len(numbers) > MOST_NAMED:
-        return f"{len(numbers):,} filters of {layer}"
-    return f"filters {', '.join(map(str, numbers[:-1]))} and {numbers[-1]} of {layer}"
+        return f"{len(numbers):,} filters of {layer_called(layer)}"
+    return f"filters {', '.join(map(str, numbers[:-1]))} and {numbers[-1]} of {layer_called(layer)}"
 
 
 def _name(label: int, names: Sequence[str]) -> str:

@@ -9,22 +9,22 @@ from dtui.analysis.standing import MOVING_RECORDS, dead_since, find_moving, laye
 from dtui.model import FloatArray, IntArray, Layer, RunState, Standing, StateEntry
 from dtui.number_text import counted
 from dtui.query.data import RunData
-from dtui.query.heatmap import HeatmapQuery
 from dtui.query.incidents.kept_state import kept_entries
 from dtui.query.layers.activations import silent_filters
 from dtui.query.layers.beside.adapters import adapter_states
+from dtui.query.layers.filter_learning import FilterLearning
 
 ORDER = tuple(Standing)
 
 
-def state(data: RunData, heatmaps: HeatmapQuery, is_brief: bool = False) -> RunState:
+def state(data: RunData, learning: FilterLearning, is_brief: bool = False) -> RunState:
     """Answer `RunQuery.state`: the filters and layers that stand out, by state, then in layer order."""
     regular = np.flatnonzero(~data.is_watch)
 
     def find() -> list[StateEntry]:
         entries = _layers(data, regular)
         for layer in data.structure.layers:
-            entries += _filters(data, heatmaps, layer, regular, is_brief)
+            entries += _filters(data, learning, layer, regular, is_brief)
         # stable: in layer order within a standing
         return sorted(entries, key=lambda entry: ORDER.index(entry.standing))
 
@@ -33,19 +33,19 @@ def state(data: RunData, heatmaps: HeatmapQuery, is_brief: bool = False) -> RunS
 
 
 def _filters(
-    data: RunData, heatmaps: HeatmapQuery, layer: Layer, regular: IntArray, is_brief: bool
+    data: RunData, learning: FilterLearning, layer: Layer, regular: IntArray, is_brief: bool
 ) -> list[StateEntry]:
     entries = []
-    dead = np.flatnonzero(heatmaps.dead(layer.index))
+    dead = np.flatnonzero(learning.dead(layer.index))
     if len(dead):
         norms, iterations = _of_run(data, "gradient_norm", layer, regular)
         entries.append(_entry(Standing.DEAD, layer, dead, dead_since(norms, dead, iterations)))
     silent = silent_filters(data, layer.index)
     if silent:
         entries.append(_entry(Standing.SILENT, layer, np.array(list(silent)), list(silent.values())))
-    late = np.flatnonzero(heatmaps.late_starters(layer.index))
+    late = np.flatnonzero(learning.late_starters(layer.index))
     if len(late):
-        began = heatmaps.began(layer.index)[late]
+        began = learning.began(layer.index)[late]
         entries.append(_entry(Standing.LATE_STARTER, layer, late, [int(data.records[at]) for at in began]))
     if data.records_filters("update_ratio") and len(regular) >= MOVING_RECORDS:
         first = int(regular[-MOVING_RECORDS])

@@ -13,7 +13,7 @@ from dtui.model.arrays import median_of
 from dtui.model.findings.telling import Telling
 from dtui.model.judging import as_groups, class_called
 from dtui.model.layers import layer_called
-from dtui.query.classes import error_of_all
+from dtui.query.classes.errors import error_of_all
 from dtui.query.data import Arrays, RunData, have
 
 AROUND = 20

@@ -24,6 +24,7 @@ from dtui.model import (
     Verdict,
 )
 from dtui.model.judging import LOWER, MEAN, logged_name
+from dtui.model.layers import layer_called
 from dtui.number_text import counted
 from dtui.query.curves import curve_points, known_errors
 from dtui.query.data import RunData
@@ -82,6 +83,7 @@ def verdict(query: Answers, data: RunData) -> Verdict:
         *learned,
         *unlearning,
         *_dead_at_the_end(state),
+        *frozen_at_the_end(state),
         *_checked(checks, unchecked),
         *unsure,
     ]
@@ -148,7 +150,7 @@ def _unlearning(info: RunInfo, data: RunData) -> list[str]:
     found = []
     for layers, why in ((info.states.no_gradient, "never got a gradient"), (info.states.unchanged, "never changed")):
         if layers:
-            found.append(f"{_listed(layers)} {why}, although set to be trained.")
+            found.append(f"{_listed([layer_called(name) for name in layers])} {why}, although set to be trained.")
     return found
 
 
@@ -158,7 +160,20 @@ def _dead_at_the_end(state: RunState) -> list[str]:
         return []
     count = sum(len(entry.filters) for entry in dead)
     verb = "is" if count == 1 else "are"
-    return [f"At the end {counted(count, 'filter')} of {_listed([one.layer for one in dead])} {verb} dead."]
+    return [
+        f"At the end {counted(count, 'filter')} of {_listed([layer_called(one.layer) for one in dead])} {verb} dead."
+    ]
+
+
+def frozen_at_the_end(state: RunState) -> list[str]:
+    """Return which layers were trained, and are no more: on purpose or not, nobody sees it in an error."""
+    frozen = [entry for entry in state.entries if entry.standing is Standing.FROZEN]
+    if not frozen:
+        return []
+    verb = "gets" if len(frozen) == 1 else "get"
+    known = [since for entry in frozen for since in entry.since if since is not None]
+    when = f", since {min(known):,}" if known else ""
+    return [f"At the end {_listed([entry.layer for entry in frozen])} {verb} no gradient any more{when}."]
 
 
 def _checked(checks: Sequence[str], unchecked: Sequence[str]) -> list[str]:

@@ -29,7 +29,7 @@ def is_worth_keeping(data: RunData) -> bool:
 
 
 def learning(data: RunData) -> ImageLearning:
-    """Answer `RunQuery.image_learning`."""
+    """Return how each image was learned and forgotten over the run; by dtui's rules, see `ImageLearning`."""
     return data.remembered("image learning", lambda: _find(data))
 
 

@@ -8,7 +8,7 @@ from dtui.errors import UsageError
 from dtui.model import RECORDS_A_BIN, FloatArray, TimeAxis
 from dtui.model.layers import INSPECTED, FilterHistory, InitialStd
 from dtui.query.data import RunData
-from dtui.query.layers.activations import activation_courses
+from dtui.query.layers.activations import activation_courses, has_activations
 from dtui.query.layers.courses import course_of
 from dtui.query.tree import check_filter
 
@@ -26,7 +26,7 @@ def filter_history(data: RunData, layer: int, filter: int, axis: TimeAxis) -> Fi
     )
     courses += activation_courses(data, layer, filter, axis)
     places = data.structure.activations
-    read = places[layer] if layer < len(places) else None
+    read = places[layer] if layer < len(places) and has_activations(data) else None
     std = _pooled(data, "std", layer, axis)[filter] if data.records_filters("std") else None
     return FilterHistory(axis, layer, filter, own.filters, courses, read, std, starts_of(data, layer))
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         activations,
         boxes,
         filter_history,
+        filter_learning,
         graph,
         histograms,
         kept_weights,
@@ -36,8 +37,8 @@ if TYPE_CHECKING:
     from dtui.query.layers.beside import adapters, channels, heads, norm_series
 else:
     heatmap, tree = on_use("dtui.query", "heatmap", "tree")
-    activations, boxes, filter_history, graph = on_use(
-        "dtui.query.layers", "activations", "boxes", "filter_history", "graph"
+    activations, boxes, filter_history, filter_learning, graph = on_use(
+        "dtui.query.layers", "activations", "boxes", "filter_history", "filter_learning", "graph"
     )
     histograms, kept_weights, update_ratios = on_use("dtui.query.layers", "histograms", "kept_weights", "update_ratios")
     adapters, channels, heads, norm_series = on_use(
@@ -52,7 +53,11 @@ class LayerQuestions:
 
     @cached_property
     def _heatmaps(self) -> heatmap.HeatmapQuery:
-        return heatmap.HeatmapQuery(self._data)
+        return heatmap.HeatmapQuery(self._data, self._filter_learning)
+
+    @cached_property
+    def _filter_learning(self) -> filter_learning.FilterLearning:
+        return filter_learning.FilterLearning(self._data)
 
     def tree(self) -> tuple[TreeNode, ...]:
         """Return the modules and layers below the root, depth-first in layer order."""
@@ -223,13 +228,9 @@ class LayerQuestions:
         """
         return adapters.adapter_series(self._data, places, statistic, axis)
 
-    def heads(self, layer: int | None = None) -> tuple[AttentionHead, ...]:
-        """Return the attention heads that a layer makes, or all; those of outputs are stretches of inputs.
-
-        Raises:
-            UsageError: There is no such layer.
-        """
-        return heads.heads_of(self._data, layer)
+    def heads(self) -> tuple[AttentionHead, ...]:
+        """Return the attention heads that the layers make; those of outputs are stretches of inputs."""
+        return heads.heads_of(self._data)
 
     def head_values(self, layer: int, statistic: str) -> FloatArray:
         """Return one statistic of the heads that a layer's filters make, shape (heads, records), float32, read-only.

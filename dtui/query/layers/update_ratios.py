@@ -13,7 +13,7 @@ from dtui.analysis.downsample import pool_largest
 from dtui.model import FloatArray, NodeSeries, TimeAxis, read_only
 from dtui.model.layers import UPDATE_RATIO
 from dtui.query.data import RunData
-from dtui.query.tree import node_of
+from dtui.query.tree import chosen_rows, node_of
 
 
 def layer_update_ratios(data: RunData) -> FloatArray:
@@ -30,13 +30,7 @@ def node_update_ratios(data: RunData, nodes: Sequence[int], axis: TimeAxis) -> N
     """Answer `RunQuery.node_update_ratios`."""
     chosen = [node_of(data, index) for index in nodes]
     data.begin_answer("update ratios")
-    layers, modules = layer_update_ratios(data), module_update_ratios(data)
-    rows: FloatArray = np.full((len(chosen), len(data.records)), np.nan, np.float32)
-    for row, node in enumerate(chosen):
-        if node.layer is not None:
-            rows[row] = layers[node.layer]
-        elif node.module is not None:
-            rows[row] = modules[node.module]
+    rows = chosen_rows(chosen, layer_update_ratios(data), module_update_ratios(data))
     pooled = pool_largest(rows, data.held(axis, is_watched=False))
     return NodeSeries(axis, UPDATE_RATIO, "updates", tuple(nodes), read_only(pooled), 1.0)
 

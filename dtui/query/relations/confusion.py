@@ -19,7 +19,7 @@ from dtui.analysis.relations.confusion import (
 from dtui.errors import UsageError
 from dtui.model import FloatArray, IntArray, LabelArray, TimeAxis, read_only
 from dtui.model.learning import Confused, Confusion, ConfusionChange, ConfusionMatrix, ConfusionTimes
-from dtui.query.classes import check_labels
+from dtui.query.classes.errors import check_labels
 from dtui.query.data import Arrays, RunData, have
 from dtui.query.images import position_of
 from dtui.query.labels.kept_answers import as_bits, from_bits

@@ -14,7 +14,7 @@ from dtui.analysis.relations.minisets import Part, partition
 from dtui.errors import UsageError
 from dtui.model import Anomaly, IntArray, Structure, read_only
 from dtui.model.relations import Correlation, Event, FilterChoice, MiniSet
-from dtui.query.classes import check_labels
+from dtui.query.classes.errors import check_labels
 from dtui.query.data import RunData
 from dtui.query.relations.anomaly_filters import FilterChanges, layer_of_filters
 from dtui.query.tree import check_filter

@@ -35,7 +35,7 @@ from dtui.model.cube import (
     neighbours,
 )
 from dtui.model.relations import Correlation, Event
-from dtui.query.classes import class_errors
+from dtui.query.classes.errors import class_errors
 from dtui.query.data import Arrays, RunData, have
 from dtui.query.tree import check_layer
 

@@ -13,7 +13,7 @@ from dtui.errors import UsageError
 from dtui.model import BoolArray, FloatArray, IntArray, LabelArray, read_only
 from dtui.model.judging import HIGHER
 from dtui.model.learning import GALLERY_SORTS, IMAGE_LISTS, TURNED_WRONG, Gallery, GalleryRequest
-from dtui.query.classes import check_labels
+from dtui.query.classes.errors import check_labels
 from dtui.query.data import RunData
 from dtui.query.images import image_verdict, images_of, labels_at, position_of
 from dtui.query.labels.kept_learning import learning

@@ -12,7 +12,7 @@ from dtui.errors import UsageError
 from dtui.model import AnomalySettings, IntArray
 from dtui.model.learning import IMAGE_LISTS, ImageList, LearnedImage, StageDensity
 from dtui.query.anomalies import anomalies
-from dtui.query.classes import check_labels
+from dtui.query.classes.errors import check_labels
 from dtui.query.curves import stages
 from dtui.query.data import RunData
 from dtui.query.labels.kept_learning import learning

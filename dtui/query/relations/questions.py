@@ -11,7 +11,7 @@ from dtui.query.relations.validation_questions import ValidationQuestions
 
 if TYPE_CHECKING:
     from dtui.model import AnomalySettings, relations
-    from dtui.model.learning import Confusion, ConfusionChange, ConfusionTimes, ImageLearning, ImageList, StageDensity
+    from dtui.model.learning import Confusion, ConfusionChange, ConfusionTimes, ImageList, StageDensity
     from dtui.model.relations import CommonFilters, Correlation, Event, EventFilters, FilterChoice
     from dtui.query import anomalies
     from dtui.query.labels import kept_learning
@@ -95,10 +95,6 @@ class RelationQuestions(ValidationQuestions):
         )
 
     # --- images
-    def image_learning(self) -> ImageLearning:
-        """Return how each image was learned and forgotten over the run; by dtui's rules, see `ImageLearning`."""
-        return kept_learning.learning(self._data)
-
     def image_list(self, name: str, label: int | None = None, top: int | None = None) -> ImageList:
         """Return a list of images; empty where there are no validations.
 

@@ -19,11 +19,13 @@ if TYPE_CHECKING:
         TimeAxis,
     )
     from dtui.model.learning import ConfusionMatrix, Gallery, GalleryRequest, ImageHistory, LabelStrips, TakenFor
-    from dtui.query import classes, images
+    from dtui.query import images
+    from dtui.query.classes import clusters, courses, errors
     from dtui.query.data import RunData
     from dtui.query.relations import confusion, gallery, image_history
 else:
-    classes, images = on_use("dtui.query", "classes", "images")
+    (images,) = on_use("dtui.query", "images")
+    clusters, courses, errors = on_use("dtui.query.classes", "clusters", "courses", "errors")
     confusion, gallery, image_history = on_use("dtui.query.relations", "confusion", "gallery", "image_history")
 
 
@@ -57,7 +59,7 @@ class ValidationQuestions:
         Raises:
             UsageError: `count` is below 1, an unknown method or order, or too many classes for "hierarchical".
         """
-        return classes.clusters(self._data, count, method, standardised, sort, at)
+        return clusters.clusters(self._data, count, method, standardised, sort, at)
 
     def worst_classes(self, iteration: int, most: int = 1) -> tuple[tuple[int, float], ...]:
         """Return the classes with the largest errors at the last validation at or before an iteration.
@@ -68,7 +70,7 @@ class ValidationQuestions:
         Raises:
             UsageError: `most` is below 1.
         """
-        return classes.worst_classes(self._data, iteration, most)
+        return errors.worst_classes(self._data, iteration, most)
 
     def class_errors(self, groups: Sequence[Sequence[int]], axis: TimeAxis) -> ClassErrors:
         """Return the error of groups of classes, each image counting once.
@@ -76,7 +78,7 @@ class ValidationQuestions:
         Raises:
             UsageError: An unknown class.
         """
-        return classes.class_errors(self._data, groups, axis)
+        return errors.class_errors(self._data, groups, axis)
 
     def class_courses(self, by: str = "error", top: int = 10) -> tuple[ClassCourse, ...]:
         """Return the classes with the largest error at the end, or ("change") whose error moved most once learned.
@@ -84,7 +86,7 @@ class ValidationQuestions:
         Raises:
             UsageError: An unknown list, or `top` is below 1.
         """
-        return classes.class_courses(self._data, by, top)
+        return courses.class_courses(self._data, by, top)
 
     def image_rows(self, request: ImagesRequest) -> ImageRows:
         """Return the images of some classes over time.

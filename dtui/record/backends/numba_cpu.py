@@ -5,8 +5,10 @@ Owns its table of addresses (`dtui.record.backends.numba_kernel` says what each 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from importlib.util import find_spec
 from types import ModuleType
@@ -64,13 +66,28 @@ class KernelSums:
         if threads == 1:
             self._take(_table(layers, each), *filled)
             return
+        parts = deque(share_out(layers, threads))
+
+        def take_parts() -> None:
+            with suppress(IndexError):  # of an empty deque: who takes a part is the only one that has it
+                while True:
+                    part = parts.popleft()
+                    self._take(_table(part, each), *filled)
+
+        helpers = self._helped(take_parts, threads - 1)
+        take_parts()
+        for helper in helpers:
+            helper.result()
+
+    def _helped(self, work: Callable[[], None], helpers: int) -> list[Future[None]]:
+        """Have other threads work, too: as many as can be had, none where Python exits or no thread can be made."""
         if self._pool is None:
             self._pool = ThreadPoolExecutor(MOST_THREADS - 1, "dtui-sums")
-        parts = share_out(layers, threads)
-        others = [self._pool.submit(self._take, _table(part, each), *filled) for part in parts[1:]]
-        self._take(_table(parts[0], each), *filled)
-        for other in others:
-            other.result()
+        begun: list[Future[None]] = []
+        with suppress(RuntimeError):
+            for _ in range(helpers):
+                begun.append(self._pool.submit(work))  # noqa: PERF401 - what was begun before a failure is kept
+        return begun
 
     def _take_converted(self, layer: LayerRows, buffers: Buffers) -> None:
         """Sum a layer of another dtype: convert it in chunks that fit the cache."""

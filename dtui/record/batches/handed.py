@@ -91,12 +91,20 @@ class Handed:
         if seen:
             newer = self._count - 1 - seen[-1]
             self._ahead, self.is_unclear = min(newer, newer if self._ahead is None else self._ahead), False
-        elif (
-            self._count == 1 and self.waiting and not (self.is_over or self.is_unclear or self.one.is_ahead or is_owed)
-        ):
+        elif self._is_first_at_hand and not is_owed:
             self._ahead = 0
-        is_left = self.is_over and not (self._ahead or self.one.is_ahead)  # by an evaluation that kept gradients on
-        self._fed = seen or ([] if is_left else [batch.number for batch in self._newest()])
+        self._fed = seen or ([] if self._is_left_over else [batch.number for batch in self._newest()])
+
+    @property
+    def _is_first_at_hand(self) -> bool:
+        """Whether the first batch of the pass has come, no other was asked for, and no loop was seen to be ahead."""
+        is_first = self._count == 1 and bool(self.waiting) and not self.is_over
+        return is_first and not (self.is_unclear or self.one.is_ahead)
+
+    @property
+    def _is_left_over(self) -> bool:
+        """Whether nobody will use what still waits: an evaluation that kept gradients on went through the loader."""
+        return self.is_over and not (self._ahead or self.one.is_ahead)
 
     def _seen(self, called: Sequence[Tensor]) -> list[int]:
         """Return the numbers of the batches that tensors are of, or views of; one that is in several tells nothing."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dtui.model import Column, IntArray
+from dtui.record.batches.clearing import Cleared, standing
 from dtui.record.training.devices import when_ready
 from dtui.record.writing.failure_guard import RECORDS, WATCHES
 from dtui.record.writing.warn import warn_once
@@ -31,17 +32,24 @@ _NAMES = {WATCHES: ("samples", "sample_count"), RECORDS: ("record_samples", "rec
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Samples:
-    """What the batches of one update were made of; ids that are on a device are read by whoever may wait for it.
+    """What the batches of one update were made of; what is on a device is read by whoever may wait for it.
 
     Attributes:
-        parts: The ids of each batch, in the order in which they were used: integers, shape (n,).
+        parts: The ids of each batch, in the order in which they were used, integers, shape (n,); and between them
+            whether the gradients of those before were cleared.
     """
 
-    parts: tuple[IntArray | Tensor, ...] = ()
+    parts: tuple[IntArray | Tensor | Cleared, ...] = ()
+
+    @property
+    def awaited(self) -> list[object]:
+        """What a device may still have to compute."""
+        return [part.rest if isinstance(part, Cleared) else part for part in self.parts]
 
     def read(self) -> IntArray:
         """Return all ids, shape (samples,), int64; negative ones, which stand for none, and huge ones are left out."""
-        read = [part.cpu().numpy() if isinstance(part, Tensor) else part for part in self.parts]
+        parts: list[IntArray | Tensor] = standing(self.parts)
+        read = [part.cpu().numpy() if isinstance(part, Tensor) else part for part in parts]
         if not read:
             return np.empty(0, np.int64)
         ids = np.concatenate([one.reshape(-1).astype(np.int64) for one in read])
@@ -78,7 +86,7 @@ class SampleColumns:
         Those are the ids, NaN behind the last, and how many there were; of more than fit the first are kept.
         """
         ids_name, count_name = _NAMES[stream]
-        ready = when_ready(samples.parts)
+        ready = when_ready(samples.awaited)
 
         def fill() -> Mapping[str, NDArray[Any]]:
             ready()

@@ -22,6 +22,7 @@ from torch.utils.hooks import RemovableHandle
 
 from dtui.errors import RecorderError
 from dtui.model import Column, IntArray
+from dtui.record.batches.clearing import Cleared, LeftGradients
 from dtui.record.batches.handed import Handed, Ids
 from dtui.record.batches.passes import Pass, leave, listen, pass_on, reach
 from dtui.record.batches.samples import MOST_SAMPLES, USUAL_SAMPLES, SampleColumns, Samples, as_ids
@@ -66,9 +67,8 @@ class UsedSamples:
         self._choose(batches)
         self._is_paused = is_paused
         self._open: list[Handed] = []
-        self._used: list[tuple[Handed | None, Ids]] = []
-        self._cleared: list[tuple[Handed | None, Ids]] = []
-        self._reached: dict[int, weakref.ref[Tensor]] = {}  # parameters that the gradients of those arrived at
+        self._used: list[tuple[Handed | None, Ids | Cleared]] = []
+        self._left = LeftGradients()
         self.last: Samples = Samples()
         """Those of the last update."""
         self._task = -1
@@ -146,9 +146,8 @@ class UsedSamples:
         """Note that the network is called with these arguments."""
         if self._is_stated or not self.is_awake:
             return
-        reached = [parameter for known in self._reached.values() if (parameter := known()) is not None]
-        if reached and self._used and all(parameter.grad is None for parameter in reached):
-            self._cleared, self._used = self._used, []
+        if self._used:
+            self._note_clearing(self._left.look())
         if not self._open:
             return
         tensors = tensors_in(called)
@@ -158,19 +157,28 @@ class UsedSamples:
 
     def _arrived(self, parameter: Tensor) -> None:
         """Note that gradients arrive at the network: each loader's batch was used."""
-        self._reached[id(parameter)] = weakref.ref(parameter)
         task = torch._C._current_graph_task_id()
-        if self._is_stated or (task == self._task and task >= 0):
+        is_same = task == self._task and task >= 0
+        if self._used and not is_same:
+            self._note_clearing(self._left.look_behind(parameter))
+        self._left.arrived(parameter)
+        if self._is_stated or is_same:
             return
         self._task = task
         taken = [(handed, ids) for handed in self._open for ids in handed.take()]
         taken = taken or [(handed, ids) for handed in self._open for ids in handed.take_owed()]
         self._used += [(handed, ids) for handed, ids in taken if self._is_followed(handed.one)]
 
+    def _note_clearing(self, found: Cleared | None) -> None:
+        """Note that the gradients of what was used were cleared, or may have been."""
+        if found is not None:
+            self._used.append((None, found))
+            del self._used[:-MOST_SAMPLES]
+
     def take(self) -> Samples:
         """Return the samples of the update that was just done."""
-        taken = self._used or self._cleared  # a second pass on the same batch, as of SAM or LBFGS
-        self._used, self._cleared, self._reached = [], [], {}
+        taken = self._used
+        self._forget_used()
         is_used = bool(taken) and not self._is_stated
         passed = [
             ids
@@ -179,11 +187,13 @@ class UsedSamples:
             if not taken and self._is_followed(held.one)
         ]
         self._open = [handed for handed in self._open if not handed.is_spent]
-        used = [ids for handed, ids in taken if handed is None or not handed.is_unclear]
+        used = [part for handed, part in taken if handed is None or not handed.is_unclear]
+        if all(isinstance(part, Cleared) for part in used):
+            used = []
         if not taken:
-            used = passed  # no gradient was seen to arrive: all that was handed out
+            used = [*passed]  # no gradient was seen to arrive: all that was handed out
         if taken or used or self._is_done:
-            self.last = Samples(tuple(used[:MOST_SAMPLES]))
+            self.last = Samples(tuple(used[-MOST_SAMPLES:]))
         self._is_done = False
         self._unclear_updates += bool(taken) and not used
         if self._unclear_updates == UNSEEN:
@@ -219,7 +229,11 @@ class UsedSamples:
 
     def drop(self) -> None:
         """Forget what was used for an update that a GradScaler skipped."""
-        self._used, self._cleared, self._reached = [], [], {}
+        self._forget_used()
+
+    def _forget_used(self) -> None:
+        self._used = []
+        self._left.forget()
 
     def remove(self) -> None:
         """Watch no longer."""

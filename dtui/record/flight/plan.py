@@ -89,6 +89,11 @@ def plan_watches(
     plan = WatchPlan(1 if watch_every is None else watch_every, keep_around, keep_weights)
     if keep_around < 2:
         raise RecorderError(f"keep_around={keep_around}: a trigger needs a watch on each side; give at least 2")
+    if every == 1:
+        raise RecorderError(
+            f"keep_around={keep_around}: with every=1 each iteration is a record, and none is left to watch; "
+            "leave one of the two out"
+        )
     if plan.every >= every or every % plan.every:
         raise RecorderError(
             f"watch_every={plan.every}: watches come between records, which come every {every}; "

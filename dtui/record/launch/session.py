@@ -31,6 +31,7 @@ from dtui.record.recorder import Recorder
 from dtui.record.training.distributed import Exchange, rank_here
 from dtui.record.writing.warn import reason_of, tell, tell_in_one_line
 from dtui.safe_text import safe
+from dtui.standard_streams import occupy_closed
 
 FOREIGN = 100
 """Updates in a row of another model after which a training counts as ended and the other as the next."""
@@ -81,6 +82,7 @@ class Session:
     """One process of the command of `dtui run`."""
 
     def __init__(self, settings: Settings) -> None:
+        occupy_closed()
         self.process = os.getpid()
         self._settings = settings
         self._notes = Notes(settings.folder)

@@ -155,15 +155,7 @@ class Measurer:
         Args:
             with_gradients: Whether the gradients belong to the last update; otherwise they are recorded as NaN.
         """
-        root = None if self._root is None else self._root()
-        self.has_changed = root is not None and self._network is not None and self._network.has_changed()
-        if root is not None and self.has_changed:
-            self._norms.rebind(root)
-            self._parameters.rebind(root)
-            self._adapters.rebind(root)
-            self.changes = rebind(root, self._probes)
-            for change in self.changes:
-                warn_once(change, change)
+        self._follow_network()
         layers: dict[torch.device, list[LayerRows]] = {}
         for index, probe in enumerate(self._probes):
             rows = self._rows(index, probe) if probe.present else None
@@ -187,6 +179,18 @@ class Measurer:
             return raw
 
         return finish
+
+    def _follow_network(self) -> None:
+        """Read the modules that are now where others were, if the network was changed since the last record."""
+        root = None if self._root is None else self._root()
+        self.has_changed = root is not None and self._network is not None and self._network.has_changed()
+        if root is not None and self.has_changed:
+            self._norms.rebind(root)
+            self._parameters.rebind(root)
+            self._adapters.rebind(root)
+            self.changes = rebind(root, self._probes)
+            for change in self.changes:
+                warn_once(change, change)
 
     def _take_norms(self) -> Callable[[], FloatArray | None]:
         """Read the normalisation layers. If that fails, only they are left out from then on."""

@@ -5,7 +5,7 @@ Owns the words for activation functions. A functional ReLU cannot be hooked, but
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from torch import Tensor, nn
@@ -45,6 +45,14 @@ class Followers:
     def __init__(self) -> None:
         self._fresh = WeakTensorKeyDictionary()
         self._calls: dict[str, list[list[str]]] = {}
+
+    @classmethod
+    def of_all(cls, passes: Iterable[Followers]) -> Followers:
+        """Return what was seen in several passes, each of modules of its own."""
+        found = cls()
+        for one in passes:
+            found._calls |= one._calls
+        return found
 
     def used(self, function: str, inputs: Any, result: Any) -> None:
         """Note that a function was called outside of any leaf module."""

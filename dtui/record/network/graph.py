@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from types import FrameType
 from typing import Any
@@ -34,30 +34,77 @@ MOST_EDGES = 50_000
 
 
 class GraphTracer:
-    """Waits for the first forward pass of a network and keeps its edges."""
+    """Waits for the first forward pass of a network and keeps its edges.
+
+    A network that is never called itself, as a dict of a generator and a discriminator, is traced part by part. Each
+    part then has an input and an output of its own, for what joins them stands in the script.
+    """
 
     def __init__(self, model: nn.Module) -> None:
         """Arm the tracer; `detach` disarms it. A compiled model gets no hooks: they would recompile it."""
+        is_compiled = any(
+            "_orig_mod" in module._modules or getattr(module, "_compiled_call_impl", None) is not None
+            for module in model.modules()
+        )
         root = unwrap(model)
+        names = {id(module): name for name, module in reversed(list(walk(root)))}
+        self._passes = [] if is_compiled else [_FirstPass(part, names) for part in _called(root)]
+
+    @property
+    def edges(self) -> tuple[Edge, ...]:
+        """The edges of all passes that were seen."""
+        return tuple(edge for one in self._passes for edge in one.edges)
+
+    @property
+    def followers(self) -> Followers:
+        """What follows each module in them."""
+        return Followers.of_all(one.followers for one in self._passes)
+
+    @property
+    def was_trained(self) -> bool:
+        """Whether a pass that was seen was one of a training."""
+        return any(one.was_trained for one in self._passes)
+
+    def detach(self) -> None:
+        """Remove every hook, and stop a trace whose forward pass was interrupted."""
+        for one in self._passes:
+            one.detach()
+
+    def retire(self) -> None:
+        """Stop waiting for a forward pass.
+
+        Hooks that were never called stay until `detach`: if a compiler has seen them, removing them would make it
+        compile the network again.
+        """
+        for one in self._passes:
+            one.retire()
+
+
+def _called(root: nn.Module) -> list[nn.Module]:
+    """Return what a training calls: the network, or the parts of one that has no forward pass of its own."""
+    if type(root).forward is not nn.Module.forward or isinstance(root, nn.ModuleList):
+        return [root]
+    return [called for child in root.children() for called in _called(unwrap(child))]
+
+
+class _FirstPass:
+    """The first forward pass of one module."""
+
+    def __init__(self, root: nn.Module, names: Mapping[int, str]) -> None:
+        """Wait for it; `names` are those of the network's modules, by their id."""
         self._root = weakref.ref(root)
+        self._names = names
         self._trace: _Trace | None = None
         self._is_retired = False
         self.edges: tuple[Edge, ...] = ()
         self.was_trained = False
-        """Whether the pass that was seen was one of a training."""
         self.followers = Followers()
-        self._handles: list[RemovableHandle] = []
-        if not any(
-            "_orig_mod" in module._modules or getattr(module, "_compiled_call_impl", None) is not None
-            for module in model.modules()
-        ):
-            self._handles = [
-                root.register_forward_pre_hook(QuietHook(self._begin), with_kwargs=True),
-                root.register_forward_hook(QuietHook(self._end), with_kwargs=True, always_call=True),
-            ]
+        self._handles: list[RemovableHandle] = [
+            root.register_forward_pre_hook(QuietHook(self._begin), with_kwargs=True),
+            root.register_forward_hook(QuietHook(self._end), with_kwargs=True, always_call=True),
+        ]
 
     def detach(self) -> None:
-        """Remove every hook, and stop a trace whose forward pass was interrupted."""
         for handle in self._handles:
             handle.remove()
         self._handles = []
@@ -66,11 +113,6 @@ class GraphTracer:
             self._trace = None
 
     def retire(self) -> None:
-        """Stop waiting for a forward pass.
-
-        Hooks that were never called stay until `detach`: if a compiler has seen them, removing them would make it
-        compile the network again.
-        """
         if self.edges or self._trace is not None:
             self.detach()
         self._is_retired = True
@@ -83,7 +125,7 @@ class GraphTracer:
                 return
             self._trace.stop()  # Ctrl-C: torch calls no hook on what is no Exception
         self.was_trained = module.training and torch.is_grad_enabled()
-        self._trace = _Trace(module)
+        self._trace = _Trace(module, self._names)
         self._trace.start((args, kwargs), sys._getframe(2))
 
     def _end(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
@@ -100,10 +142,11 @@ class GraphTracer:
 class _Trace(TorchFunctionMode):
     """The trace of one forward pass: the node that each tensor came from."""
 
-    def __init__(self, root: nn.Module) -> None:
+    def __init__(self, root: nn.Module, names: Mapping[int, str]) -> None:
         super().__init__()
-        self._names = {id(module): name for name, module in reversed(list(walk(root)))}
+        self._names = names
         self._root = root
+        self._part = names.get(id(root), "")
         self._origin = WeakTensorKeyDictionary()
         self._edges: dict[tuple[str, str], None] = {}
         self.followers = Followers()
@@ -122,7 +165,7 @@ class _Trace(TorchFunctionMode):
                 self._handles.append(module.register_forward_pre_hook(QuietHook(self._enter_module), with_kwargs=True))
                 hook = QuietHook(self._leave_module)
                 self._handles.append(module.register_forward_hook(hook, with_kwargs=True, always_call=True))
-        self._mark(inputs, "input")
+        self._mark(inputs, self._within("input"))
         self.__enter__()  # type: ignore[no-untyped-call]
         self._entered = True
 
@@ -146,7 +189,10 @@ class _Trace(TorchFunctionMode):
     def finish(self, output: Any) -> tuple[Edge, ...]:
         """Return the edges, with the output as the last node."""
         leaves = tuple(output.values()) if hasattr(output, "values") and not isinstance(output, Tensor) else output
-        self._connect(self._sources(leaves), "output")
+        if self._part and _is_leaf(self._root):
+            self._connect([self._within("input")], self._part)
+            self._mark(leaves, self._part)
+        self._connect(self._sources(leaves), self._within("output"))
         return tuple(Edge(source, target) for source, target in self._edges)
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -165,8 +211,7 @@ class _Trace(TorchFunctionMode):
         if len(sources) == 1:
             self._mark(result, sources[0])
             return
-        place = self._inside[-1] + "/" if self._inside and self._inside[-1] else ""
-        node = self._node(place + name.strip("_"))
+        node = self._node(self._within(name.strip("_")))
         self._connect(sources, node)
         self._mark(result, node)
 
@@ -199,6 +244,11 @@ class _Trace(TorchFunctionMode):
         node = self._node(name)
         self._connect(sources, node)
         self._mark(output, node)
+
+    def _within(self, name: str) -> str:
+        """Return the name of something that is no module, behind the module that it is in."""
+        place = self._inside[-1] if self._inside else self._part
+        return f"{place}/{name}" if place else name
 
     def _node(self, name: str) -> str:
         times = self._used[name] = self._used.get(name, 0) + 1

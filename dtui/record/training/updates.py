@@ -118,7 +118,7 @@ class Updates:
         return None if self._leader is None else self._leader()
 
     def remove(self) -> None:
-        """Watch no longer."""
+        """Stop watching."""
         self._leave()
 
     def state(self) -> bool:

@@ -36,7 +36,7 @@ def match(batches: Sequence[Batch], seen: Sequence[Predicted]) -> list[Predicted
     else:
         last = {predicted.batches: predicted for predicted in seen}
         chosen = [last.get(number) for number in range(1, len(batches) + 1)]
-        if seen[0].batches > 1:  # a loader that runs ahead, or first batches that were passed over
+        if seen[0].batches > 1 or _are_mixed(batches, chosen):  # it runs ahead, or the first ones were passed over
             raise UnusableLoaderError(
                 f"{_mismatch(batches, seen)}, or pass only the batches that are judged, such as batches[:10]"
             )
@@ -53,6 +53,13 @@ def match(batches: Sequence[Batch], seen: Sequence[Predicted]) -> list[Predicted
                 f"the batch holds {len(batch.targets)})"
             )
     return chosen
+
+
+def _are_mixed(batches: Sequence[Batch], chosen: Sequence[Predicted | None]) -> bool:
+    """Whether batches of two passes that overlap would be judged: one of them was given out, and another one used."""
+    passes = [batch.of_pass for batch in batches]
+    judged = {one for one, predicted in zip(passes, chosen, strict=True) if predicted is not None}
+    return len(judged) > 1 and passes != sorted(passes)
 
 
 def _mismatch(batches: Sequence[Batch], seen: Sequence[Predicted]) -> str:

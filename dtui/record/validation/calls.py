@@ -179,8 +179,8 @@ class ValidationCalls:
     ) -> None:
         """Judge items by one number each, where the largest class score does not tell what is right.
 
-        At any time, also within `with recorder.validation():`. The calls at one iteration make one validation; tensors
-        stay on their device. `dtui.record.judging` has ready scores for several tasks.
+        At any time, also within `with recorder.validation():`, where activations are read. The calls at one iteration
+        make one validation; tensors stay on their device. `dtui.record.judging` has ready scores for several tasks.
 
         Args:
             ids: What each item is known by in every validation: integers or strings, shape (n,).
@@ -194,7 +194,7 @@ class ValidationCalls:
                 tenth did at the best of the last 20 validations (see `dtui.record.validation.score_limit`).
             better: "higher", or "lower" for losses.
             name: Of the score, such as "IoU".
-            images: For thumbnails, shape (n, 1 or 3, height, width).
+            images: For thumbnails, shape (n, 1 or 3, height, width). Those of the first validation are kept.
             spread: Whether each process of a distributed training judges items of its own; None takes it from the
                 context, else only the first process judges.
         """
@@ -202,7 +202,7 @@ class ValidationCalls:
         with self._boundary.guard(VALIDATIONS, self.iteration):
             if self._is_ours() and self._boundary.is_on(VALIDATIONS):
                 terms = (threshold, better, name, images, spread, self._is_within)
-                self._validator.add(Given(ids, scores, group, label, *terms), self.iteration)
+                self._validator.add(Given(ids, scores, group, label, *terms), self.iteration, self._watch)
                 self._counting.before_update = WeakMethod(self._end_judging)
 
     def _end_judging(self, *, is_whole: bool = True) -> None:

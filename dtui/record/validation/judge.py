@@ -26,6 +26,8 @@ from dtui.model.judging import (
 )
 from dtui.record.training.devices import when_ready
 from dtui.record.training.distributed import Exchange
+from dtui.record.validation.activations.of_run import Activations
+from dtui.record.validation.activations.part import ZEROS, ActivationPart, part_of_all
 from dtui.record.validation.judge_input import Call, Items, Terms, UnusableJudgementError, read
 from dtui.record.validation.score_limit import ScoreLimit, is_right, worst_tenth
 from dtui.record.validation.thumbnails import Thumbnails, ThumbnailTaker, with_thumbnails
@@ -48,6 +50,8 @@ class Pending:
     is_spread: bool
     calls: list[Call] = field(default_factory=list)
     thumbnails: ThumbnailTaker | None = None
+    counted: ActivationPart | None = None
+    activations: Activations | None = None
 
 
 class Judge:
@@ -65,6 +69,7 @@ class Judge:
         self._pending: Pending | None = None
         self._has_pictures = False
         self._groups: Groups | None = None
+        self._holds_activations = False
 
     @property
     def has_begun(self) -> bool:
@@ -86,6 +91,7 @@ class Judge:
             self._has_pictures = True
             self._groups = Groups(images.classes, judging, tenths)
             self._groups.tracker.go_on(images)
+            self._holds_activations = any(column.name == ZEROS for column in images.columns)
 
     def add(self, iteration: int, terms: Terms, call: Call, images: Tensor | None, *, is_spread: bool) -> None:
         """Add a call.
@@ -123,6 +129,11 @@ class Judge:
         if taken.count == sum(len(call.ids) for call in pending.calls):
             pending.thumbnails = taken
 
+    def use_activations(self, counted: ActivationPart | None, activations: Activations | None) -> None:
+        """Use what was counted of the activations while the items were judged; the first validation says if any are."""
+        if self._pending is not None:
+            self._pending.counted, self._pending.activations = counted, activations
+
     def drop(self) -> None:
         """Forget the calls that are not yet a validation: the evaluation was interrupted."""
         self._pending = None
@@ -154,18 +165,20 @@ class Judge:
     # --- on the writer's thread
 
     def _write(self, store: Store, pending: Pending) -> None:
-        self._append(store, pending, read(pending.calls), is_spread=False)
+        self._append(store, pending, read(pending.calls), pending.counted, is_spread=False)
 
     def _write_spread(self, store: Store, pending: Pending) -> None:
         """Leave this process's part, or merge all parts."""
-        own = read(pending.calls)
+        own = read(pending.calls).arrays() | ({} if pending.counted is None else pending.counted.arrays())
         if not self._exchange.is_first:
-            self._exchange.leave(VALIDATIONS, pending.iteration, own.arrays())
+            self._exchange.leave(VALIDATIONS, pending.iteration, own)
             return
-        parts = self._exchange.pick_up(VALIDATIONS, pending.iteration)
-        self._append(store, pending, Items.merged([own.arrays(), *map(dict, parts)]), is_spread=True)
+        parts = [own, *map(dict, self._exchange.pick_up(VALIDATIONS, pending.iteration))]
+        self._append(store, pending, Items.merged(parts), part_of_all(parts), is_spread=True)
 
-    def _append(self, store: Store, pending: Pending, items: Items, *, is_spread: bool) -> None:
+    def _append(
+        self, store: Store, pending: Pending, items: Items, counted: ActivationPart | None, *, is_spread: bool
+    ) -> None:
         assert self._terms is not None
         if not len(items.ids):
             raise UnusableJudgementError("no item was judged")
@@ -182,9 +195,13 @@ class Judge:
         tracker = self._groups.tracker
         if not tracker.is_known:
             images, order = tracker.begin(judged)
-            images = replace(images, judging=self._groups.judging)
+            further = () if pending.activations is None else pending.activations.columns
+            self._holds_activations = bool(further)
+            images = replace(images, judging=self._groups.judging, columns=(*images.columns, *further))
             store.set_images(with_thumbnails(images, order.tolist(), pending.thumbnails))
         labels, confidences, columns = tracker.place(judged)
+        if counted is not None and self._holds_activations:
+            columns = {**columns, **counted.columns(tracker.rows_of(items.ids))}
         store.append_validation(Validation(pending.iteration, labels, confidences, columns=columns))
         if logged:
             store.append_logged(pending.iteration, logged)

@@ -37,10 +37,12 @@ class Batch:
     Attributes:
         targets: True labels, shape (n,), int64.
         ids: Positions in the data set, shape (n,), int64; None where the loader has no sampler.
+        of_pass: Number of the pass over the loader that gave it out.
     """
 
     targets: IntArray
     ids: IntArray | None
+    of_pass: int = 0
 
 
 @dataclass(eq=False)
@@ -59,6 +61,7 @@ class LoaderTap:
     target: Place | None = None
     batches: list[Batch] = field(default_factory=list)
     _drawn: list[IntArray] = field(default_factory=list)  # of the pass that began last
+    _passes: int = 0
     _undo: list[tuple[Any, type]] = field(default_factory=list)
     _problem: str = ""
 
@@ -70,7 +73,7 @@ class LoaderTap:
         """
         if isinstance(self.loader, list | tuple):
             for batch in self.loader:
-                self._note(batch, None)
+                self._note(batch, None, 0)
             return
         self.watch_order()
         if not self._swap(self.loader, self._watch_loader):
@@ -156,24 +159,27 @@ class LoaderTap:
     def _watch_loader(self, _: Any, batches: Iterator[Any]) -> Iterator[Any]:
         def watched() -> Iterator[Any]:
             drawn: list[IntArray] = []
+            of_pass = 0
             for number, batch in enumerate(each_of(batches)):
                 if number == 0:
                     drawn = self._drawn
-                self._note(batch, drawn[number] if number < len(drawn) else None)
+                    self._passes += 1
+                    of_pass = self._passes
+                self._note(batch, drawn[number] if number < len(drawn) else None, of_pass)
                 yield batch
 
         return watched()
 
-    def _note(self, batch: Any, drawn: IntArray | None) -> None:
+    def _note(self, batch: Any, drawn: IntArray | None, of_pass: int) -> None:
         """Take notes on a batch, between the loader and the user's code: it never raises."""
         try:
-            self._read(batch, drawn)
+            self._read(batch, drawn, of_pass)
         except Exception as error:  # noqa: BLE001 - told when the validation ends; evaluation goes on
             self._problem = str(error)
 
-    def _read(self, batch: Any, drawn: IntArray | None) -> None:
+    def _read(self, batch: Any, drawn: IntArray | None, of_pass: int) -> None:
         targets = targets_of(batch, self.target, drawn)
-        self.batches.append(Batch(targets, self._ids(drawn, len(targets))))
+        self.batches.append(Batch(targets, self._ids(drawn, len(targets)), of_pass))
         self.take_images(images_of(batch, len(targets)), len(targets))
 
     def _ids(self, drawn: IntArray | None, count: int) -> IntArray | None:

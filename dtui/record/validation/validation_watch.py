@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -123,6 +124,7 @@ class ValidationWatch:
         self._handle: RemovableHandle | None = None
         self._seen: list[Predicted] = []
         self._given: list[_Given] = []
+        self._items: list[int] = []
         self._problem: Exception | None = None
         self._is_found, self._doubt = False, ""
         """Whether `dtui run` found it, and what speaks against class scores then."""
@@ -217,6 +219,20 @@ class ValidationWatch:
         if self._activations is not None and not self._seen:
             self._activations.judged(len(self._given) - 1, len(true))
         self._take(images, len(true))
+
+    def judged(self, count: int) -> None:
+        """Note that `Recorder.judge` was called for so many items, behind the pass of the model that they come from."""
+        self._items.append(count)
+        if self._activations is not None and not self._seen:
+            self._activations.judged(len(self._items) - 1, count)
+
+    def activations_of_items(self) -> ActivationPart | None:
+        """Return what was counted while items were judged; its images are positions among these, in their order."""
+        if self._activations is None:
+            return None
+        passes = [len(one.labels) for one in self._seen] or self._items
+        firsts = accumulate(passes, initial=0) if sum(passes) == sum(self._items) else ()  # else no image is an item
+        return self._activations.part(dict(enumerate(zip(firsts, passes, strict=False))))
 
     def watched(self) -> Watched:
         """Return what was seen, in the order of the loader; batches without a call of the model are left out.

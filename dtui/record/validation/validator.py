@@ -18,7 +18,7 @@ from dtui.record.network.layers import head_of
 from dtui.record.start.resume import Start
 from dtui.record.training.distributed import Arrays, Exchange
 from dtui.record.validation.activations.of_run import Activations
-from dtui.record.validation.activations.part import ActivationPart, merge_parts
+from dtui.record.validation.activations.part import part_of_all
 from dtui.record.validation.judge import JUDGE, Judge
 from dtui.record.validation.judge_input import Call, Given, Terms, UnusableJudgementError
 from dtui.record.validation.loader_tap import is_spread
@@ -117,8 +117,10 @@ class Validator:
             return None
         return watch
 
-    def add(self, given: Given, iteration: int) -> None:
+    def add(self, given: Given, iteration: int, watch: ValidationWatch | None) -> None:
         """Add a call of `Recorder.judge` after `iteration`; bad input is told, and the call left out.
+
+        `watch` is that of the context in which it was called, None for none.
 
         The calls at another iteration have been completed: before the update in between.
         """
@@ -133,6 +135,8 @@ class Validator:
             is_spread = self._exchange.ranks > 1 and bool(spread)
             if self._exchange.is_first or is_spread:
                 self.judge.add(iteration, terms, call, given.images, is_spread=is_spread)
+                if watch is not None:
+                    watch.judged(len(call.ids))
             elif spread is None:
                 warn_once(
                     "judge on ranks",
@@ -157,6 +161,8 @@ class Validator:
         """Return the job that writes a validation that has ended; None if there is nothing to write."""
         if self.judge.has_begun:
             self.judge.use_pictures(watch.thumbnails)
+            if self.judge.pending is not None:
+                self.judge.use_activations(watch.activations_of_items(), self._activations)
             return self.completed()
         iteration = max(iteration, 0)
         if not self._is_next(iteration):
@@ -247,11 +253,7 @@ def _merged(parts: Sequence[Arrays]) -> Watched:
     joined = {name: np.concatenate([part[name] for part in parts]) for name in _JOINED}
     looks = np.concatenate([part["looks"] for part in parts])
     evidence = Evidence.of(looks, {str(part["ends_in"]) for part in parts})
-    counted = [ActivationPart.of_arrays(part) for part in parts]
-    lengths = np.cumsum([0, *(len(part["ids"]) for part in parts)]).tolist()
-    known = [(part, start) for part, start in zip(counted, lengths, strict=False) if part is not None]
-    activations = merge_parts([part for part, _ in known], [start for _, start in known]) if known else None
-    return Watched(**joined, evidence=evidence, outputs=outputs.pop(), activations=activations)
+    return Watched(**joined, evidence=evidence, outputs=outputs.pop(), activations=part_of_all(parts))
 
 
 _JOINED = ("ids", "targets", "labels", "confidences", "tops", "seconds")

@@ -23,7 +23,7 @@ class Asked(Protocol):
     """The method of a store that says whether somebody asked the training to stop."""
 
     def asked_to_stop(self) -> bool:
-        """Whether somebody did."""
+        """Whether somebody asked the training to stop."""
 
 
 class StopSignal:

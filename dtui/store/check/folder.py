@@ -107,34 +107,37 @@ class _Checker:
 
     def _check_top(self) -> Iterator[FileCheck]:
         for path in self._folder.iterdir():
-            name = path.name
-            if name in (JOURNAL_FOLDER, PARTS_FOLDER):
-                try:
-                    list_folder(path)
-                except OSError as error:
-                    yield self._verdict(path, FileState.DAMAGED, f"{error.strerror}: what it holds is left out")
+            if path.name not in (JOURNAL_FOLDER, PARTS_FOLDER):
+                yield self._check_file(path)
                 continue
-            if TEMPORARY_MARK in name:
-                yield self._verdict(path, FileState.LEFT_OVER, "a write that did not finish; safe to remove")
-            elif name == RUN_FILE:
-                costs = "status is told from the heartbeat"
-                yield self._attempt(path, "who recorded the run", costs, self._check_run_file)
-            elif name == STRUCTURE_FILE:
-                yield self._attempt(path, "metadata and network", "the run cannot be read", self._check_sealed)
-            elif name == IMAGES_FILE:
-                yield self._attempt(path, "the tracked images", "all validations are left out", self._check_images)
-            elif name in LINE_FILES:
-                yield self._check_lines(path)
-            elif name == FINDINGS_FILE:
-                verdict = self._attempt(path, "findings that took long, a cache", "", self._check_sealed)
-                is_fine = verdict.state is FileState.FINE
-                yield verdict if is_fine else self._verdict(path, FileState.LEFT_OVER, "a damaged cache; made anew")
-            elif name == STOP_FILE:
-                yield self._check_stop(path)
-            elif name in (HEARTBEAT_FILE, LOCK_FILE, RESUME_LOCK_FILE) or is_claim(name):
-                yield self._verdict(path, FileState.FINE, "")
-            else:
-                yield self._verdict(path, FileState.UNKNOWN, "no file of dtui's; it is never read")
+            try:
+                list_folder(path)
+            except OSError as error:
+                yield self._verdict(path, FileState.DAMAGED, f"{error.strerror}: what it holds is left out")
+
+    def _check_file(self, path: Path) -> FileCheck:
+        """Return the verdict on a file that lies in the run itself, by its name."""
+        name = path.name
+        if TEMPORARY_MARK in name:
+            return self._verdict(path, FileState.LEFT_OVER, "a write that did not finish; safe to remove")
+        if name == RUN_FILE:
+            costs = "status is told from the heartbeat"
+            return self._attempt(path, "who recorded the run", costs, self._check_run_file)
+        if name == STRUCTURE_FILE:
+            return self._attempt(path, "metadata and network", "the run cannot be read", self._check_sealed)
+        if name == IMAGES_FILE:
+            return self._attempt(path, "the tracked images", "all validations are left out", self._check_images)
+        if name == FINDINGS_FILE:
+            verdict = self._attempt(path, "findings that took long, a cache", "", self._check_sealed)
+            is_fine = verdict.state is FileState.FINE
+            return verdict if is_fine else self._verdict(path, FileState.LEFT_OVER, "a damaged cache; made anew")
+        if name in LINE_FILES:
+            return self._check_lines(path)
+        if name == STOP_FILE:
+            return self._check_stop(path)
+        is_ours = name in (HEARTBEAT_FILE, LOCK_FILE, RESUME_LOCK_FILE) or is_claim(name)
+        told = (FileState.FINE, "") if is_ours else (FileState.UNKNOWN, "no file of dtui's; it is never read")
+        return self._verdict(path, *told)
 
     def _check_parts(self) -> Iterator[tuple[FileCheck, tuple[Stream, int, int] | None]]:
         """Yield the verdict on every file in the parts folder, and for a sound part what it holds."""

@@ -149,6 +149,20 @@ def open_plain(path: Path) -> BinaryIO:
     return cast(BinaryIO, os.fdopen(descriptor, "rb", buffering=0))
 
 
+def read_small(path: Path, most: int) -> bytes:
+    """Return what a small file of a run holds.
+
+    Raises:
+        ValueError: It has more than `most` bytes, so it is not what it should be.
+        OSError: As of `open_plain`.
+    """
+    with open_plain(path) as file:
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise ValueError(f"it has more than {most:,} bytes")
+    return data
+
+
 def require_plain(descriptor: int, path: Path) -> None:
     """Refuse an open pipe, device or folder.
 

@@ -1,4 +1,4 @@
-"""Watches the files of a run that are read once: what was read of them counts, but whoever opens it next lacks them."""
+"""Watches the files that are read once, when a run is opened: damage that comes later is told, for the next reader."""
 
 from __future__ import annotations
 

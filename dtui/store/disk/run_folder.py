@@ -89,18 +89,19 @@ class Place:
 
     def _is_identical(self) -> bool:
         """Whether the descriptor still means the folder. Other code may have closed and reused it."""
-        try:
-            found = os.fstat(self._descriptor)
-        except OSError:
-            return False
-        return (found.st_dev, found.st_ino) == self._identity
+        return self._links() is not None
 
     def _is_held(self) -> bool:
+        """Whether the descriptor still means the folder, and nobody has removed it."""
+        return bool(self._links())
+
+    def _links(self) -> int | None:
+        """Return how many names the folder has, 0 once it was removed; None where the descriptor means another file."""
         try:
             found = os.fstat(self._descriptor)
         except OSError:
-            return False
-        return (found.st_dev, found.st_ino) == self._identity and found.st_nlink > 0
+            return None
+        return found.st_nlink if (found.st_dev, found.st_ino) == self._identity else None
 
     def _find_again(self) -> None:
         """Hold the folder at the path, if it is the same folder or holds the same run."""

@@ -112,7 +112,7 @@ class FollowedRun:
 
     @property
     def validation_iterations(self) -> IntArray:
-        """Shape (m,), int64, ascending."""
+        """The iterations of the validations, shape (m,), int64, ascending."""
         return self._streams.validation_iterations
 
     @property

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from dtui.errors import NotRecordedError, UsageError
 from dtui.model import FloatArray, IntArray
-from dtui.model.scalars import Points, scalar_points
 from dtui.model.statistics import Rows
 from dtui.store.format.derived import as_read
 from dtui.store.format.part_arrays import (
@@ -163,11 +162,6 @@ class RunReader(FollowedRun):
     def read_scalar(self, name: str, records: slice) -> FloatArray:
         """Return a scalar at records, shape (records,), float64; NaN where it was not logged."""
         return self._streams.records.read_scalar(name, ascending(records, len(self.record_iterations)))
-
-    def read_points(self, name: str) -> Points:
-        """Return all values of a scalar with their iterations, also those between records; see `scalar_points`."""
-        values = self.read_scalar(name, slice(None))
-        return scalar_points(self.record_iterations, self.is_watch, values, self.logged.get(name))
 
     # --- validations
 

@@ -67,7 +67,7 @@ class RunStreams:
 
     @property
     def validation_iterations(self) -> IntArray:
-        """Shape (m,), int64, ascending."""
+        """The iterations of the validations, shape (m,), int64, ascending."""
         return np.empty(0, np.int64) if self.validations is None else self.validations.iterations
 
     @property

@@ -62,8 +62,8 @@ class Triage:
             UsageError: The note is too long for a line; nothing is written.
             RunDamagedError: The file cannot be written to.
         """
-        when = datetime.now().astimezone().isoformat(timespec="seconds")
-        values = {**self._named, "who": _user(), "when": when, "what": anomaly, "status": status, "note": note}
+        who, when = who_and_when()
+        values = {**self._named, "who": who, "when": when, "what": anomaly, "status": status, "note": note}
         try:
             append_line(self.path, values)
         except OSError as error:
@@ -75,8 +75,10 @@ class Triage:
             raise RunDamagedError(f"{what}; of each anomaly keep the last line, and remove those before it") from error
 
 
-def _user() -> str:
+def who_and_when() -> tuple[str, str]:
+    """Return the name of the user and the time, ISO 8601 with offset."""
     try:
-        return getpass.getuser()
+        who = getpass.getuser()
     except (OSError, KeyError):
-        return "unknown"
+        who = "unknown"
+    return who, datetime.now().astimezone().isoformat(timespec="seconds")

@@ -16,7 +16,7 @@ from pathlib import Path
 from dtui.dataclass_on_use import dataclass
 from dtui.errors import RunDamagedError
 from dtui.model import RunStatus
-from dtui.store.disk.atomic_files import open_again, open_plain, stamp_of, write_whole
+from dtui.store.disk.atomic_files import open_again, read_small, stamp_of, write_whole
 from dtui.store.disk.json_lines import check_of
 from dtui.store.format.contents import FORMAT_VERSION, OLDEST_FORMAT, is_known_format
 from dtui.store.format.joins import Join
@@ -145,11 +145,7 @@ class RunFile:
         """
         path = folder / RUN_FILE
         try:
-            with open_plain(path) as file:
-                data = file.read(_LARGEST_FILE + 1)
-            if len(data) > _LARGEST_FILE:
-                raise ValueError(f"it has more than {_LARGEST_FILE:,} bytes")
-            values = json.loads(data)
+            values = json.loads(read_small(path, _LARGEST_FILE))
             check = values.pop("check")
             if check != check_of(values) and _is_misread(values, check):
                 raise ValueError("its format version fails its check")  # no newer dtui wrote it

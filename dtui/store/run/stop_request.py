@@ -1,4 +1,4 @@
-"""A person's request that a training ends itself: a small file in its run, which only the training obeys.
+"""Writes and reads stop.json, by which a person asks a training to end itself; only the training obeys it.
 
 Owns that file. It names the turn of the process that is to stop, so that a training which goes on with the run later is
 not stopped by it.
@@ -6,18 +6,17 @@ not stopped by it.
 
 from __future__ import annotations
 
-import getpass
 import json
-from datetime import datetime
 from pathlib import Path
 
 from dtui.dataclass_on_use import dataclass
 from dtui.errors import RunDamagedError, RunNotFoundError, UsageError
 from dtui.model import RunStatus
-from dtui.store.disk.atomic_files import open_plain, stamp_of, write_whole
+from dtui.store.disk.atomic_files import read_small, stamp_of, write_whole
 from dtui.store.disk.json_lines import check_of
 from dtui.store.format.contents import require_format
 from dtui.store.format.schema import STOP_FILE
+from dtui.store.run.decisions import who_and_when
 from dtui.store.run.life import Life
 from dtui.store.run.opening import find_directory
 from dtui.store.run.run_file import RunFile
@@ -64,12 +63,12 @@ def leave_stop_request(path: str | Path, why: str = "asked") -> Path:
     if Life(folder).status(run_file) is not RunStatus.LIVE:
         raise UsageError(f"{folder}: nothing records it any more, so there is nothing to stop")
     turn = max(run_file.turn, highest_turn(folder))
-    when = datetime.now().astimezone().isoformat(timespec="seconds")
+    who, when = who_and_when()
     values: dict[str, object] = {
         "run": run_file.run,
         "turn": turn,
         "why": why[:_LONGEST_TEXT],
-        "who": _user()[:_LONGEST_TEXT],
+        "who": who[:_LONGEST_TEXT],
         "when": when,
     }
     try:
@@ -90,11 +89,7 @@ def read_stop_request(folder: Path) -> StopRequest | None:
     """
     path = folder / STOP_FILE
     try:
-        with open_plain(path) as file:
-            data = file.read(_LARGEST_REQUEST + 1)
-        if len(data) > _LARGEST_REQUEST:
-            raise ValueError(f"it has more than {_LARGEST_REQUEST:,} bytes")
-        values = json.loads(data)
+        values = json.loads(read_small(path, _LARGEST_REQUEST))
         if values.pop("check") != check_of(values):
             raise ValueError("it fails its check")
         return StopRequest(str(values["run"]), int(values["turn"]), str(values.get("why", "")))
@@ -125,10 +120,3 @@ class StopWatch:
         self._seen = stamp
         self._is_asked = found is not None and found.run == self._run and found.turn >= self._turn
         return self._is_asked
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return "unknown"

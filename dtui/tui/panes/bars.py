@@ -20,7 +20,8 @@ from dtui.tui.renderables.panes.message import MessagePicture
 from dtui.tui.renderables.panes.ribbon import RibbonPicture, anomaly_at
 from dtui.tui.renderables.panes.top_bar import Pace, TopBarPicture
 from dtui.tui.renderables.parts.picture import Picture
-from dtui.tui.state.actions import BAR, BAR_AFTER, BAR_BETWEEN, BAR_LAST, main_keys
+from dtui.tui.state.actions import BAR, BAR_AFTER, BAR_BETWEEN, BAR_LAST, BAR_LAST_INSIDE, main_keys
+from dtui.tui.state.navigate import gone_back
 from dtui.tui.state.pane import Pane, Scene, Step
 from dtui.tui.state.questions import (
     AnomaliesQuestion,
@@ -46,7 +47,8 @@ class TopBar(Pane):
         """Return the bar."""
         tabs = tuple((screen.key, screen.name, screen.name[:3]) for screen in scene.table.screens)
         selection = scene.selection
-        active = selection.came_from[0][0] if selection.came_from else selection.screen
+        way = (selection.screen, *(screen for screen, _ in reversed(selection.came_from)))
+        active = next((screen for screen in way if screen < len(scene.table.screens)), selection.screen)
         view = scene.view
         pace = Pace(view.rate, view.seconds_left, view.quiet_seconds) if view.is_live else Pace()
         return TopBarPicture(view.info, tabs, active, view.is_damaged, pace, view.is_gone)
@@ -134,7 +136,7 @@ class KeyBar(Pane):
         judging = scene.view.info.judging
         keys, last = (
             tuple((main_keys(by_id, ids), as_groups(words, judging)) for ids, words in part)
-            for part in (items, BAR_LAST)
+            for part in (items, BAR_LAST if gone_back(scene) is None else BAR_LAST_INSIDE)
         )
         return KeyBarPicture(keys, scene.message, last)
 

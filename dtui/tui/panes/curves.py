@@ -89,7 +89,8 @@ class Curves(Pane):
         if curves is None:
             return reading("the curves", self.title)
         options, values = scene.selection.get(CurvesOptions), scene.answers.get(ValuesQuestion)
-        return CurvesPicture(curves, view.stages, options.log_scale, values, view.info.joins, options.chosen)
+        is_judged = view.info.judging is not None
+        return CurvesPicture(curves, view.stages, options.log_scale, values, view.info.joins, options.chosen, is_judged)
 
     def said(self, before: Selection, now: Selection) -> str:
         """Say which curves are drawn, where the screen is too low for them."""
@@ -119,7 +120,9 @@ class Curves(Pane):
 def reading_without_curves(scene: Scene) -> str:
     """Return the curve chosen last, or the error, or the loss, at the cursor in words; "" where there are curves."""
     values, chosen = scene.answers.get(ValuesQuestion), scene.selection.get(CurvesOptions).chosen
-    return "" if scene.layout.curves or values is None else leading_words(values.values, chosen)
+    if scene.layout.curves or values is None:
+        return ""
+    return leading_words(values.values, chosen, is_judged=scene.view.info.judging is not None)
 
 
 def _others(scene: Scene) -> list[str]:

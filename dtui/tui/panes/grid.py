@@ -147,9 +147,9 @@ class GridPane(Pane):
         return GridLook(
             names=tuple(row_words(one, view.classes, view.info.judging) for one in grid.rows),
             layers=layer_names(scene),
-            title=f"{counted(options.count, 'filter')} of largest {title_of(options.statistic)} at each incident"
-            f" · {order}",
+            title=f"{counted(options.count, 'filter')} of largest {title_of(options.statistic)}",
             sentences=tuple(found[:MOST_SENTENCES]),
+            more=(" at each incident", f" · {order}"),
         )
 
     def numbers(self, scene: Scene) -> Numbers | None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from dtui.dataclass_on_use import dataclass
 from dtui.model import RunStatus
+from dtui.model.findings.incident_evidence import IncidentEvidence
 from dtui.model.findings.review import INCIDENTS, Entry
 from dtui.number_text import counted
 from dtui.query import RunQuery
@@ -15,11 +18,12 @@ from dtui.tui.panes.entry_detail import EvidenceQuestion
 from dtui.tui.panes.rows import ListPane
 from dtui.tui.renderables.panes.message import MessagePicture, wrap
 from dtui.tui.renderables.panes.triage import FOOTER_INDENT, TITLE, TriagePicture, words_of
+from dtui.tui.renderables.parts.chrome import number
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.renderables.parts.words.class_names import class_name
 from dtui.tui.state.actions import BarItem
 from dtui.tui.state.numbers import Numbers
-from dtui.tui.state.pane import Scene, Shows
+from dtui.tui.state.pane import Scene, Shows, Step
 from dtui.tui.state.places.go_to import to_iteration
 from dtui.tui.state.questions import Question
 from dtui.tui.state.review.entry_steps import NONE_FOUND, is_searching, select_entry, without_entries
@@ -214,11 +218,26 @@ class Triage(ListPane):
         if place is None:
             return scene.selection
         there = scene.at(select_entry(scene, entry.id))
-        evidence = (scene.answers.get(EvidenceQuestion) or {}).get(entry.id)
+        evidence = _evidence_of(scene, entry)
         moment = None if evidence is None or wanted is not Shows.CLASSES else evidence.moment
         if moment is not None and entry.is_at(moment):  # what the classes became may show records after the cause
             there = scene.at(to_iteration(there, moment))
+        if not entry.layers and evidence is not None and evidence.moved:
+            layers = next((pane for pane in scene.table.panes if pane.shows is Shows.LAYERS), place)
+            there = there.at(layers.show(there, replace(entry, layers=(evidence.moved[0].layer,))))
         return there.with_pane(place)
+
+    def led(self, before: Scene, now: Selection) -> str:
+        """Say which layer is shown of what names none."""
+        entry, panes = before.view.find_entry(before.selection.entry), before.at(now).screen.panes
+        has_come = now.screen != before.selection.screen and any(pane.shows is Shows.LAYERS for pane in panes)
+        if entry is None or entry.layers or not has_come:
+            return ""
+        evidence, place = _evidence_of(before, entry), safe(entry.place(before.view.classes), 60)
+        most = evidence.moved[0] if evidence is not None and evidence.moved else None
+        if most is None or before.view.tree[now.node].name != most.layer:
+            return f"{place}: names no layer; this one was selected before"
+        return f"{place}: {safe(most.layer, 60)} moved most, {number(most.times)} times its usual"
 
     def mark(self, scene: Scene) -> Selection:
         """Mark the selected entry, or no longer, and go on to the next row."""
@@ -236,6 +255,18 @@ class Triage(ListPane):
         alike = frozenset(other.id for other in scene.entries if other.kind == entry.kind)
         marked = scene.selection.marked
         return scene.selection.changed(marked=marked - alike if alike <= marked else marked | alike)
+
+    def choices(self, scene: Scene) -> Iterator[tuple[str, str, Step]]:
+        """Offer each incident, the strongest first, as what a person asks for: what broke."""
+        incidents = sorted(scene.view.entries.get(INCIDENTS, ()), key=lambda entry: -entry.score)
+        for entry in incidents:
+            place = safe(entry.place(scene.view.classes))
+            kind = "layer " if entry.layer and place.startswith(entry.layer) and "layer" not in place else ""
+            words = f"what broke at {entry.iteration:,}: {kind}{place}"
+            yield words, words_of(entry, scene.view.classes), partial(_to_incident, entry=entry.id)
+        if not incidents:
+            said = "no incident" if scene.view.knows_incidents else "still looking for incidents"
+            yield f"what broke: {said}", "Go to the Triage screen.", lambda scene: scene.selection
 
     def numbers(self, scene: Scene) -> Numbers | None:
         """Return the entries."""
@@ -255,3 +286,12 @@ class Triage(ListPane):
             for entry in scene.entries
         ]
         return Numbers(scene.selection.listing, columns, rows)
+
+
+def _evidence_of(scene: Scene, entry: Entry) -> IncidentEvidence | None:
+    found: IncidentEvidence | None = (scene.answers.get(EvidenceQuestion) or {}).get(entry.id)
+    return found
+
+
+def _to_incident(scene: Scene, entry: str) -> Selection:
+    return select_entry(scene.at(scene.selection.changed(listing=INCIDENTS)), entry)

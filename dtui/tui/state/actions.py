@@ -180,6 +180,8 @@ BAR_AFTER: tuple[BarItem, ...] = (
 
 BAR_LAST: tuple[BarItem, ...] = ((("help",), "help"), (("quit",), "quit"))
 """What it ends with, at every width."""
+BAR_LAST_INSIDE: tuple[BarItem, ...] = ((("help",), "help"), (("quit",), "back"))
+"""The same, where the last key goes back."""
 
 
 def main_keys(by_id: Mapping[str, Action], ids: tuple[str, ...]) -> str:

@@ -71,6 +71,16 @@ def move_threshold(scene: Scene, by: int) -> Selection:
     return scene.selection.changed(anomaly_settings=replace(settings, threshold=threshold))
 
 
+def _entered(scene: Scene, open_: bool | None) -> Selection:
+    """Return the selection inside the row; on another screen it remembers from where, so that q and Esc lead back."""
+    here, there = scene.selection, scene.pane.fold(scene, open_)
+    if there.screen == here.screen or there.came_from or there.run is not here.run:
+        return there
+    way = [*here.came_from, (here.screen, here.pane)]
+    before = next((place for place, (screen, _) in enumerate(way) if screen == there.screen), len(way))
+    return there.changed(came_from=tuple(way[:before]))
+
+
 STEPS: Mapping[str, Step] = {
     "row_down": lambda scene: move_rows(scene, 1),
     "row_up": lambda scene: move_rows(scene, -1),
@@ -89,9 +99,9 @@ STEPS: Mapping[str, Step] = {
     "listing": switch_listing,
     "mark": lambda scene: scene.pane.mark(scene),
     "mark_alike": lambda scene: scene.pane.mark_alike(scene),
-    "fold_toggle": lambda scene: scene.pane.fold(scene, None),
+    "fold_toggle": lambda scene: _entered(scene, None),
     "fold_close": lambda scene: scene.pane.fold(scene, False),
-    "fold_open": lambda scene: scene.pane.fold(scene, True),
+    "fold_open": lambda scene: _entered(scene, True),
     "zoom_in": lambda scene: zoom(scene, 2.0),
     "compare": lambda scene: zoom(scene, 2.0),
     "zoom_out": lambda scene: zoom(scene, 0.5),

@@ -33,6 +33,27 @@ def follow(scene: Scene) -> Selection:
     return shown(scene.selection.changed(follow=scene.view.is_live, cursor=scene.view.last_iteration), scene)
 
 
+# --- back
+
+
+def gone_back(scene: Scene) -> Selection | None:
+    """Return the selection without the search, or the maximised pane, or the zoom; or on the screen before, or above.
+
+    None if nothing is left to go back from.
+    """
+    selection = scene.selection
+    searched = next((pane for pane in scene.screen.panes if selection.search_of(pane.name)), None)
+    if searched is not None:
+        return selection.with_search(searched.name, "")
+    if selection.maximised:
+        return selection.changed(maximised=False)
+    if selection.window is not None:
+        return selection.changed(window=None)
+    if selection.came_from:
+        return selection.gone_back()
+    return selection.changed(pane=0) if selection.pane else None
+
+
 # --- time
 
 

@@ -46,8 +46,7 @@ class Pane:
 
     name: ClassVar[str]
     """What its widget and its rows in the Selection are called; used by nobody else."""
-    title: ClassVar[str] = ""
-    """What its header says."""
+    title: ClassVar[str] = ""  # what its header says
     actions: ClassVar[tuple[Action, ...]] = ()
     """Those that no other pane and no screen has: each has a step."""
     bar: ClassVar[tuple[BarItem, ...]] = ()
@@ -56,12 +55,9 @@ class Pane:
     """Whether it has names; it heeds `Selection.search_of(self.name)` then."""
     fixed_rows: ClassVar[int | None] = None
     """Its rows on every screen; None where the layout divides them."""
-    needs_records: ClassVar[bool] = True
-    """Whether it has nothing to show in a run that holds nothing."""
-    shows: ClassVar[Shows | None] = None
-    """What it is the first place to look at for."""
-    has_time: ClassVar[bool] = True
-    """Whether its columns are those of the time axis."""
+    needs_records: ClassVar[bool] = True  # whether it has nothing to show in a run that holds nothing
+    shows: ClassVar[Shows | None] = None  # what it is the first place to look at for
+    has_time: ClassVar[bool] = True  # whether its columns are those of the time axis
     lists_entries: ClassVar[bool] = False  # whether it says which entries are reviewed
     leads: ClassVar[str] = ""
     """The part of a link that leads to its screen where the link names none."""
@@ -184,6 +180,10 @@ class Pane:
 
     def said(self, before: Selection, now: Selection) -> str:
         """Return a message about a change of options that is not visible otherwise; "" for none."""
+        return ""
+
+    def led(self, before: Scene, now: Selection) -> str:
+        """Return what is to be said where a key has led from it to another screen; "" for nothing."""
         return ""
 
     def press(self, scene: Scene, frame: Frame, x: int, y: int) -> Selection | None:
@@ -318,10 +318,10 @@ class Scene:
         before = next((n for n, (screen, _) in enumerate(way) if screen == place), len(way))
         return here.changed(screen=place, pane=0, maximised=False, came_from=tuple(way[:before]))
 
-    def next_pane(self, by: int = 1) -> Selection:
+    def next_pane(self) -> Selection:
         """Return the selection in the next pane of the screen; after the last comes the first."""
         panes = self.screen.panes
-        return self.selection.changed(pane=(panes.index(self.pane) + by) % len(panes))
+        return self.selection.changed(pane=(panes.index(self.pane) + 1) % len(panes))
 
     def step_of(self, action: str) -> Step | None:
         """Return the step of an action, if a pane of this screen understands it; else None."""

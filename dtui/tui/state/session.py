@@ -18,6 +18,7 @@ from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.choice import Choice, Option
 from dtui.tui.state.key_steps import STEPS
 from dtui.tui.state.look import look
+from dtui.tui.state.navigate import gone_back
 from dtui.tui.state.pane import Pane, Scene, Step, Table
 from dtui.tui.state.places.going import Going
 from dtui.tui.state.places.link import Link
@@ -40,7 +41,7 @@ from dtui.tui.state.settle import settle as settled
 from dtui.tui.state.waiting import Waiting
 
 
-class Session(Going, Waiting):
+class Session(Waiting, Going):
     """The state of the TUI once a run is open."""
 
     def __init__(
@@ -109,12 +110,13 @@ class Session(Going, Waiting):
             homes = ", ".join(self.table.homes_of(action))
             self.message = f"{self.table.by_id[action].words}: not here" + (f", but on {homes}" if homes else "")
             return
-        before = self.selection
-        by = {"entry_next": 1, "entry_previous": -1}.get(action) if self.scene.step_of(action) is None else None
+        before = self.scene
+        by = {"entry_next": 1, "entry_previous": -1}.get(action) if before.step_of(action) is None else None
         at_end = by is not None and searched_pane(self.scene) is None and self._says_end(by)
         if not at_end:
             self.take(self.scene.pane, step)
-            self.message = self._say(before) or self.message
+            led = before.asked(before.pane, lambda pane, scene: pane.led(scene, self.selection))
+            self.message = self._say(before.selection) or led or self.message
 
     def _says_end(self, by: int) -> bool:
         """Say it where no entry is left in a direction; return whether that is so."""
@@ -149,22 +151,10 @@ class Session(Going, Waiting):
     def go_back(self) -> bool:
         """End a search, maximised pane, zoom, inner screen or lower pane; return False if none is on."""
         self.begin_to_act()
-        selection = self.selection
-        searched = next((pane for pane in self.scene.screen.panes if selection.search_of(pane.name)), None)
-        if searched is not None:
-            back = selection.with_search(searched.name, "")
-        elif selection.maximised:
-            back = selection.changed(maximised=False)
-        elif selection.window is not None:
-            back = selection.changed(window=None)
-        elif selection.came_from:
-            back = selection.gone_back()
-        elif selection.pane:
-            back = selection.changed(pane=0)
-        else:
-            return False
-        self.settle(back)
-        return True
+        back = gone_back(self.scene)
+        if back is not None:
+            self.settle(back)
+        return back is not None
 
     def choose(self, selection: Selection) -> None:
         """Take a selection that was not made by keys."""

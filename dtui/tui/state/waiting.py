@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from dtui.tui.renderables.parts.picture import Picture
@@ -19,7 +20,7 @@ class Waiting(ABC):
     """The part of a session that keeps such a key, until it has an effect, nothing is missing, or another one comes."""
 
     selection: Selection
-    _kept: str | None
+    _kept: Callable[[], None] | None
     _answered: dict[type, Question[Any]]
 
     @abstractmethod
@@ -32,17 +33,22 @@ class Waiting(ABC):
 
     def keep(self, action: str, before: Selection) -> bool:
         """Keep an action that has just been performed, if it waits for data; return whether that is so."""
-        does_wait = action in THAT_WAIT and self.selection == before and self._is_missing()
-        self._kept = action if does_wait else None
+        self._kept = None
+        return action in THAT_WAIT and self.keep_doing(partial(self.act, action), before)
+
+    def keep_doing(self, do: Callable[[], None], before: Selection) -> bool:
+        """Keep what has just been done, if it had no effect because data are missing; return whether that is so."""
+        does_wait = self.selection == before and self._is_missing()
+        self._kept = do if does_wait else None
         return does_wait
 
     def take_again(self, questions: Iterable[Question[Any]]) -> None:
-        """Perform a kept action again after the answers to some questions."""
+        """Do again what was kept after the answers to some questions."""
         self._answered.update((type(question), question) for question in questions)
-        action, before = self._kept, self.selection
-        if action is None:
+        do, before = self._kept, self.selection
+        if do is None:
             return
-        self.act(action)
+        do()
         if self.selection != before or not self._is_missing():
             self._kept = None
 

@@ -204,11 +204,14 @@ def test_a_weight_that_is_put_elsewhere_is_read_there(way: str) -> None:
 
 
 @needs_numba
-def test_several_threads_take_what_one_takes() -> None:
+@pytest.mark.parametrize("are_had", [True, False])
+def test_several_threads_take_what_one_takes(monkeypatch: pytest.MonkeyPatch, are_had: bool) -> None:
+    """Also where none can be had, as when Python exits and the weights at the end are recorded."""
     records = []
     for threads in (1, 3):
         torch.set_num_threads(threads)
         torch.manual_seed(0)
+        monkeypatch.setattr("concurrent.futures.thread._shutdown", threads == 3 and not are_had)
         model = nn.Sequential(nn.Conv2d(3, 64, 3), nn.Linear(100, 257), nn.Linear(7, 2))
         records.append(measure_twice(model, way="kernel")[0])
     np.testing.assert_array_equal(records[0].filters, records[1].filters)

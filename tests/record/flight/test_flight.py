@@ -15,14 +15,8 @@ import torch
 from torch import nn
 
 from dtui.errors import RecorderError
-from dtui.model import (
-    FILTER_STATISTICS,
-    LAYER_STATISTICS,
-    WATCHED_FILTER_STATISTICS,
-    WATCHED_LAYER_STATISTICS,
-    Gap,
-    Record,
-)
+from dtui.model import FILTER_STATISTICS, Gap, Record
+from dtui.model.statistics import FILTERS, LAYERS
 from dtui.query import open_run
 from dtui.record import Recorder, RecorderWarning
 from dtui.record.flight import flight_recorder
@@ -104,8 +98,7 @@ def test_the_watches_around_a_broken_filter_equal_records_of_every_iteration(rec
     last = max(trigger.iteration for trigger in store.triggers)
     assert [watch.iteration for watch in store.watches] == list(range(38, last + 6))
     every: list[Record] = run_watched(record, 70, break_at=43, every=1, keep_around=0).store.records
-    rows = [FILTER_STATISTICS.index(name) for name in WATCHED_FILTER_STATISTICS]
-    columns = [LAYER_STATISTICS.index(name) for name in WATCHED_LAYER_STATISTICS]
+    rows, columns = ([n for n, one in enumerate(kind.values()) if one.is_watched] for kind in (FILTERS, LAYERS))
     for watch in store.watches:
         twin = every[watch.iteration]
         assert twin.iteration == watch.iteration
@@ -169,6 +162,7 @@ def test_the_memory_is_the_stated_one(record: Make) -> None:
         ({"keep_around": 9, "watch_every": 0}, "watch_every=0: give an integer of at least 1"),
         ({"keep_around": 9, "watch_every": True}, "watch_every=True: give an integer of at least 1"),
         ({"keep_around": 9, "watch_every": 100}, "watch_every=100: watches come between records, which come every 100"),
+        ({"keep_around": 9, "every": 1}, "keep_around=9: with every=1 each iteration is a record.*leave one"),
         ({"keep_around": 9, "watch_every": 30}, "watch_every=30: watches come between records.*that divides it"),
         ({"keep_around": 10**8}, r"would take 15.6 GB of memory \(12 bytes .* 13 filters .*give at most 27,531,"),
     ],

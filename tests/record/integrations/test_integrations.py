@@ -19,6 +19,7 @@ from dtui.errors import RecorderError, RunExistsError
 from dtui.model import FILTER_STATISTICS, RunStatus
 from dtui.store import RunReader
 from tests.record.conftest import small_net
+from tests.store.builders import points_of
 
 IMAGES = torch.randn(40, 1, 8, 8, generator=torch.Generator().manual_seed(1))
 LABELS = torch.randint(0, 3, (40,), generator=torch.Generator().manual_seed(2))
@@ -109,7 +110,7 @@ class TestLightning:
         assert [layer.name for layer in reader.structure.layers] == ["net.0", "net.2", "net.4"]
         assert {"loss", "error", "learning_rate"} <= set(reader.scalar_names())
         for name in ("val_score", "epoch_loss"):  # Lightning goes on telling the last value of each
-            assert reader.read_points(name)[0].tolist() == [4, 9, 14]
+            assert points_of(reader, name)[0].tolist() == [4, 9, 14]
         norms = reader.read_filters("gradient_norm", slice(0, 13), slice(0, 8))
         assert np.isfinite(norms).all()
         assert reader.gaps == ()
@@ -290,8 +291,8 @@ class TestHuggingFace:
         assert reader.images.classes == ("cat", "dog", "eel")
         logged = {"loss", "grad_norm", "learning_rate", "eval_loss", "train_loss"}
         assert set(reader.scalar_names()) == {*logged, "loss_max", "learning_rate_max"}
-        assert reader.read_points("eval_loss")[0].tolist() == [2, 5, 8]
-        assert reader.read_points("train_loss")[0].tolist() == [8]
+        assert points_of(reader, "eval_loss")[0].tolist() == [2, 5, 8]
+        assert points_of(reader, "train_loss")[0].tolist() == [8]
         gradients = reader.read_filters(FILTER_STATISTICS[-2], slice(0, reader.structure.filters), slice(0, 5))
         assert np.isfinite(gradients).all()
         assert reader.structure.edges

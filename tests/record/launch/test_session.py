@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,16 @@ def train(net: nn.Module, *optimizers: Optimizer, updates: int = 1) -> None:
         loss_of(net).backward()  # type: ignore[no-untyped-call]
         for optimizer in optimizers:
             optimizer.step()
+
+
+def test_a_note_that_stays_open_does_not_get_what_the_script_prints(tmp_path: Path) -> None:
+    """Where it was started without standard output, the next file that is opened gets its number."""
+    child = os.fork()
+    if not child:
+        os.close(1)
+        notes = Session(Settings(str(tmp_path / "run"), "run", 1, str(tmp_path)))._notes
+        os._exit(notes._lock if notes.claim() and notes._lock is not None else 0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) > 2
 
 
 # --- the loss of an update

@@ -19,6 +19,7 @@ from dtui.model.statistics import CHANNEL_STATISTICS, FILTERS, Rows
 from dtui.store import RunReader
 from tests.record.conftest import MemoryStore, RecorderUnderTest
 from tests.record.distributed_worker import COUNT, STEPS, normalised, pictures, seeded, train, wide
+from tests.store.builders import points_of
 
 
 @pytest.fixture(scope="module")
@@ -202,5 +203,5 @@ def test_all_processes_make_the_closing_record_or_none(folder: Path) -> None:
     for run in (whole, parted):
         assert (run.status(), run.gaps) == (RunStatus.DONE, ())
         for name, value in (("val_acc", 0.5), ("loss", 1.0)):
-            iterations, values = run.read_points(name)
+            iterations, values = points_of(run, name)
             assert (iterations[-1], values[-1]) == (STEPS - 1, value)

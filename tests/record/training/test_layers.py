@@ -137,6 +137,19 @@ def test_a_tensor_that_lends_its_shape_is_no_source() -> None:
     }  # fmt: skip
 
 
+def test_a_network_that_is_never_called_itself_is_traced_part_by_part() -> None:
+    """As in a GAN, or a student beside its teacher: what joins the parts stands in the script."""
+    pair = nn.ModuleDict({"G": nn.Sequential(nn.Linear(4, 4), nn.ReLU()), "D": nn.Linear(4, 1)})
+    tracer = GraphTracer(pair)
+    pair["D"](pair["G"](torch.zeros(2, 4)))
+    assert not any(part._forward_hooks or part._forward_pre_hooks for part in pair.modules())
+    assert [(edge.source, edge.target) for edge in tracer.edges] == [
+        ("G/input", "G.0"), ("G.0", "G.1"), ("G.1", "G/output"), ("D/input", "D"), ("D", "D/output"),
+    ]  # fmt: skip
+    assert tracer.followers.after("G.0") == "relu"
+    assert tracer.was_trained
+
+
 def test_shared_weights_are_one_layer_with_aliases() -> None:
     structure = structure_of(Tied(), torch.zeros(2, 3, dtype=torch.long))
     assert [(layer.name, layer.aliases) for layer in structure.layers] == [("block", ("again",)), ("head", ("embed",))]

@@ -102,6 +102,7 @@ def test_the_screens_open(run: Recorded) -> None:
     said = desk.panes()["triage"]
     assert "need 12" not in said, "the detectors have judged"
     assert "incident" in said
+    assert ("not right" in desk.panes()["curves"]) == (run.query.info().judging is not None), "else an error"
     layers = desk.press("2").panes()
     deepest = [layer.name.rpartition(".")[2] for layer in run.query.structure().layers]
     assert any(name in layers["tree"] for name in deepest)
@@ -134,6 +135,7 @@ def test_the_report_opens(run: Recorded) -> None:
     assert not {section.title for section in chapter.sections} & {"Incidents × layers", "Cube"}, "no incident"
     items = {section.title: [type(item).__name__ for item in section.items] for section in chapter.sections}
     assert "could not be made" not in repr(chapter.sections)
+    assert ("validation error over the iterations" in repr(chapter.sections)) == (judging is None), "else not right"
     assert "LayerTree" in items["Layers"]
     assert "FilterMaps" in items["Filters"]
     assert "Chart" in items.get("Classes", items.get("Groups", []))

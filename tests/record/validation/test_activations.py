@@ -125,7 +125,13 @@ def test_places(begun: tuple[RecorderUnderTest, Net]) -> None:
     )
 
 
-@pytest.mark.parametrize("how", ["plain", "shuffled", "predictions", "twice a batch", "channels last", "inference"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        *("plain", "shuffled", "predictions", "twice a batch", "channels last", "inference"),
+        *("judged", "judged at the end", "judged without a loader", "judged as twice as many"),
+    ],
+)
 def test_counts(begun: tuple[RecorderUnderTest, Net], how: str) -> None:
     recorder, model = begun
     images, labels = images_and_labels()
@@ -133,15 +139,27 @@ def test_counts(begun: tuple[RecorderUnderTest, Net], how: str) -> None:
         model.to(memory_format=torch.channels_last)
     loader = DataLoader(TensorDataset(images, labels, torch.arange(COUNT)), 5, shuffle=how == "shuffled")
     guard = torch.inference_mode() if how == "inference" else torch.no_grad()
-    with recorder.validation(None if how == "predictions" else loader, target=1), guard:
+    is_judged = how.startswith("judged")
+    by_batch = how in ("judged", "judged without a loader")
+    given = None if how in ("predictions", "judged without a loader") else loader
+    with recorder.validation(given, target=1), guard:
         for some, true, ids in loader:
             if how == "twice a batch":
                 model(some)
             logits = model(some.contiguous(memory_format=torch.channels_last) if how == "channels last" else some)
             if how == "predictions":
                 recorder.predictions(logits, true, ids)
+            elif by_batch:
+                recorder.judge(ids, logits[:, 0], threshold=0.0)
+        if is_judged and not by_batch:
+            ids = torch.arange(COUNT if how == "judged at the end" else 2 * COUNT)
+            recorder.judge(ids, torch.zeros(len(ids)), threshold=0.0)
     recorder.close()
-    check(recorder.store, model, images)
+    if how == "judged as twice as many":
+        nine = recorder.store.validations[-1].columns[MOST_EXCITING]
+        assert (nine == MISSING).all(), "nobody knows which image an item is of"
+    else:
+        check(recorder.store, model, images)
 
 
 def test_of_several_calls_for_a_batch_an_image_has_its_largest_value(begun: tuple[RecorderUnderTest, Net]) -> None:
@@ -209,6 +227,25 @@ def test_an_average_is_read_where_it_is_called(begun: tuple[RecorderUnderTest, N
             average(some)
     recorder.close()
     check(recorder.store, average, images)
+
+
+def test_a_part_of_the_model_is_read_by_its_names_there(record: Make) -> None:
+    """A student beside its teacher, as in a distillation."""
+    pair = nn.ModuleDict({"teacher": Net().requires_grad_(False), "student": Net()})
+    student, (images, labels) = pair["student"], images_and_labels()
+    optimizer = torch.optim.SGD(student.parameters(), 0.01)
+    recorder = record(pair, optimizer, every=1, activations=True)
+    train_once(student, optimizer, images, labels)
+    loader = DataLoader(TensorDataset(images, labels), 8)
+    with recorder.validation(loader, model=student.eval()), torch.no_grad():
+        for some, _ in loader:
+            student(some)
+    recorder.close()
+    zeros = recorder.store.validations[-1].columns[ZEROS]
+    told = {one.name: zeros[one.filter_rows] for one in recorder.store.structure.layers}
+    for name, (share, _, _) in slow_answer(student, images).items():
+        np.testing.assert_allclose(told[f"student.{name}"], share, atol=1 / 2048)
+        assert np.isnan(told[f"teacher.{name}"]).all()
 
 
 def test_a_layer_called_several_times_a_pass(record: Make) -> None:

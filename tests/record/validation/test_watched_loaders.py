@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, Subset, TensorDataset
 
 from dtui.errors import RecorderError
 from dtui.model import NOT_JUDGED_STORED
@@ -182,6 +182,57 @@ def test_a_loop_that_breaks_early_records_what_it_saw(
         for identity, label in zip(map(int, recorder.store.images.ids), validation.labels.tolist(), strict=True):
             assert label == (wanted[identity] if identity < count * 8 else NOT_JUDGED_STORED)
     assert recorder.store.gaps == []
+
+
+def look_meanwhile(recorder: Any, model: nn.Module, when: str) -> None:
+    """Evaluate as a loop that shows some pictures: the second pass draws an order of its own."""
+    loader = plain()
+    with recorder.validation(loader), torch.no_grad():
+        for at, (batch, _) in enumerate(loader):
+            if at == 2 and when == "before":
+                next(iter(loader))
+            model(batch)
+            if when == "after":
+                next(iter(loader))
+    assert not recorder._is_judging()  # or no batch of the training would be noted from here on
+    recorder.close()
+
+
+def test_a_look_at_other_batches_before_one_is_judged_is_refused(record: Make) -> None:
+    recorder = record(model := Headed(3, same), every=1)
+    recorder.step()
+    with pytest.warns(RecorderWarning, match="5 calls of the model do not match 6 batches"):
+        look_meanwhile(recorder, model, "before")
+    assert recorder.store.validations == []
+
+
+def test_a_look_at_other_batches_meanwhile_leaves_each_image_its_own(record: Make) -> None:
+    images, _ = pictures(3)
+    recorder = record(model := Headed(3, same), every=1)
+    recorder.step()
+    look_meanwhile(recorder, model, "after")
+    assert recorder.store.images is not None
+    wanted = model(images).argmax(1)
+    (validation,) = recorder.store.validations
+    found = dict(zip(map(int, recorder.store.images.ids), validation.labels.tolist(), strict=True))
+    assert found == dict(enumerate(wanted.tolist()))
+
+
+def test_where_one_batch_is_collated_to_fewer_all_images_are_numbered_anew(record: Make) -> None:
+    """Positions in the data set beside numbers of another kind would give two images one id."""
+    images, labels = pictures(3)
+    data = Subset(TensorDataset(images, labels), range(COUNT - 1, -1, -1))
+    first = iter([1])
+    loader = DataLoader(data, 8, collate_fn=lambda some: torch.utils.data.default_collate(some[next(first, 0) :]))
+    recorder = record(model := Headed(3, same), every=1)
+    recorder.step()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        evaluate(recorder, model, loader)
+    recorder.close()
+    assert recorder.store.images is not None
+    assert sorted(map(int, recorder.store.images.ids)) == list(range(COUNT - 1))
+    assert NOT_JUDGED_STORED not in recorder.store.validations[0].labels
 
 
 def test_batches_that_are_passed_over_have_no_value(record: Make) -> None:

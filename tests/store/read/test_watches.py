@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from dtui.errors import UsageError
-from dtui.model import FILTER_STATISTICS, WATCHED_FILTER_STATISTICS, Gap, Record, Trigger
+from dtui.model import Gap, Record, Trigger
+from dtui.model.statistics import FILTERS
 from dtui.store import check_run
 from tests.store.builders import make_record
 from tests.store.conftest import Recording
@@ -21,9 +22,7 @@ BROKEN = Trigger(211, "nonfinite", "fc", (0,), 3.0, math.nan)
 
 def watch_at(iteration: int, training: int = 0) -> Record:
     record = make_record(100_000 * training + 1000 + iteration)
-    for row, name in enumerate(FILTER_STATISTICS):
-        if name not in WATCHED_FILTER_STATISTICS:
-            record.filters[row] = np.nan
+    record.filters[[not one.is_watched for one in FILTERS.values()]] = np.nan
     return replace(record, iteration=iteration)
 
 

@@ -14,7 +14,7 @@ from dtui.model.scalars import Points, scalar_points
 from dtui.store import RunReader, RunWriter, check_run, pack_run
 from dtui.store.run.logged_values import MOST_LOGGED_NAMES, logged_lines, parse_logged
 from dtui.store.write.resume import find_past
-from tests.store.builders import METADATA, STRUCTURE, make_record
+from tests.store.builders import METADATA, STRUCTURE, make_record, points_of
 from tests.store.conftest import Recording
 
 
@@ -25,7 +25,7 @@ def told(points: Points) -> list[tuple[int, float]]:
 def read(path: Path, name: str) -> list[tuple[int, float]]:
     reader = RunReader(path)
     try:
-        return told(reader.read_points(name))
+        return told(points_of(reader, name))
     finally:
         reader.close()
 
@@ -165,7 +165,7 @@ def test_a_packed_run_has_what_its_folder_has(recording: Recording, tmp_path: Pa
     pack_run(recording.path, tmp_path / "packed.h5")
     packed, folder = RunReader(tmp_path / "packed.h5"), recording.reader()
     for name in folder.scalar_names():
-        for one, other in zip(packed.read_points(name), folder.read_points(name), strict=True):
+        for one, other in zip(points_of(packed, name), points_of(folder, name), strict=True):
             assert one.tobytes() == other.tobytes()
     assert packed.scalar_names() == folder.scalar_names()
     assert check_run(tmp_path / "packed.h5").is_fine

@@ -22,13 +22,19 @@ TUNING = range(48)
 OF_CLASSES = range(500, 516)
 """For tuning, too: 200 classes each, and nothing but faults of single classes, which the other seeds have few of."""
 
-JUDGED_BEFORE = range(1000, 1096)
+JUDGED_FIRST, JUDGED_SECOND = range(1000, 1096), range(2000, 2096)
 """These judged the detectors as they were; what was seen there has shaped them since, so that they tune as well."""
 
-JUDGING = range(2000, 2096)
+JUDGING = range(3000, 3096)
 """These are opened when the detectors are frozen: what was seen to fail on them proves nothing after it is mended."""
 
-BLOCKS = {"tuning": TUNING, "classes": OF_CLASSES, "judged-before": JUDGED_BEFORE, "judging": JUDGING}
+BLOCKS = {
+    "tuning": TUNING,
+    "classes": OF_CLASSES,
+    "judged-first": JUDGED_FIRST,
+    "judged-second": JUDGED_SECOND,
+    "judging": JUDGING,
+}
 
 RECORDS = 160
 EVERY = (4, 6)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -15,7 +18,7 @@ from dtui.tui.renderables.panes.correlation import place_of
 from dtui.tui.renderables.parts.grid.cells import NAMED, ending_of, first_line, layer_columns
 from dtui.tui.renderables.parts.grid.places import Face, beside
 from tests.unit.renderables.builders import frame
-from tests.unit.renderables.grid_panes import GRID, LAYERS, correlation, cube
+from tests.unit.renderables.grid_panes import GRID, LAYERS, correlation, cube, look_of
 
 
 def rows_of(cells: Cells) -> list[str]:
@@ -69,6 +72,31 @@ def test_each_cell_shows_its_count_and_the_picked_layer_is_named():
             assert shown == ("0" if (row, layer) == (1, 2) and not count else expected)
     pointer = next(line for line in rows if "▲" in line)
     assert LAYERS[2].name in pointer
+
+
+@pytest.mark.parametrize("picked", [0, 4, 8])
+def test_a_long_name_of_the_picked_layer_stays_beside_its_arrow_in_its_own_face(picked: int) -> None:
+    name = "base_model.model.vit.layers.0.attention.v_proj.lora_B.default"
+    look, where = replace(look_of(), layers=(name,) * len(LAYERS)), cube_frame(130)
+    faces = {
+        1: correlation((0, picked), look=look).draw(frame(40, 30)),
+        where.width - where.right: cube(picked=(0, picked), look=look).draw(where),
+    }
+    for first, cells in faces.items():
+        pointer = next(row[first:] for row in rows_of(cells)[2:] if "▲" in row)
+        shown = pointer.replace("▲", " ").split()
+        assert len(shown) == 1, "the arrow and the name, and neither on the other"
+        assert shown[0].startswith("…"), "its beginning is in the same face"
+        assert name.endswith(shown[0].strip("…"))
+
+
+def test_long_names_of_modules_and_layers_keep_their_ends():
+    names = tuple(f"resnet.encoder.stages.{k // 4}.layers.0.layer.{k}.convolution" for k in range(len(LAYERS)))
+    picked = (int(GRID.counts.astype(bool).sum(1).argmax()), 0)
+    rows = rows_of(correlation(picked, look=replace(look_of(), layers=names)).draw(frame(80, 40)))
+    assert all(f"stages.{stage}" in rows[1] for stage in (0, 1)), rows[1]
+    also = " ".join(rows[next(at for at, line in enumerate(rows) if "also in" in line) :])
+    assert len(set(re.findall(r"layer\.(\d)\.convolution:", also))) == len(re.findall(r": ?\d", also)) > 1
 
 
 def test_the_picked_cell_is_told_in_words_with_sigma_and_iterations():

@@ -139,6 +139,15 @@ def test_images_without_pictures_take_little_room() -> None:
     assert text[3].startswith(" ╚══ ✗ dog 87% ═══╝╰── ✗ dog 87% ───╯")
 
 
+def test_a_picture_that_does_not_fill_its_tile_stands_in_the_middle() -> None:
+    """It stood in the upper left corner."""
+    one = replace(make_gallery(1).shown[0], pixels=np.full((16, 16, 3), 200, np.uint8))
+    gallery = replace(make_gallery(1), shown=(one,))
+    cells = GalleryPicture(gallery, 1, ("cat", "dog"), "cat", size=SIZES.index(28)).draw(frame(80, 18))
+    down, across = (cells.ch == ord("▀")).nonzero()
+    assert (across.min(), across.max() + 1, down.min(), down.max() + 1) == (2 + 6, 2 + 22, 2 + 3, 2 + 11)
+
+
 @pytest.mark.parametrize(("width", "height"), [(80, 18), (60, 10), (150, 35), (300, 62), (20, 4), (5, 2)])
 def test_a_cell_of_the_grid_belongs_to_the_tile_that_is_drawn_there(width: int, height: int) -> None:
     for size in (None, 0, len(SIZES) - 1):

@@ -60,8 +60,11 @@ def test_logged_names_that_begin_alike_stay_apart_and_a_second_rate_is_one() -> 
     where = frame(80, 9, gutter=30)
     names = ("validation_error", "learning_rate", "learning_rate_2", "token loss_worst_tenth", "token loss_worst_mean")
     text = to_text(draw_curves(where, make_curves(axis_of(where), names=names), (), False, 500))
-    for shown in (" lr ", " lr 2 ", "…tenth ", "…_mean "):
+    for shown in (" lr ", " lr 2 ", "…_tenth ", "…t_mean "):
         assert shown in text
+    where = frame(150, 9, gutter=34)  # a long name has what its value leaves; it was "probab…ty_mean"
+    text = to_text(draw_curves(where, make_curves(axis_of(where), names=("loss", "probability_mean")), (), False, 500))
+    assert " probability_mean 0." in text
 
 
 def test_a_run_without_errors_shows_its_loss_on_its_own_scale() -> None:
@@ -370,6 +373,22 @@ def test_the_filters_header_says_what_is_shown_and_the_legend_has_real_values() 
     )
     assert " ≤ 2e-8 " in header
     assert header.endswith(" ≥ 0.020")
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "shown"),
+    [
+        ("layer3.0.conv1 3×3", 80, "layer3.0.conv1  256 filters   cosine distance "),
+        ("encoder.layer3.0.conv1 3×3", 80, "…layer3.0.conv1  256 filters   cosine distance "),
+        ("layer3.0.conv1 3×3", 60, "…conv1  256 filters"),
+        ("layer3.0.conv1 3×3", 150, "layer3.0.conv1 3×3  "),
+    ],
+)
+def test_the_end_of_a_layers_name_stays_in_the_header(name: str, width: int, shown: str) -> None:
+    """It said "layer3…" at 80 columns."""
+    where = frame(width, 8)
+    cells = draw_filters(where, make_heatmap(axis_of(where), 8), 5, replace(LOOK, node=name), 500)
+    assert f" Filters  {shown}" in to_text(cells)
 
 
 @pytest.mark.parametrize("width", [60, 64, 70, 80, 90, 100, 120, 150, 200, 300])

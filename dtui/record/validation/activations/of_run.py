@@ -96,8 +96,8 @@ class Activations:
         if self._is_asked and self._places and not self._is_read:
             warn_once(
                 "activations unread",
-                "activations: none were recorded, for no validation followed the first update; evaluate within "
-                "`with recorder.validation(loader):`, or leave activations out",
+                "activations: none were recorded, for no validation within `with recorder.validation():` followed the "
+                "first update; evaluate there, also where recorder.judge is called, or leave activations out",
             )
 
     @property

@@ -111,3 +111,15 @@ def merge_parts(parts: Sequence[ActivationPart], starts: Sequence[int]) -> Activ
         np.take_along_axis(peaks, order, axis=0),
         np.take_along_axis(np.concatenate(moved), order, axis=0),
     )
+
+
+def part_of_all(sent: Sequence[Mapping[str, NDArray[Any]]]) -> ActivationPart | None:
+    """Return the parts among the arrays that processes sent, as one; None where none sent any.
+
+    Args:
+        sent: Of each process, with the ids of its images.
+    """
+    starts = np.cumsum([0, *(len(arrays["ids"]) for arrays in sent)]).tolist()
+    parts = [(ActivationPart.of_arrays(arrays), start) for arrays, start in zip(sent, starts, strict=False)]
+    known = [(part, start) for part, start in parts if part is not None]
+    return merge_parts([part for part, _ in known], [start for _, start in known]) if known else None

@@ -124,11 +124,12 @@ def find_readings(
     path off, and its answers would differ in their last bits.
 
     Args:
-        model: The module that the evaluation calls, wrapped or not: the recorder's own, or an average of it.
+        model: The module that the evaluation calls, wrapped or not: the recorder's own, a part of that, or an average
+            of it.
         probes: The placed layers of the run.
         places: Where each is read.
     """
-    modules = dict(walk(unwrap(model)))
+    modules = _as_recorded(dict(walk(unwrap(model))), probes)
     if len(probes) == 1 and probes[0].name not in modules:
         modules[probes[0].name] = unwrap(model)  # a network that is one layer has no name
     left_alone = _left_alone(model)
@@ -150,6 +151,17 @@ def find_readings(
             "for a hook would change its answers; torch.backends.mha.set_fastpath_enabled(False) turns it off",
         )
     return tuple(found)
+
+
+def _as_recorded(modules: dict[str, nn.Module], probes: Sequence[LayerProbe]) -> dict[str, nn.Module]:
+    """Return modules by the names that the run has for them; those in a part of its network are shorter."""
+    names = {id(module): name for name, module in modules.items()}
+    for probe in probes:
+        owner, name = _owner(probe), names.get(id(probe.module))
+        if name is not None and name != owner and owner.endswith(f".{name}"):
+            before = owner.removesuffix(name)
+            return {before + name: module for name, module in modules.items()}
+    return modules
 
 
 def _reading(probe: LayerProbe, place: ActivationPlace, owner: nn.Module, module: nn.Module) -> Reading | None:

@@ -9,7 +9,7 @@ from typing import Any
 from dtui.model import ActivationPlace, TimeAxis, TreeNode
 from dtui.model.findings.kept_weights import KeptWeights
 from dtui.model.judging import Judging, as_groups, class_called
-from dtui.model.layers import FilterHistory, InitialStd
+from dtui.model.layers import FilterHistory, InitialStd, layer_called
 from dtui.model.relations import Event
 from dtui.model.statistics import title_of
 from dtui.number_text import counted
@@ -124,7 +124,7 @@ class FilterInspector(Pane):
         words = ("", " median of the layer", " 5 % of the layer", " 95 % of the layer")
         names = [f"{title_of(course.statistic)}{said}" for course in history.courses for said in words]
         values = [getattr(course, part) for course in history.courses for part in parts]
-        return over_time(f"filter {history.filter} of {node.name}", history.axis, names, values)
+        return over_time(f"filter {history.filter} of {layer_called(node.name)}", history.axis, names, values)
 
     # --- links
 

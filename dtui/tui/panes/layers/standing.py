@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 from dtui.dataclass_on_use import dataclass
 from dtui.model import RunState, TreeNode
 from dtui.model.findings.state import Standing
+from dtui.number_text import counted
 from dtui.safe_text import safe
 from dtui.tui.panes.layers.questions import StateQuestion
 from dtui.tui.renderables.panes.layers.tree_words import STANDING_WORDS, numbers_words, since_words
@@ -32,11 +33,21 @@ ToNode = Callable[[Scene, int], Selection]
 """Returns the selection on a node of the tree."""
 
 
-def places_that_stand_out(to_node: ToNode) -> Iterator[tuple[str, str, Step]]:
+def places_that_stand_out(scene: Scene, to_node: ToNode) -> Iterator[tuple[str, str, Step]]:
     """Yield the entries of the command palette: each goes to the next layer of which that is so."""
+    state = scene.answers.get(StateQuestion)
     for standing, words in OFFERED.items():
+        found = f": {_how_many(state, standing)}" if state is not None and state.tells(words) else ""
         about = f"Go to the next layer that has any: {STANDING_WORDS[standing]} at the end of the run."
-        yield words, about, partial(_to_next, standing=standing, to_node=to_node)
+        yield words + found, about, partial(_to_next, standing=standing, to_node=to_node)
+
+
+def _how_many(state: RunState, standing: Standing) -> str:
+    """Return how many there are, such as "7 in 2 layers"."""
+    entries = [entry for entry in state.entries if entry.standing is standing]
+    filters = sum(len(entry.filters) for entry in entries)
+    where = f" in {counted(len(entries), 'layer')}" if filters else ""
+    return f"{filters or len(entries):,}{where}" if entries else "none"
 
 
 def _to_next(scene: Scene, standing: Standing, to_node: ToNode) -> Selection:

@@ -88,7 +88,7 @@ class StructurePane(ListPane):
             elif row.name in norms:
                 yield StructureRow(row, "norm", norms[row.name].kind)
             else:
-                sort = "end" if row.name in ENDS else "operation" if "/" in row.name else "module"
+                sort = "end" if row.name.rpartition("/")[2] in ENDS else "operation" if "/" in row.name else "module"
                 yield StructureRow(row, sort, "" if node is None else node.kind)
 
     # --- its rows

@@ -338,6 +338,10 @@ class Tree(ListPane):
             yield f"layers: of {source}", "Show statistics of these.", cycling(TreeOptions, "source", (source,))
         for kind in ChartKind:
             yield f"layers: {kind.value}", "Draw layers this way.", cycling(TreeOptions, "chart", (kind,))
-        yield from places_that_stand_out(self.with_node)
+        yield from places_that_stand_out(scene, self.with_node)
         for node in scene.view.tree:
-            yield safe(node.name), f"Select this {safe(node.kind)}.", partial(self.with_node, node=node.index)
+            yield (
+                safe(node.name),
+                f"Select this {safe(node.kind)}: healthy or not.",
+                partial(self.with_node, node=node.index),
+            )

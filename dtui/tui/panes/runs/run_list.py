@@ -224,7 +224,7 @@ class Runs(ListPane):
             yield f"run {name}", "Open this run.", partial(_opened_first, path=path)
             if path != scene.view.path:
                 step = partial(begin_comparing, other=path)
-                yield f"compare with {name}", "Put this run beside the open one.", step
+                yield f"compare with {name}", "Where this run and the open one part.", step
 
 
 def marked_rows(rows: Sequence[RunRow], marked: tuple[str, ...]) -> list[RunRow]:

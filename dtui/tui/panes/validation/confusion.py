@@ -152,7 +152,7 @@ class Pairs(ListPane):
             return "not validated yet"
         if matrix.reference is None:
             return f"at {matrix.iteration:,}, the first validation"
-        return f"what changed most from {matrix.reference:,} to {matrix.iteration:,}"
+        return f"what changed most from validation {matrix.reference:,} to {matrix.iteration:,}"
 
     def items(self, scene: Scene) -> Sequence[ConfusionChange]:
         """Return the confusions that changed."""

@@ -24,7 +24,15 @@ from dtui.tui.panes.validation.inside import (
 )
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.panes.message import MessagePicture, reading
-from dtui.tui.renderables.panes.validation.gallery import SIZES, TITLE, GalleryPicture, Grid, grid_of, has_pictures
+from dtui.tui.renderables.panes.validation.gallery import (
+    SIZES,
+    TITLE,
+    GalleryPicture,
+    Grid,
+    grid_of,
+    has_pictures,
+    pixels_across,
+)
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.renderables.parts.words.class_names import class_name
 from dtui.tui.state.actions import BarItem
@@ -95,7 +103,8 @@ class GalleryPane(Pane):
         """Return where the tiles stand."""
         size, gallery = scene.selection.get(GalleryOptions).size, scene.answers.get(self.question)
         images = 0 if gallery is None else len(gallery.order)
-        return grid_of(scene.layout.width, self.height(scene), size, has_pictures(gallery), images)
+        across = pixels_across(gallery)
+        return grid_of(scene.layout.width, self.height(scene), size, has_pictures(gallery), images, across)
 
     def wanted(self, scene: Scene) -> Iterator[Question[Any]]:
         """Ask for the images on the screen."""
@@ -256,8 +265,8 @@ class GalleryPane(Pane):
         old, new = before.get(GalleryOptions), now.get(GalleryOptions)
         if new.listed and new.listed != old.listed:
             words = "always wrong, or else forgotten most often" if new.listed == "always-wrong" else LISTS[new.listed]
-            return f"images {words}; o: next list"
-        return f"images {SORT_WORDS[new.sort]}" if new.sort != old.sort else ""
+            return f"{words}; o: next list"
+        return SORT_WORDS[new.sort] if new.sort != old.sort else ""
 
     def choices(self, scene: Scene) -> Iterator[tuple[str, str, Step]]:
         """Offer the lists of images."""

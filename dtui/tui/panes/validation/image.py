@@ -88,7 +88,7 @@ class History(Pane):
     def needed(self, scene: Scene) -> int:
         """Return the rows of everything."""
         history = _history(scene)
-        return drawn.rows_needed(True, drawn.PARTNERS if history is None else len(history.partners))
+        return drawn.rows_needed(drawn.PARTNERS if history is None else len(history.partners))
 
     def wanted(self, scene: Scene) -> Iterator[Question[Any]]:
         """Ask for the history, and then for the labels of the images in it."""

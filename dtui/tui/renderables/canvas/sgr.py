@@ -130,12 +130,6 @@ def swapped(looks: Looks) -> Looks:
     return swapped
 
 
-def on_ground(grounds: Looks, others: Looks) -> Looks:
-    """Return the looks of glyphs in the background colours of some grounds, on other grounds."""
-    blocks: Looks = others | (grounds >> _BACK & _COLOUR) << _FORE | _ONE << _GLYPH
-    return blocks
-
-
 def codes_of(mode: ColorMode) -> tuple[_Codes, _Codes]:
     """Return the parameters of each colour, as foreground and as background, each ending in a semicolon."""
     return _CODES[mode]

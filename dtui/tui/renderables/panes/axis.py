@@ -27,7 +27,7 @@ class AxisPicture(Picture):
         axis = frame.axis
         if axis is None or frame.plot_width < 4:
             return cells
-        seams = {frame.column_of(join) for join in self.joins} - {None}
+        seams = {seam for join in self.joins if (seam := frame.column_of(join)) is not None}
         column = frame.column_of(iteration)
         words = " resumed here" if column in seams else ""
         badge = "" if iteration is None else f" {iteration:,}{words} "
@@ -40,9 +40,7 @@ class AxisPicture(Picture):
         for tick in range(int(np.ceil(axis.first / step)) * step, int(np.ceil(axis.stop)), step):
             x = frame.column_of(tick)
             label = f"{tick:,}"
-            if x is None:
-                continue
-            if any(x <= seam < x + 2 + len(label) for seam in seams if seam is not None):
+            if x is None or any(x <= seam < x + 2 + len(label) for seam in seams):
                 continue
             if not begin <= x < end:
                 cells.text(x, 0, "╵", theme.faint)
@@ -50,7 +48,7 @@ class AxisPicture(Picture):
             if stop <= frame.width and (stop < begin or x + 1 > end):
                 cells.text(x + 1, 0, label, theme.muted)
         for seam in seams:
-            if seam is not None and not begin <= seam < end:
+            if not begin <= seam < end:
                 cells.text(seam, 0, JOIN_GLYPH, theme.accent)
         if column is not None:
             cells.text(begin, 0, badge, theme.badge_text, theme.badge, bold=True)

@@ -8,8 +8,7 @@ import numpy as np
 
 from dtui.dataclass_on_use import dataclass
 from dtui.model.cube import GridCell, IncidentGrid
-from dtui.safe_text import safe
-from dtui.tui.renderables.canvas.cells import Cells, shorten_left, text_width
+from dtui.tui.renderables.canvas.cells import Cells, text_width
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.canvas.palettes import ramp
 from dtui.tui.renderables.canvas.primitives import EIGHTHS
@@ -44,12 +43,14 @@ class GridLook:
         layers: Of all layers; data from outside.
         title: What counts, such as "10 filters of largest update ratio".
         sentences: What happened at the incidents of the picked row; data from outside.
+        more: What is said behind the title, as much as has room.
     """
 
     names: tuple[str, ...]
     layers: tuple[str, ...]
     title: str
     sentences: tuple[str, ...] = ()
+    more: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +168,12 @@ def _draw_header(cells: Cells, frame: Frame, picture: CorrelationPicture) -> Non
     high = f"{(sets[-1] if sets else 1) if picture.is_detailed else int(picture.grid.counts.max(initial=0))}"
     name = "importance" if picture.is_detailed else "anomaly filters"
     low = f"{picture.least}" if picture.is_detailed else "1"
-    title = picture.look.title
-    stop = draw_legend(cells, frame, colours[len(colours) // 3 :], low, high, name, left=x + 3 + text_width(title))
+    look, stop = picture.look, frame.width
+    for parts in range(len(look.more), -1, -1):
+        title = look.title + "".join(look.more[:parts])
+        stop = draw_legend(cells, frame, colours[len(colours) // 3 :], low, high, name, left=x + 3 + text_width(title))
+        if stop < frame.width:
+            break
     if stop == frame.width:
         stop = draw_legend(cells, frame, colours[len(colours) // 3 :], low, high, name, left=x + 1)
     cells.text(x + 2, 0, title, frame.theme.muted, limit=max(0, stop - x - 3))
@@ -238,35 +243,17 @@ def _draw_foot(cells: Cells, frame: Frame, picture: CorrelationPicture, place: G
             cells.text(x, y, block, frame.theme.train)
     left = columns.x_of(picture.picked[1])
     if left is not None:
-        name = shorten_left(safe(picture.look.layers[picture.picked[1]]), 60)
-        draw_pointer(cells, frame, y + 1, left + (columns.cell - 1) // 2, name, frame.width - 1)
+        x, layer = left + (columns.cell - 1) // 2, picture.look.layers[picture.picked[1]]
+        draw_pointer(cells, frame, y + 1, x, layer, (1, frame.width - 1))
 
 
 def _draw_detail(cells: Cells, frame: Frame, picture: CorrelationPicture, place: GridPlace) -> None:
-    grid = picture.grid
     _draw_rows(cells, frame, picture, place)
-    colours = ramp(frame.theme, "correlation", frame.output)
-    most = max(grid.importances, default=1)
     bottom, hidden = 2 + place.shown * place.tall, 0
     for layer, (left, width) in enumerate(place.spans):
         if not width:
             continue
-        kept = grid.mini_sets_of(layer, picture.least)
-        hidden += len(grid.mini_sets_of(layer)) - len(kept)
-        total, x = int(grid.found.totals[layer]), float(left)
-        for one in grid.mini_sets_of(layer):
-            stop = x + width * len(one.filters) / total
-            first, size = int(x), max(1, int(stop) - int(x))
-            x = stop
-            if one not in kept:
-                continue
-            step = int(count_steps(np.array(one.importance), most, len(colours)))
-            held = [at for at, (_, event) in enumerate(place.lines) if event is not None and grid.holds(one, event)]
-            for at in held:
-                if place.first <= at < place.first + place.shown:
-                    y = 2 + (at - place.first) * place.tall
-                    paint_cell(cells, frame, (first, y, size, 1), step, "")
-            _join(cells, frame, place, first + size // 2, held)
+        hidden += _draw_mini_sets(cells, frame, picture, place, layer)
         if layer == picture.picked[1]:
             for y in range(2, bottom):
                 for edge in (left - 1, left + width):
@@ -277,14 +264,30 @@ def _draw_detail(cells: Cells, frame: Frame, picture: CorrelationPicture, place:
     words = f"{hidden} less important mini-sets are hidden, < shows them" if hidden else ""
     cells.text(frame.gutter, bottom, words, frame.theme.muted, limit=max(0, frame.plot_width - 1))
     left, width = place.spans[picture.picked[1]]
-    draw_pointer(
-        cells,
-        frame,
-        bottom + 1,
-        left + max(0, width - 1) // 2,
-        shorten_left(safe(picture.look.layers[picture.picked[1]]), 60),
-        frame.width - 1,
-    )
+    name = picture.look.layers[picture.picked[1]]
+    draw_pointer(cells, frame, bottom + 1, left + max(0, width - 1) // 2, name, (1, frame.width - 1))
+
+
+def _draw_mini_sets(cells: Cells, frame: Frame, picture: CorrelationPicture, place: GridPlace, layer: int) -> int:
+    """Draw the mini-sets of a layer at the incidents that they moved at; return how many are too unimportant."""
+    grid, (left, width) = picture.grid, place.spans[layer]
+    colours = ramp(frame.theme, "correlation", frame.output)
+    most = max(grid.importances, default=1)
+    every, kept = grid.mini_sets_of(layer), grid.mini_sets_of(layer, picture.least)
+    total, x = int(grid.found.totals[layer]), float(left)
+    for one in every:
+        stop = x + width * len(one.filters) / total
+        first, size = int(x), max(1, int(stop) - int(x))
+        x = stop
+        if one not in kept:
+            continue
+        step = int(count_steps(np.array(one.importance), most, len(colours)))
+        held = [at for at, (_, event) in enumerate(place.lines) if event is not None and grid.holds(one, event)]
+        for at in held:
+            if place.first <= at < place.first + place.shown:
+                paint_cell(cells, frame, (first, 2 + (at - place.first) * place.tall, size, 1), step, "")
+        _join(cells, frame, place, first + size // 2, held)
+    return len(every) - len(kept)
 
 
 def _join(cells: Cells, frame: Frame, place: GridPlace, x: int, held: Sequence[int]) -> None:

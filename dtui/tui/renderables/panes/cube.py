@@ -11,7 +11,7 @@ from dtui.model import FloatArray, IntArray
 from dtui.model.cube import Cube, GridCell, Lit, any_of, group_of
 from dtui.model.judging import Judging, as_groups
 from dtui.safe_text import safe
-from dtui.tui.renderables.canvas.cells import Cells, UintArray, shorten_left, text_width
+from dtui.tui.renderables.canvas.cells import Cells, UintArray, text_width
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.canvas.marks import FELL
 from dtui.tui.renderables.canvas.palettes import ramp
@@ -320,5 +320,5 @@ def _draw_grid(cells: Cells, frame: Frame, picture: CubePicture, place: CubePlac
     x_picked = columns.x_of(picture.picked[1])
     y = place.bottom
     if x_picked is not None and y < cells.height:
-        name = shorten_left(safe(picture.look.layers[picture.picked[1]]), 60)
-        draw_pointer(cells, frame, y, x_picked + (columns.cell - 1) // 2, name, cells.width - 1)
+        x, layer = x_picked + (columns.cell - 1) // 2, picture.look.layers[picture.picked[1]]
+        draw_pointer(cells, frame, y, x, layer, (1 if picture.is_tabs else columns.left, cells.width - 1))

@@ -11,6 +11,7 @@ import numpy as np
 from dtui.dataclass_on_use import dataclass
 from dtui.model import SKIPPED_UPDATES, BoolArray, Curves, FloatArray, Stage
 from dtui.model.arrays import median_of
+from dtui.model.judging import NOT_RIGHT
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.cells import Cells, shorten_middle, text_width
 from dtui.tui.renderables.canvas.frame import Frame, Region
@@ -54,6 +55,7 @@ class CurvesPicture(Picture):
         joins: Iterations at which the training was resumed, dashed verticals with a head.
         chosen: Names of the curves to draw, at most MOST_CURVES; empty for the errors, or else the loss. Errors share
             the scale at the left; every other curve has a scale of its own, written at the right.
+        is_judged: Whether scores decide what is right: then the error is the share that is not right.
     """
 
     curves: Curves
@@ -62,6 +64,7 @@ class CurvesPicture(Picture):
     values: CursorValues | None = field(default=None, compare=False)
     joins: tuple[int, ...] = ()
     chosen: tuple[str, ...] = ()
+    is_judged: bool = False
     crosshair = True
 
     @property
@@ -102,7 +105,8 @@ class CurvesPicture(Picture):
 
     def write_readout(self, cells: Cells, frame: Frame, iteration: int | None) -> None:
         """Rewrite the values at the cursor."""
-        _write_values(cells, frame, _with_values(self, frame, iteration), self.plotted, iteration)
+        short = _JUDGED if self.is_judged else _SHORT
+        _write_values(cells, frame, _with_values(self, frame, iteration), self.plotted, iteration, short)
 
 
 def _with_values(picture: CurvesPicture, frame: Frame, iteration: int | None) -> Curves:
@@ -118,7 +122,14 @@ def _with_values(picture: CurvesPicture, frame: Frame, iteration: int | None) ->
     return replace(curves, axis=axis, series=series, nonfinite=nonfinite)
 
 
-def _write_values(cells: Cells, frame: Frame, curves: Curves, plotted: Sequence[str], iteration: int | None) -> None:
+def _write_values(
+    cells: Cells,
+    frame: Frame,
+    curves: Curves,
+    plotted: Sequence[str],
+    iteration: int | None,
+    short: Mapping[str, str],
+) -> None:
     """Rewrite the readout in the gutter: every curve's value at the cursor."""
     x, top, width, height = curves_readout_region(frame)
     if width < 6 or height < 1:
@@ -130,7 +141,7 @@ def _write_values(cells: Cells, frame: Frame, curves: Curves, plotted: Sequence[
     wide = width >= 18
     column = None if frame.axis is None else frame.column_of(iteration)
     shown_names = [*plotted, *others][:height]
-    label_of = {name: _label(curves.series, name, _SHORT if wide else _SHORTER) for name in shown_names}
+    label_of = {name: _label(curves.series, name, short if wide else _SHORTER) for name in shown_names}
     longest = max(map(text_width, label_of.values()), default=0)
     room = max(8, min(longest, width - 11)) if wide else 4
     for row, name in enumerate(shown_names):
@@ -145,10 +156,11 @@ def _write_values(cells: Cells, frame: Frame, curves: Curves, plotted: Sequence[
             cells.text(x, y, "⋯⋯" if is_broken else "━━", _colour(frame, name, plotted))
         label_at = x + 3 if wide else x
         label_colour = theme.muted if wide or name not in plotted else _colour(frame, name, plotted)
-        cells.text(label_at, y, shorten_middle(label_of[name], room), label_colour)
         is_bad = column is not None and bool(_nonfinite_of(curves, name, frame)[column - frame.gutter])
         shown = "NaN" if is_bad and np.isnan(value) else _reading(name, value)
         right = min(x + width, label_at + room + 8)
+        of_label = right - label_at - text_width(shown) - 1 if wide else room  # it has what the value leaves
+        cells.text(label_at, y, shorten_middle(label_of[name], of_label), label_colour)
         lead = name == plotted[0] if plotted else False
         colour = theme.warning if is_bad else theme.bright if lead else theme.text
         cells.text(right - text_width(shown), y, shown, colour, bold=lead)
@@ -188,6 +200,8 @@ _SHORT = {
 _RATE_OF_ANOTHER = re.compile(r"^learning_rate_(\d+)$")
 """The name of the learning rate of the second optimizer, and of those after it."""
 _SHORTER = {**_SHORT, "train_error": "tr"}
+_JUDGED = {**_SHORT, "validation_error": NOT_RIGHT}
+"""Where scores decide: a GAN and a language model have no error."""
 
 
 def _label(logged: Container[str], name: str, short: Mapping[str, str]) -> str:
@@ -204,14 +218,18 @@ def _plotted(curves: Curves) -> list[str]:
     return ["loss"] if "loss" in curves.series else []
 
 
-def leading_words(values: Mapping[str, float], chosen: Sequence[str] = ()) -> str:
+def leading_words(values: Mapping[str, float], chosen: Sequence[str] = (), *, is_judged: bool = False) -> str:
     """Return a curve's value in words, such as "val 2.1%": of the last that was chosen, or the most important one.
 
-    "" where there is none.
+    "" where there is none; `is_judged` is as in CurvesPicture.
     """
     names = (*reversed(chosen), "validation_error", "train_error", "loss")
     name = next((name for name in names if name in values), None)
-    return "" if name is None else f"{_label(values, name, _SHORT)} {_reading(name, values[name])}"
+    return (
+        ""
+        if name is None
+        else f"{_label(values, name, _JUDGED if is_judged else _SHORT)} {_reading(name, values[name])}"
+    )
 
 
 def _title(curves: Curves, names: Sequence[str]) -> str:

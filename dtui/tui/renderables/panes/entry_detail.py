@@ -137,7 +137,7 @@ class EntryDetailPicture(Picture):
                 more.append("later records may still change this")
             facts += [" · ".join(safe(part, 200) for part in more if part)] if any(more) else []
         if self.evidence is not None and self.evidence.moved:
-            moved = (f"{safe(move.layer, 120)} ×{number(move.times)}" for move in self.evidence.moved)
+            moved = (f"{safe(layer_called(move.layer), 120)} ×{number(move.times)}" for move in self.evidence.moved)
             facts.append(f"moved more than usual: {' · '.join(moved)}")
         return facts
 

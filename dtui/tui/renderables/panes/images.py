@@ -18,6 +18,7 @@ from dtui.tui.renderables.canvas.cells import Cells, UintArray, shorten, text_wi
 from dtui.tui.renderables.canvas.frame import Frame, Region
 from dtui.tui.renderables.canvas.palettes import interpolate
 from dtui.tui.renderables.canvas.primitives import SHADES, last_known, paint_pixels, quantise, resample, shading_colours
+from dtui.tui.renderables.canvas.theme import Theme
 from dtui.tui.renderables.parts.chrome import draw_header
 from dtui.tui.renderables.parts.here_line import draw_here_line
 from dtui.tui.renderables.parts.picture import Picture
@@ -35,6 +36,8 @@ LEAST_GUTTER = 6
 """In a narrower one nothing is written beside the images."""
 MOST_NAMED = 24
 """Labels that a header may name."""
+_Line = tuple[str, int, bool]
+"""Words, their colour, whether they are bold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,13 +209,12 @@ def _draw_image_marks(cells: Cells, frame: Frame, rows: ImageRows, place: PixelR
         cells.mark[chosen_y, x] = 1
 
 
-def _verdict_lines(frame: Frame, picture: ImagesPicture, share: float) -> list[tuple[str, int, bool]]:
+def _verdict_lines(frame: Frame, picture: ImagesPicture, share: float) -> list[_Line]:
     """Return the lines above the thumbnail: id, verdict, how often wrong, share right."""
-    rows, verdict, classes, selected = picture.images, picture.verdict, picture.classes, picture.selected
-    theme = frame.theme
+    verdict, theme = picture.verdict, frame.theme
     right = "" if np.isnan(share) else f"{share * 100:.0f}% right"
     if right and frame.gutter >= 26:
-        right = f"{share * 100:.0f}% of {rows.images:,} right here"
+        right = f"{share * 100:.0f}% of {picture.images.images:,} right here"
     if verdict is None:
         return [(right, theme.muted, False)] if right else []
     room = max(0, frame.gutter - 4)
@@ -220,39 +222,48 @@ def _verdict_lines(frame: Frame, picture: ImagesPicture, share: float) -> list[t
     head = as_groups(f"image {verdict.image}", picture.judging)
     if ident and ident != str(verdict.image):
         head = next((words for words in (f"{head}, id {ident}", f"id {ident}") if text_width(words) <= room), ident)
-    lines = [(head, theme.flag, True)]
-    true_name = class_name(classes, verdict.target)
-    sure = "" if np.isnan(verdict.confidence) else f" {verdict.confidence:.0%}"
-    if verdict.label is None:
-        lines.append((no_label_words(verdict), theme.muted, False))
-    elif is_scored(verdict):
-        is_right = verdict.label == verdict.target
-        words = shorten(f"{marks.RIGHT if is_right else marks.WRONG} {score_words(verdict)}", room)
-        lines.append((words, theme.gained if is_right else theme.warning, True))
-        lines.append((f"in {true_name}", theme.muted, False))
-    elif verdict.label == verdict.target:
-        if text_width(true_name + sure) + 2 > room:
-            sure = ""
-        lines.append((f"{marks.RIGHT} {shorten(true_name, max(3, room - 2))}{sure}", theme.gained, True))
-    else:
-        name = class_name(classes, verdict.label)
-        words = f"{marks.WRONG} predicted " if text_width(name) + 12 + len(sure) <= room else f"{marks.WRONG} "
-        if text_width(words + name + sure) > room:
-            sure = ""
-        name = shorten(name, max(3, room - len(words)))
-        lines.append((words + name + sure, theme.warning, True))
-        lines.append((f"is {true_name}", theme.muted, False))
+    lines = [(head, theme.flag, True), *_label_lines(theme, picture.classes, verdict, room)]
     if frame.height >= 8:
-        always = 0 <= selected < len(rows.always_wrong) and bool(rows.always_wrong[selected])
-        wrong = f"wrong {verdict.times_wrong:,} of {verdict.validations:,}"
-        if text_width(wrong) > room:
-            wrong = wrong.replace(" of ", "/")
-        if always:
-            wrong = f"{marks.ALWAYS_WRONG} {wrong}: always"
-        lines.append((wrong, marks.ALWAYS_WRONG.of(theme) if always else theme.muted, False))
+        lines.append(_often_wrong_line(theme, picture, verdict, room))
         if right and frame.height >= 12:  # the line below says it, too
             lines.append((right, theme.muted, False))
     return lines
+
+
+def _label_lines(theme: Theme, classes: Sequence[str], verdict: ImageVerdict, room: int) -> list[_Line]:
+    """Return how the image was judged, and of a wrong one what it is."""
+    true_name = class_name(classes, verdict.target)
+    sure = "" if np.isnan(verdict.confidence) else f" {verdict.confidence:.0%}"
+    is_right = verdict.label == verdict.target
+    if verdict.label is None:
+        return [(no_label_words(verdict), theme.muted, False)]
+    if is_scored(verdict):
+        words = f"{marks.RIGHT if is_right else marks.WRONG} {score_words(verdict, room - 2)}"
+        return [
+            (words, theme.gained if is_right else theme.warning, True),
+            (f"in {true_name}", theme.muted, False),
+        ]
+    if is_right:
+        if text_width(true_name + sure) + 2 > room:
+            sure = ""
+        return [(f"{marks.RIGHT} {shorten(true_name, max(3, room - 2))}{sure}", theme.gained, True)]
+    name = class_name(classes, verdict.label)
+    words = f"{marks.WRONG} predicted " if text_width(name) + 12 + len(sure) <= room else f"{marks.WRONG} "
+    if text_width(words + name + sure) > room:
+        sure = ""
+    name = shorten(name, max(3, room - len(words)))
+    return [(words + name + sure, theme.warning, True), (f"is {true_name}", theme.muted, False)]
+
+
+def _often_wrong_line(theme: Theme, picture: ImagesPicture, verdict: ImageVerdict, room: int) -> _Line:
+    """Return at how many validations the image was wrong."""
+    always_wrong, selected = picture.images.always_wrong, picture.selected
+    words = f"wrong {verdict.times_wrong:,} of {verdict.validations:,}"
+    if text_width(words) > room:
+        words = words.replace(" of ", "/")
+    if 0 <= selected < len(always_wrong) and always_wrong[selected]:
+        return f"{marks.ALWAYS_WRONG} {words}: always", marks.ALWAYS_WRONG.of(theme), False
+    return words, theme.muted, False
 
 
 def _draw_images_header(cells: Cells, frame: Frame, picture: ImagesPicture, labels: Sequence[int]) -> None:

@@ -31,18 +31,25 @@ def draw_thumbnail(cells: Cells, x: int, y: int, columns: int, rows: int, pixels
     Returns:
         How many rows it takes.
     """
-    height, width = pixels.shape[:2]
-    if columns < 4 or rows < 2 or height < 1 or width < 1:
+    wide, tall = drawn_size(columns, rows, pixels)
+    if not tall:
         return 0
-    scale = min(columns / width, 2 * rows / height)
-    scale = float(int(scale)) if scale >= 1 else scale
-    size = max(2, 2 * round(height * scale / 2)), max(1, round(width * scale))
-    packed, steps = _shown(_Pixels(pixels), *size)
+    packed, steps = _shown(_Pixels(pixels), 2 * tall, wide)
     if output.has_pixels:
         cells.paste(x, y, np.full(packed[0::2].shape, UPPER_HALF, np.uint32), packed[0::2], packed[1::2])
     else:
         cells.paste(x, y, shade_glyphs(steps, 16, output.ascii), np.full_like(packed[0::2], cells.theme.text))
-    return int(size[0]) // 2
+    return tall
+
+
+def drawn_size(columns: int, rows: int, pixels: ByteArray) -> tuple[int, int]:
+    """Return the columns and rows that `draw_thumbnail` takes; (0, 0) where it draws nothing."""
+    height, width = pixels.shape[:2]
+    if columns < 4 or rows < 2 or height < 1 or width < 1:
+        return 0, 0
+    scale = min(columns / width, 2 * rows / height)
+    scale = float(int(scale)) if scale >= 1 else scale
+    return max(1, round(width * scale)), max(1, round(height * scale / 2))
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -13,6 +13,7 @@ from dtui.model.layers import layer_called
 from dtui.safe_text import safe
 from dtui.tui.state.navigate import shown
 from dtui.tui.state.pane import Pane, Scene, Shows, Step
+from dtui.tui.state.places.plain_words import asked
 from dtui.tui.state.places.remark import Remark
 from dtui.tui.state.review.entry_steps import entry_at
 from dtui.tui.state.selection import Selection
@@ -44,25 +45,15 @@ class Place:
 
 def places(scene: Scene, line: str, most: int) -> list[Place]:
     """Return what a line may mean, the best first, at most `most`; of an empty line, actions, the pane's first."""
-    line = line.strip()
-    found = [*_iterations(scene, line), *_filters(scene, line)]
-    wanted = line.casefold().split()
-    ranked = []
-    for order, place in enumerate(_every(scene)):
-        words = place.words.casefold()
-        if all(word in words for word in wanted):
-            ranked.append((_rank(words, line.casefold()), order, place))
+    wanted = asked(line)
+    found = [*_iterations(scene, wanted.short), *_filters(scene, wanted.short)]
+    ranked = [
+        (rank, order, place)
+        for order, place in enumerate(_every(scene))
+        if (rank := wanted.rank(place.words, place.hint)) is not None
+    ]
     ranked.sort(key=lambda entry: entry[:2])
     return (found + [place for _, _, place in ranked])[:most]
-
-
-def _rank(words: str, line: str) -> int:
-    """Return how well words fit a line: 0 the same, 1 they begin with it, 2 a word begins with it, 3 it is in them."""
-    if words == line:
-        return 0
-    if words.startswith(line):
-        return 1
-    return 2 if f" {line}" in words or f".{line}" in words else 3
 
 
 def _every(scene: Scene) -> Iterator[Place]:
@@ -71,7 +62,7 @@ def _every(scene: Scene) -> Iterator[Place]:
     for action in dict.fromkeys((*own, *scene.pane.actions, *scene.table.actions)):
         enters = here.get(action.id) if action.id == "fold_toggle" else None
         yield Place(enters or action.words, action.help, action=action.id, keys=action.shown_keys)
-    for pane in scene.table.panes:
+    for pane in sorted(scene.table.panes, key=lambda pane: pane.lists_entries):  # they name what the others offer
         for words, help_, step in scene.asked(pane, lambda pane, scene: tuple(pane.choices(scene))) or ():
             yield Place(words, help_, step=step, pane=pane)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from dtui.safe_text import safe
@@ -11,6 +13,7 @@ from dtui.tui.state.pane import Pane, Scene, Step
 from dtui.tui.state.places.following import entry_of, follow, nearest_entry
 from dtui.tui.state.places.go_to import Place, places
 from dtui.tui.state.places.link import Link, link_words
+from dtui.tui.state.places.plain_words import asked
 from dtui.tui.state.places.remark import Remark, in_a_row, missing
 from dtui.tui.state.run_view import RunView
 from dtui.tui.state.selection import Selection
@@ -43,6 +46,10 @@ class Going(ABC):
         """Take a step."""
 
     @abstractmethod
+    def keep_doing(self, do: Callable[[], None], before: Selection) -> bool:
+        """Keep what has just been done, if it had no effect because data are missing."""
+
+    @abstractmethod
     def settle(self, selection: Selection) -> None:
         """Take the nearest possible selection."""
 
@@ -59,9 +66,11 @@ class Going(ABC):
                     return
 
     def go_to(self, pane: Pane, step: Step) -> None:
-        """Go to a pane and take a step there."""
+        """Go to a pane and take a step there; again when what the step needs has been read."""
         self.choose(self.scene.with_pane(pane))
+        before = self.scene.selection
         self.take(pane, step)
+        self.keep_doing(partial(self.take, pane, step), before)
 
     def find_places(self, line: str, most: int) -> list[Place]:
         """Return what a typed line may mean, the best first."""
@@ -79,6 +88,7 @@ class Going(ABC):
             return place.action
         if place.step is not None and place.pane is not None:
             self.go_to(place.pane, place.step)
+            self.message = place.words if asked(line).short not in place.words.casefold() else self.message
         elif place.step is not None:
             self.choose(place.step(self.scene))
             self.message = place.hint  # that nothing was recorded there

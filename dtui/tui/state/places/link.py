@@ -9,7 +9,7 @@ from typing import Any
 from dtui.dataclass_on_use import dataclass
 from dtui.model.findings.review import INCIDENTS
 from dtui.safe_text import can_be_typed
-from dtui.tui.renderables.canvas.cells import shorten_middle, text_width
+from dtui.tui.renderables.canvas.cells import shorten, shorten_middle, text_width
 from dtui.tui.state.pane import Scene, Shows
 
 
@@ -42,6 +42,8 @@ class Link:
 
 LEAST_OF_PATH = 8
 """Columns of a run's path where a message has no room for it."""
+LEAST_OF_WORD = 6
+"""Columns of a name there."""
 OPTIONS = {"class_name": "--class", "layer": "--layer", "filter": "--filter", "image": "--image", "listed": "--list"}
 """How a command says each part of a place that panes know of, in the order in which it is written."""
 
@@ -81,12 +83,22 @@ def link_words(scene: Scene, run: str) -> str:
 
 
 def copied_words(link: str, run: Path, room: int) -> str:
-    """Return that a link was copied; where that is too long the run's path loses its middle, and the place stays."""
+    """Return that a link was copied, in at most `room` columns; what was copied is whole.
+
+    Where that is too long the run's path loses its middle, so that the place stays; then all of it, and so do long
+    words of the place.
+    """
     import shlex
 
     words, path = f"copied: {link}", shlex.quote(str(run))
     spare = text_width(path) - max(0, text_width(words) - room)
-    return words.replace(path, shorten_middle(path, max(LEAST_OF_PATH, spare)), 1)
+    words = words.replace(path, shorten_middle(path, max(LEAST_OF_PATH, spare)), 1)
+    place = [shlex.quote(one) for one in shlex.split(link)[2:]]
+    most = max(map(text_width, place), default=0)
+    while text_width(words) > room and most >= LEAST_OF_WORD:
+        shown = (one if one.startswith("--") else shorten_middle(one, most) for one in place)
+        words, most = f"copied: dtui … {' '.join(shown)}", most - 1
+    return shorten(words, room)
 
 
 def _place(scene: Scene) -> dict[str, Any]:

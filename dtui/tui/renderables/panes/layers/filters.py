@@ -11,7 +11,7 @@ from dtui.model import Heatmap
 from dtui.model.layers import ACTIVATION_COLUMNS
 from dtui.number_text import counted
 from dtui.safe_text import safe
-from dtui.tui.renderables.canvas.cells import Cells, shorten_names, text_width
+from dtui.tui.renderables.canvas.cells import Cells, shorten_left, text_width
 from dtui.tui.renderables.canvas.frame import Frame, Region
 from dtui.tui.renderables.canvas.palettes import value_colours
 from dtui.tui.renderables.canvas.primitives import paint_pixels, quantise, resample
@@ -40,6 +40,8 @@ from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.renderables.parts.pixel_rows import PixelRows
 
 TITLE = "Filters"
+LEGEND_CELLS = 9
+"""Columns of the shortest ramp of a legend and the blanks around it, without the words at its ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,6 @@ def _draw_filters_header(cells: Cells, frame: Frame, heatmap: Heatmap, look: Fil
     """Write name, node, counts and notes as far as they fit beside the legend; the legend comes before the notes."""
     theme, request = frame.theme, heatmap.request
     x = draw_header(cells, frame, TITLE if look.one == "filter" else "Channels", max(0, frame.gutter - 1))
-    cells.text(x + 2, 0, shorten_names(safe(look.node), max(0, frame.gutter - x - 3)), theme.accent)
     counts = f"{heatmap.filters:,} {look.one}s"
     place = place_of(heatmap, frame.height)
     low, high = _legend_words(heatmap, look.one)
@@ -157,11 +158,15 @@ def _draw_filters_header(cells: Cells, frame: Frame, heatmap: Heatmap, look: Fil
         notes.insert(0, NONFINITE_WORDS)
     records = f" × {counted(look.records, look.moment)}"
     everything, least = records + " · ".join(notes), f"   {look.title}"
+    behind = text_width(counts + least) + text_width(low + high) + LEGEND_CELLS
+    node = _node_words(safe(look.node), max(0, frame.gutter - x - 3), frame.width - behind - x - 4)
+    stop = cells.text(x + 2, 0, node, theme.accent)
+    begin = frame.gutter if stop < frame.gutter else stop + 2
     for words, room in ((everything, 5), (least, 1), ("", 1)):
-        stop = draw_legend(cells, frame, colours, low, high, left=frame.gutter + text_width(counts + words) + room)
+        stop = draw_legend(cells, frame, colours, low, high, left=begin + text_width(counts + words) + room)
         if stop < frame.width:
             break
-    end = cells.text(frame.gutter, 0, counts, theme.text, limit=max(0, stop - frame.gutter - 1))
+    end = cells.text(begin, 0, counts, theme.text, limit=max(0, stop - begin - 1))
     of_all, of_least = end + text_width(records), end + text_width(least)
     if of_all + text_width(least) < stop - 1 or of_all < stop - 1 <= of_least:  # what is shown comes first
         end = cells.text(end, 0, records, theme.text)
@@ -170,6 +175,16 @@ def _draw_filters_header(cells: Cells, frame: Frame, heatmap: Heatmap, look: Fil
         if note and end + len(separator) + text_width(note) < stop - 1:
             end = cells.text(end, 0, separator + note, theme.muted)
             separator = " · "
+
+
+def _node_words(node: str, room: int, most: int) -> str:
+    """Return a node's name: with its kind or alone in `room` columns, or in `most` if its last part is whole then."""
+    name = node.rpartition(" ")[0] or node
+    for words in (node, name):
+        if text_width(words) <= room:
+            return words
+    short = shorten_left(name, max(room, most))
+    return short if short.endswith(name.rpartition(".")[2]) else shorten_left(name, room)
 
 
 def _legend_words(heatmap: Heatmap, one: str) -> tuple[str, str]:

@@ -12,7 +12,7 @@ from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.parts.chrome import draw_header
 from dtui.tui.renderables.parts.picture import Picture
-from dtui.tui.renderables.parts.thumbnail import draw_thumbnail
+from dtui.tui.renderables.parts.thumbnail import draw_thumbnail, drawn_size
 from dtui.tui.renderables.parts.words.class_names import bare_name, class_name
 from dtui.tui.renderables.parts.words.judged_words import (
     is_scored,
@@ -80,7 +80,9 @@ class Grid:
         return row * self.columns + column
 
 
-def grid_of(width: int, height: int, size: int | None = None, has_pictures: bool = True, images: int = 0) -> Grid:
+def grid_of(
+    width: int, height: int, size: int | None = None, has_pictures: bool = True, images: int = 0, across: int = 0
+) -> Grid:
     """Return the grid of a pane.
 
     Args:
@@ -90,6 +92,8 @@ def grid_of(width: int, height: int, size: int | None = None, has_pictures: bool
             larger one in which all images are on the screen.
         has_pictures: Whether the images have any.
         images: How many there are; 0 where that is not known.
+        across: Pixels across one, which is shown larger only in whole steps: no size is taken by itself that it does
+            not fill. 0 where that is not known.
     """
     if size is None and not has_pictures:
         size = SIZES.index(16)
@@ -98,15 +102,26 @@ def grid_of(width: int, height: int, size: int | None = None, has_pictures: bool
         fitting = [
             place for place, columns in enumerate(SIZES) if columns // 2 + 2 <= room and 4 * (columns + 2) <= width
         ]
-        size = min(max(fitting, default=0), SIZES.index(16))
-        while size < SIZES.index(LARGEST) and 0 < images <= _room(width, height, SIZES[size + 1]):
-            size += 1
+        filled = [
+            place for place, columns in enumerate(SIZES) if columns <= across or not across or columns % across == 0
+        ]
+        usual = [place for place in fitting if place <= SIZES.index(16)]
+        size = max([place for place in usual if place in filled] or usual, default=0)
+        larger = range(size + 1, SIZES.index(LARGEST) + 1)
+        fits = [place for place in larger if place in filled and 0 < images <= _room(width, height, SIZES[place])]
+        size = max(fits, default=size)
     return Grid(width, height, SIZES[max(0, min(size, len(SIZES) - 1))], has_pictures)
 
 
 def _room(width: int, height: int, columns: int) -> int:
     """Return how many pictures of a size a pane shows whole."""
     return ((width - 2) // (columns + 2)) * ((height - 2) // (columns // 2 + 2))
+
+
+def pixels_across(gallery: Gallery | None) -> int:
+    """Return how many pixels the pictures of a gallery are wide; 0 where that is not known."""
+    shown = gallery.shown if gallery is not None else ()
+    return max((one.pixels.shape[1] for one in shown if one.pixels is not None), default=0)
 
 
 def has_pictures(gallery: Gallery | None) -> bool:
@@ -150,7 +165,8 @@ class GalleryPicture(Picture):
 
     def grid(self, frame: Frame) -> Grid:
         """Return where the tiles stand."""
-        return grid_of(frame.width, frame.height, self.size, has_pictures(self.gallery), len(self.gallery.order))
+        across, images = pixels_across(self.gallery), len(self.gallery.order)
+        return grid_of(frame.width, frame.height, self.size, has_pictures(self.gallery), images, across)
 
     def _draw_header(self, cells: Cells, frame: Frame, grid: Grid) -> None:
         theme, gallery = frame.theme, self.gallery
@@ -190,7 +206,9 @@ class GalleryPicture(Picture):
             words = shorten(as_groups(f"image {verdict.image:,}", verdict.judging), width - 2)
             cells.text(x + (width - text_width(words)) // 2, y + (height - 1) // 2, words, theme.muted)
         else:
-            draw_thumbnail(cells, x + 1, y + 1, width - 2, height - 2, verdict.pixels, frame.output)
+            wide, tall = drawn_size(width - 2, height - 2, verdict.pixels)
+            left, top = x + 1 + (width - 2 - wide) // 2, y + 1 + (height - 2 - tall) // 2
+            draw_thumbnail(cells, left, top, width - 2, height - 2, verdict.pixels, frame.output)
         request = self.gallery.request
         if request.listed or request.excites is not None or len(request.classes) > 1:
             words = shorten(f" {bare_name(self.classes, verdict.target)} ", width - 2)

@@ -200,9 +200,9 @@ def rows_of(height: int, has_confidence: bool, partners: int) -> HistoryRows:
     return HistoryRows(label, confidence, heading, range(y, max(y, min(height, y + partners))))
 
 
-def rows_needed(has_confidence: bool, partners: int) -> int:
+def rows_needed(partners: int) -> int:
     """Return the rows that show everything, with the header."""
-    return 1 + 2 + (2 if has_confidence else 0) + 1 + partners
+    return 1 + 2 + 2 + 1 + partners
 
 
 def paint_labels(

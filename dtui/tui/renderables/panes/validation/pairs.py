@@ -18,6 +18,9 @@ from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.renderables.parts.words.class_names import bare_name, telling_name
 
 TITLE = "Confusion"
+ROW_WORDS = " · true → taken for, images more or fewer"
+LEGEND_CELLS = 45
+"""Columns of the legend with its name."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -63,10 +66,11 @@ class PairsPicture(Picture):
         cells, theme = Cells(frame.width, frame.height, frame.theme), frame.theme
         x = draw_header(cells, frame, TITLE, max(0, frame.width - 1))
         colours = share_colours(frame.theme, frame.output)
-        stop = draw_legend(
-            cells, frame, colours, "0", "100%", "share of the class", left=x + 3 + text_width(self.title)
-        )
-        cells.text(x + 2, 0, self.title, theme.muted, limit=max(0, stop - x - 3))
+        title = self.title
+        if self.changed and x + text_width(title + ROW_WORDS) + LEGEND_CELLS < frame.width:
+            title += ROW_WORDS
+        stop = draw_legend(cells, frame, colours, "0", "100%", "share of the class", left=x + 3 + text_width(title))
+        cells.text(x + 2, 0, title, theme.muted, limit=max(0, stop - x - 3))
         shown = self.changed[self.top : self.top + max(0, frame.height - 1)]
         if not self.changed:
             cells.text(2, 1, "no image of any class is taken for another, or more or less than before", theme.muted)

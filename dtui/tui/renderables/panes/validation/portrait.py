@@ -16,7 +16,7 @@ from dtui.tui.renderables.canvas.marks import CHOSEN
 from dtui.tui.renderables.panes.validation.gallery import facts_of
 from dtui.tui.renderables.parts.chrome import draw_header
 from dtui.tui.renderables.parts.picture import Picture
-from dtui.tui.renderables.parts.thumbnail import draw_thumbnail
+from dtui.tui.renderables.parts.thumbnail import draw_thumbnail, drawn_size
 from dtui.tui.renderables.parts.words.class_names import class_name
 from dtui.tui.renderables.parts.words.judged_words import has_labels, score_beside, score_name, wrong_colour
 
@@ -57,7 +57,7 @@ class PortraitPicture(Picture):
         if pixels is not None and rows >= 2:
             room = max(0, min(2 * rows, frame.width - WORDS - 4))
             draw_thumbnail(cells, 2, 1, room, rows, pixels, frame.output)
-            left = 2 + _drawn_columns(pixels.shape[1], pixels.shape[0], room, rows) + 3
+            left = 2 + drawn_size(room, rows, pixels)[0] + 3
         stop = self._draw_partners(cells, frame, left + WIDE_WORDS)
         width, y = stop - left - 1, 1
         if verdict is not None:
@@ -111,14 +111,6 @@ class PortraitPicture(Picture):
             wrong = theme.muted if one.label is None else wrong_colour(theme, one.label, self.history.judging)
             colour = theme.gained if is_right else wrong
             cells.text(x + 4 + span, line, words, colour, bold=is_here, limit=max(0, stop - x - span - 5))
-
-
-def _drawn_columns(width: int, height: int, columns: int, rows: int) -> int:
-    """Return the columns that `draw_thumbnail` uses."""
-    if columns < 4 or rows < 2:
-        return 0
-    scale = min(columns / width, 2 * rows / height)
-    return max(1, round(width * (float(int(scale)) if scale >= 1 else scale)))
 
 
 def _summary(history: ImageHistory, classes: Sequence[str]) -> list[str]:

@@ -15,7 +15,7 @@ from dtui.model import BoolArray, IntArray
 from dtui.model.cube import GridRow, IncidentGrid, RowKind, any_of, module_groups, neighbours, sum_of
 from dtui.model.judging import Judging, as_groups
 from dtui.safe_text import safe
-from dtui.tui.renderables.canvas.cells import Cells, UintArray, text_width
+from dtui.tui.renderables.canvas.cells import Cells, UintArray, shorten_left, text_width
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.canvas.marks import CHANGED, POINTER
 from dtui.tui.renderables.canvas.palettes import ramp, to_lab
@@ -24,6 +24,8 @@ from dtui.tui.renderables.canvas.primitives import blend_one, shade_glyphs, shad
 NAMED = CHANGED.glyph
 """Stands in a cell whose layer the incident itself names."""
 WIDEST_CELL = 9
+LONGEST_POINTED = 60
+"""Columns of the name of a layer that is pointed at."""
 FADE = 0.7
 """How far colours go towards the panel where nothing belongs to the pick."""
 
@@ -235,7 +237,7 @@ def draw_brackets(cells: Cells, frame: Frame, y: int, names: Sequence[str], span
     for name, count in module_groups(tuple(names)):
         left, (last, wide) = spans[place][0], spans[place + count - 1]
         place, width = place + count, last + wide - left
-        label = safe(name, max(1, width))
+        label = shorten_left(safe(name), max(1, width - 1))
         if width >= text_width(label) + 4:
             cells.text(left, y, "╭" + "─" * (width - 2) + "╮", frame.theme.faint)
             label = f" {label} "
@@ -245,13 +247,23 @@ def draw_brackets(cells: Cells, frame: Frame, y: int, names: Sequence[str], span
         cells.text(left + (width - text_width(label)) // 2, y, label, frame.theme.muted)
 
 
-def draw_pointer(cells: Cells, frame: Frame, y: int, x: int, words: str, stop: int) -> None:
-    """Point at a column from below, with the name of the layer beside the arrow, at whichever side has room."""
+def draw_pointer(cells: Cells, frame: Frame, y: int, x: int, layer: str, bounds: tuple[int, int]) -> None:
+    """Point at a column from below, with the name of the layer beside the arrow, at whichever side has room.
+
+    Args:
+        cells: To write on.
+        frame: Theme.
+        y: Row.
+        x: The column.
+        layer: Its name, which comes from outside; cut on the left where neither side has room.
+        bounds: The first column that may be written on, and the one behind the last.
+    """
     cells.text(x, y, POINTER.glyph, frame.theme.accent)
-    if x + 2 + text_width(words) <= stop:
-        cells.text(x + 2, y, words, frame.theme.bright)
-    else:
-        cells.text(max(0, x - 1 - text_width(words)), y, words, frame.theme.bright)
+    name = safe(layer)
+    before, behind = x - 1 - bounds[0], bounds[1] - x - 2
+    is_behind = text_width(name) <= behind or behind >= before
+    name = shorten_left(name, min(LONGEST_POINTED, max(0, behind if is_behind else before)))
+    cells.text(x + 2 if is_behind else x - 1 - text_width(name), y, name, frame.theme.bright)
 
 
 def fade(cells: Cells, frame: Frame, top: int, left: int, unlit: BoolArray) -> None:

@@ -69,7 +69,7 @@ def cell_lines(
     others = [(int(count), at) for at, count in enumerate(grid.counts[row].tolist()) if count and at != layer]
     if others and room > len(lines):
         first = sorted(others, key=lambda one: (-one[0], one[1]))[:MOST_OTHERS]
-        said = " · ".join(f"{safe(layers[at], 30)}:{TIED}{many}" for many, at in _of_filters(first))
+        said = " · ".join(f"{shorten_left(safe(layers[at]), 30)}:{TIED}{many}" for many, at in _of_filters(first))
         lines.append((("also in ", "muted"), (said, "text")))
     return tuple(lines)
 

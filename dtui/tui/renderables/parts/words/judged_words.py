@@ -7,6 +7,7 @@ import math
 from dtui.model import ImageVerdict
 from dtui.model.judging import Judging
 from dtui.safe_text import safe
+from dtui.tui.renderables.canvas.cells import shorten, text_width
 from dtui.tui.renderables.canvas.palettes import label_colour
 from dtui.tui.renderables.canvas.theme import Theme
 
@@ -44,10 +45,13 @@ def score_name(judging: Judging | None) -> str:
     return safe(judging.score, LONGEST_NAME) if judging is not None else "score"
 
 
-def score_words(verdict: ImageVerdict) -> str:
-    """Return "IoU 0.83"; the name alone where there is no score."""
+def score_words(verdict: ImageVerdict, room: int | None = None) -> str:
+    """Return "IoU 0.83", in at most `room` columns: the name is cut first. The name alone where there is no score."""
     name = score_name(verdict.judging)
-    return name if math.isnan(verdict.score) else f"{name} {verdict_score(verdict)}"
+    score = "" if math.isnan(verdict.score) else f" {verdict_score(verdict)}"
+    if room is None:
+        return name + score
+    return f"{shorten(name, max(0, room - text_width(score)))}{score}"
 
 
 def verdict_score(verdict: ImageVerdict) -> str:

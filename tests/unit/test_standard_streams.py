@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from dtui.record.start.standard_streams import occupy_closed
+from dtui.standard_streams import occupy_closed
 
 
 def test_no_file_of_ours_gets_the_number_of_a_standard_stream() -> None:

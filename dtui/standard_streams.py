@@ -1,4 +1,4 @@
-"""Keeps the numbers of standard input, output and error from files of ours, where the script was started without them.
+"""Keeps the numbers of standard input, output and error from files of ours, in a process that was started without them.
 
 Owns what stands there instead.
 """
@@ -11,8 +11,8 @@ import os
 def occupy_closed() -> None:
     """Open the null device in place of each closed standard stream.
 
-    The next file that is opened would get its number, and with it all that C code of torch or NCCL prints: a line that
-    falls into our pipe of signals would end the training. Child processes do not inherit it.
+    The next file that is opened would get its number, and with it all that C code of torch, NCCL or HDF5 prints: a line
+    that falls into our pipe of signals would end the training. Child processes do not inherit it.
     """
     for number in (0, 1, 2):
         try:

@@ -1,0 +1,1 @@
+"""Answers how often the images of classes were wrong."""
