@@ -250,7 +250,7 @@ def _each(combine: np.ufunc, values: NDArray[Any], groups: tuple[tuple[int, ...]
     """Return the places of each group combined; no group is empty."""
     if not groups:
         return values[..., :0]
-    begins = [0, *accumulate(len(group) for group in groups[:-1])]
+    begins = [0, *accumulate(map(len, groups[:-1]))]
     combined: NDArray[Any] = combine.reduceat(values[..., list(chain.from_iterable(groups))], begins, axis=-1)
     return combined
 

@@ -6,6 +6,7 @@ import dataclasses
 import re
 import shlex
 import threading
+from itertools import pairwise, starmap
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,10 @@ from dtui.tui.panes.layers.filters import FiltersOptions, HeatmapQuestion
 from dtui.tui.panes.layers.tree import TreeOptions
 from dtui.tui.panes.table import TABLE
 from dtui.tui.renderables.panes.curves import CurvesPicture
+from dtui.tui.screens import base
 from dtui.tui.state.places.link import Link, copied_words
+from dtui.tui.terminal.textual_patch import paint_at_once
+from dtui.tui.widgets.drawn import changed_regions
 from tests.tui.driving import at, is_complete, press, running, screen_text, until
 from tests.tui.fake_query import FakeQuery
 
@@ -50,11 +54,11 @@ async def test_going_to_another_screen_draws_anew_only_what_differs(monkeypatch)
         await press(app, pilot, "3")
         await press(app, pilot, "4")
         before = len(drawn)
-        rows = []
-        monkeypatch.setattr(app.data_screen.board, "refresh", lambda *regions, **_: rows.append(regions))
+        shown = [app.data_screen.board.cells]
+        monkeypatch.setattr(base, "paint_at_once", lambda *args: shown.append(args[1]) or paint_at_once(*args))
         await press(app, pilot, "3")
         assert len(drawn) == before, "the curves stand on both"
-        (regions,) = [regions for regions in rows if regions]
+        (regions,) = filter(None, starmap(changed_regions, pairwise(shown)))
         curves = app.data_screen.board.places["curves"]
         assert not any(curves.y <= region.y < curves.y + curves.frame.height for region in regions)
 

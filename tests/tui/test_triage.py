@@ -14,6 +14,7 @@ from dtui.model.findings.telling import Telling
 from dtui.model.judging import BY_THRESHOLD, HIGHER, Judging
 from dtui.model.learning import Confused
 from dtui.query.incidents.evidence import rule_words
+from dtui.tui.renderables.canvas.cells import Cells
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.canvas.output import Output
 from dtui.tui.renderables.canvas.sgr import to_text
@@ -22,7 +23,7 @@ from dtui.tui.renderables.panes.entry_detail import EntryDetailPicture
 from dtui.tui.renderables.panes.incident_ribbon import IncidentRibbonPicture, entry_at, marks_of, words_of
 from dtui.tui.renderables.panes.key_bar import KeyBarPicture
 from dtui.tui.renderables.panes.triage import TriagePicture
-from dtui.tui.renderables.parts.column_chart import heights
+from dtui.tui.renderables.parts.column_chart import draw_columns, heights
 from dtui.tui.renderables.parts.sparkline import sparkline
 from tests.anomalies import class_anomaly
 
@@ -85,6 +86,18 @@ def test_heights_are_of_the_finite_values_and_logarithmic_where_asked():
     assert heights(np.array([1.0, 10.0, 100.0]), True).tolist() == pytest.approx([0, 0.5, 1])
     assert heights(np.array([0.0, 10.0, 100.0]), True).tolist() == pytest.approx([0, 0, 1])
     assert heights(np.array([2.0, 2.0]), False).tolist() == [0.5, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("wide", "seen"), [(1, ["abc×e█ghi", "  ▄  █", "▁ █  █"]), (2, ["abcdef××i", "    ▄▄", "▁▁  ██"])]
+)
+def test_columns_are_as_high_as_their_values_and_cut_at_the_edge(wide: int, seen: list[str]) -> None:
+    cells, values = Cells(9, 3, DARK), np.array([0.0, np.nan, 1.5, np.inf, np.nan, 3.0])
+    cells.text(0, 0, "abcdefghi", DARK.text, bold=True)
+    draw_columns(cells, frame(9, 3, 0), 0, 0, 3, values, np.arange(6) == 2, wide)
+    assert to_text(cells).split("\n") == seen
+    assert cells.fg[2, [0, 2 * wide]].tolist() == [DARK.train, DARK.flag]
+    assert cells.bold[0].tolist() == [glyph != "█" for glyph in seen[0]]
 
 
 def evidence(**fields) -> IncidentEvidence:

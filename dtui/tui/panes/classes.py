@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from dtui.dataclass_on_use import dataclass
 from dtui.model import TimeAxis
@@ -60,8 +60,7 @@ class ClassesOptions:
     opened: frozenset[int] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class ClassRow:
+class ClassRow(NamedTuple):
     """A row: a cluster, or a class within an open one."""
 
     cluster: int

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from operator import attrgetter
 from typing import Any
 
+import numpy as np
+
 from dtui.dataclass_on_use import dataclass
 from dtui.model import ImageRows, ImagesRequest, ImageVerdict
 from dtui.model.judging import as_groups
@@ -109,7 +111,8 @@ class Images(PixelPane):
 
     def rows(self, scene: Scene) -> int:
         """Return the number of images of the classes."""
-        return sum(int(scene.view.class_sizes[label]) for label in scene.view.group_classes(scene.selection))
+        labels = np.array(scene.view.group_classes(scene.selection), np.int64)
+        return int(scene.view.class_sizes[labels].sum())
 
     def wanted(self, scene: Scene) -> Iterator[Question[Any]]:
         """Ask for the images that are shown, and for the selected one at the cursor."""

@@ -134,6 +134,9 @@ class Triage(ListPane):
 
     def _footer(self, scene: Scene) -> tuple[tuple[str, ...], ...]:
         """Return quiet sentences, each as lines: what else is there, and what could not be judged."""
+        return scene.once(f"{self.name} footer", lambda: self._quiet_lines(scene))
+
+    def _quiet_lines(self, scene: Scene) -> tuple[tuple[str, ...], ...]:
         lines = []
         if scene.selection.listing == INCIDENTS and scene.view.info.not_learned:
             lines.append(scene.view.info.not_learned)

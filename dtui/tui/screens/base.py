@@ -101,9 +101,8 @@ class DataScreen(TextualScreen[None]):
             (shown, size, iteration),
             self._with_late({pane.name: one for pane, one in shown.items()}),
         )
-        self.board.show(pictures, size, iteration)
-        if self.is_mounted and not self.is_covered:
-            paint_at_once(self.board)
+        is_free = self.is_mounted and not self.is_covered
+        self.board.show(pictures, size, iteration, paint_at_once if is_free else None)
 
     def _with_late(self, shown: Mapping[str, tuple[Picture, Frame]]) -> dict[str, tuple[Picture, Frame]]:
         """Return what is shown, where panes that have been reading for a while say so."""

@@ -272,7 +272,7 @@ class Scene:
         right = max(self.asked(pane, lambda pane, scene: pane.beside(scene)) or 0 for pane in self.screen.panes)
         return replace(divide(*self.size, needed, maximised, self.screen.is_wide), right=right)
 
-    @property
+    @cached_property
     def axis(self) -> TimeAxis:
         """The one time axis of the screen."""
         return time_axis(self.selection, self.view, self.layout.columns)

@@ -6,7 +6,7 @@ that changed (Textualize/textual#5625): 338 kB for a step of the crosshair on a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 from weakref import WeakKeyDictionary
@@ -15,7 +15,7 @@ from rich.console import Console
 from textual._compositor import ChopsUpdate, Compositor, CompositorUpdate, LayoutUpdate, ReflowResult
 from textual.app import App
 from textual.filter import NoColor
-from textual.geometry import Region, Size
+from textual.geometry import Size
 from textual.screen import Screen
 from textual.strip import Strip
 from textual.widget import Widget
@@ -23,7 +23,7 @@ from textual.widget import Widget
 from dtui.tui.terminal.releases import version
 
 if TYPE_CHECKING:
-    from dtui.tui.renderables.canvas.cells import CellRow
+    from dtui.tui.renderables.canvas.cells import CellRow, Cells
     from dtui.tui.renderables.canvas.output import Output
     from dtui.tui.renderables.canvas.writing import Placed, Shown
 
@@ -107,7 +107,7 @@ class _Written(CompositorUpdate):
 def display_changes(app: App[Any], screen: Screen[Any], update: Any) -> None:
     """Write an update of a screen; nothing at all, not even where the cursor stands, if all of it is shown already."""
     is_written = app._running and not app._closed and not app.is_headless and app._driver and not app._batch_count
-    if not is_written or not isinstance(update, ChopsUpdate | LayoutUpdate | RegionsUpdate):
+    if not is_written or not isinstance(update, ChopsUpdate | LayoutUpdate | GridUpdate):
         _display(app, screen, update)
         return
     text = update.render_segments(app.console)
@@ -131,18 +131,23 @@ def write_screen(app: App[Any], text: str, shown: Callable[[], Shown]) -> None:
     _written[app.console] = shown
 
 
+def _shown_on(console: Console, width: int, height: int) -> Shown:
+    """Return what an app's terminal of some size shows; whoever writes adds to it."""
+    from dtui.tui.renderables.canvas.writing import Shown  # NumPy takes long before the first paint
+
+    written = _written.pop(console, None)
+    shown = _shown.get(console) if written is None else written()
+    if shown is None or (shown.width, shown.height) != (width, height):
+        shown = _shown[console] = Shown(width, height)
+    return shown
+
+
 class _Writing:
     """Strips in their places: cells that the terminal shows already are not written again."""
 
     def __init__(self, console: Console, width: int, height: int) -> None:
-        from dtui.tui.renderables.canvas.writing import Shown  # NumPy takes long before the first paint
-
         self._console, self._strips = console, list[tuple[int, int, Strip]]()
-        written = _written.pop(console, None)
-        shown = _shown.get(console) if written is None else written()
-        if shown is None or (shown.width, shown.height) != (width, height):
-            shown = Shown(width, height)
-        self._shown = _shown[console] = shown
+        self._shown = _shown_on(console, width, height)
 
     def put(self, x: int, y: int, strip: Strip) -> None:
         """Write a strip at a place."""
@@ -188,41 +193,44 @@ def render_whole(update: LayoutUpdate, console: Console) -> str:
     return writing.text()
 
 
-class RegionsUpdate(CompositorUpdate):
-    """Writes some regions of a widget that fills the screen."""
+class GridUpdate(CompositorUpdate):
+    """Writes cells that fill the screen."""
 
-    def __init__(self, widget: Widget, regions: Iterable[Region]) -> None:
-        """Take the regions, which the widget draws when they are written."""
-        self._widget, self._regions = widget, regions
+    def __init__(self, cells: Cells, output: Output) -> None:
+        """Take the cells, and what the terminal can show."""
+        self._cells, self._output = cells, output
 
     def render_segments(self, console: Console) -> str:
-        """Return the escape sequences that write them."""
-        writing = _Writing(console, *self._widget.size)
-        for region in sorted(self._regions, key=lambda region: (region.y, region.x)):
-            for y, strip in enumerate(self._widget.render_lines(region), region.y):
-                writing.put(region.x, y, strip)
-        return writing.text()
+        """Return the escape sequences that write those that the terminal does not show yet."""
+        from dtui.tui.renderables.canvas.writing import write_grid
+
+        cells = self._cells
+        return write_grid(cells, self._output, _shown_on(console, cells.width, cells.height))
 
 
-def paint_at_once(widget: Widget) -> None:
-    """Paint what a widget has asked to be painted, without Textual's wait of up to a frame and its rounds of messages.
+def paint_at_once(widget: Widget, cells: Cells, output: Output) -> bool:
+    """Write the cells of a widget, without Textual's wait of up to a frame, its rounds of messages and its strips.
 
-    Nothing happens where the screen is not shown, is to be laid out first, or belongs to a release that was not tried:
-    Textual paints then, a little later.
+    Nothing is written where the screen is not shown, is to be laid out first, or belongs to a release that was not
+    tried: Textual can paint them then, a little later.
 
     Args:
         widget: It fills the screen, and nothing lies over it.
+        cells: All that it shows now.
+        output: What the terminal can show.
+
+    Returns:
+        Whether they are on the terminal, so that Textual has nothing to paint.
     """
-    if not widget.is_attached:
-        return  # the app is leaving
+    if not is_known() or not widget.is_attached or widget.size != (cells.width, cells.height):
+        return False
     screen, app = widget.screen, widget.app
-    if not is_known() or screen is not app.screen or screen._layout_required or app._batch_count:
-        return
-    regions = [region.intersection(widget.size.region) for region in widget._exchange_repaint_regions()]
-    if regions:
-        update = RegionsUpdate(widget, [region for region in regions if region])
-        app._display(screen, update)  # type: ignore[arg-type]  # as the updates of its own compositor are
+    if screen is not app.screen or screen._layout_required or app._batch_count:
+        return False
+    widget._exchange_repaint_regions()
     widget._repaint_required = False
+    app._display(screen, GridUpdate(cells, output))  # type: ignore[arg-type]  # as its own compositor's updates are
+    return True
 
 
 def leave_out_unused(app: App[Any], has_colour: bool) -> None:

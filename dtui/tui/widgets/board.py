@@ -18,7 +18,7 @@ from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.panes.message import not_drawn
 from dtui.tui.renderables.parts.crosshair import put_ticks, ticks_of
 from dtui.tui.renderables.parts.picture import Picture
-from dtui.tui.widgets.drawn import Drawn
+from dtui.tui.widgets.drawn import Drawn, Paint
 
 LOG = logging.getLogger(__name__)
 MOST_DRAWINGS = 40
@@ -87,13 +87,20 @@ class Board(Drawn, can_focus=False):
         """Where each pane that is shown stands, by its name."""
         self._held: str | None = None
 
-    def show(self, shown: Mapping[str, tuple[Picture, Frame]], size: tuple[int, int], iteration: int | None) -> None:
+    def show(
+        self,
+        shown: Mapping[str, tuple[Picture, Frame]],
+        size: tuple[int, int],
+        iteration: int | None,
+        at_once: Paint | None = None,
+    ) -> None:
         """Show panes by name, from the top.
 
         Args:
             shown: What to draw of each, with its size and surroundings; one without rows is hidden.
             size: Columns and rows of the screen.
             iteration: The cursor.
+            at_once: Paints all of it without Textual, if it can.
         """
         if self.cells is not None and (self.cells.width, self.cells.height) != size:
             self._drawings.clear()  # none fits any more
@@ -112,7 +119,7 @@ class Board(Drawn, can_focus=False):
                 x = frame.column_of(iteration)
                 put_ticks(grid, x, y, ticks_of(cells, frame, x))
             y += frame.height
-        self.put(grid, frames[0].output)
+        self.put(grid, frames[0].output, at_once)
 
     def _draw(self, name: str, picture: Picture, frame: Frame, iteration: int | None) -> Cells:
         """Return the cells of a pane. What was drawn last is kept for each width that a pane has on any screen."""

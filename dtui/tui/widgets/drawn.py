@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from textual.geometry import Region
 from textual.strip import Strip
@@ -11,6 +13,8 @@ from dtui.tui.renderables.canvas.cells import WIDE_TAIL, Cells
 from dtui.tui.renderables.canvas.output import Output
 from dtui.tui.widgets.cell_strip import CellStrip
 
+Paint = Callable[[Widget, Cells, Output], bool]
+"""Paints the cells of a widget, or returns that it cannot."""
 GAP = 6
 """Changed cells nearer than this are repainted as one stretch: a jump costs about as many bytes."""
 
@@ -29,16 +33,17 @@ class Drawn(Widget):
         """What it shows; None before the first drawing."""
         return self._cells
 
-    def put(self, cells: Cells, output: Output) -> None:
+    def put(self, cells: Cells, output: Output, at_once: Paint | None = None) -> None:
         """Show cells; those are painted that differ from what is on the screen.
 
         Args:
             cells: They must not change afterwards.
             output: What the terminal can show.
+            at_once: Paints them without Textual, if it can.
         """
         old, self._cells, self._output = self._cells, cells, output
-        if not self.display:
-            return  # all of it is painted when it is shown
+        if not self.display or (at_once is not None and at_once(self, cells, output)):
+            return  # one that is hidden is painted when it is shown
         whole = Region(0, 0, cells.width, cells.height)
         if old is None or (old.width, old.height) != (cells.width, cells.height) or old.theme != cells.theme:
             self.refresh(whole)

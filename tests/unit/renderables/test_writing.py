@@ -11,7 +11,7 @@ from dtui.tui.renderables.canvas.cells import Cells
 from dtui.tui.renderables.canvas.output import ColorMode, Output
 from dtui.tui.renderables.canvas.sgr import UPPER_HALF
 from dtui.tui.renderables.canvas.theme import DARK
-from dtui.tui.renderables.canvas.writing import Placed, Shown, write_cells
+from dtui.tui.renderables.canvas.writing import Placed, Shown, write_cells, write_grid
 from dtui.tui.widgets.drawn import changed_regions
 from tests.unit.renderables.builders import seen, to_ansi
 from tests.unit.renderables.terminal_grid import TerminalGrid, looks_of
@@ -71,7 +71,7 @@ pairs = grids().flatmap(lambda old: st.tuples(st.just(old), grids(old)))
 def test_a_frame_over_another_shows_the_frame(output: Output, frames: tuple[Cells, Cells]) -> None:
     shown, terminal = Shown(WIDTH, HEIGHT), TerminalGrid(WIDTH, HEIGHT)
     for frame in frames:
-        terminal.feed(write_cells(whole(frame), output, shown))
+        terminal.feed(write_grid(frame, output, shown))
         assert terminal.looks() == meant(frame, output)
 
 

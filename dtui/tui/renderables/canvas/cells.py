@@ -125,17 +125,13 @@ class Cells:
         if not 0 <= y < self.height or x >= self.width or end <= 0 or not len(points):
             return end
         start, stop = max(0, x), min(self.width, end)
-        span = np.array(points[start - x : stop - x])
-        if span[0] == WIDE_TAIL:
-            span[0] = 32
-        if stop < end and points[stop - x] == WIDE_TAIL:
-            span[-1] = 32
         self._close_wide(y, start, stop)
-        self.ch[y, start:stop] = span
-        self.fg[y, start:stop] = self.theme.text if fg is None else fg
+        where = y, slice(start, stop)
+        self.ch[where] = points if stop - start == len(points) else _cut(points, start - x, stop - x)
+        self.fg[where] = self.theme.text if fg is None else fg
         if bg is not None:
-            self.bg[y, start:stop] = bg
-        self.bold[y, start:stop] = bold
+            self.bg[where] = bg
+        self.bold[where] = bold
         return end
 
     def clear(self, x: int, y: int, width: int, height: int = 1) -> None:
@@ -161,11 +157,10 @@ class Cells:
 
     def _close_wide(self, y: int, start: int, stop: int) -> None:
         """Blank the halves of wide glyphs whose other half a write to start..stop-1 overwrites."""
-        row = self.ch[y]
-        if row[start] == WIDE_TAIL and start > 0:
-            row[start - 1] = 32
-        if stop < self.width and row[stop] == WIDE_TAIL:
-            row[stop] = 32
+        if start > 0 and self.ch.item(y, start) == WIDE_TAIL:
+            self.ch[y, start - 1] = 32
+        if stop < self.width and self.ch.item(y, stop) == WIDE_TAIL:
+            self.ch[y, stop] = 32
 
 
 def text_width(string: str) -> int:
@@ -235,6 +230,16 @@ def spelled(text: str) -> str:
 def has_stand_ins(cells: Cells) -> bool:
     """Whether cells hold letters with marks: what stands for them means something in this process alone."""
     return bool(((cells.ch >= FIRST_STAND_IN) & (cells.ch != WIDE_TAIL)).any())
+
+
+def _cut(points: UintArray, start: int, stop: int) -> UintArray:
+    """Return the code points start..stop-1 of a string; half a wide glyph at an edge becomes a blank."""
+    span = points[start:stop].copy()
+    if span[0] == WIDE_TAIL:
+        span[0] = 32
+    if stop < len(points) and points[stop] == WIDE_TAIL:
+        span[-1] = 32
+    return span
 
 
 def _code_points(string: str) -> UintArray:

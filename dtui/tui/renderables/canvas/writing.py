@@ -58,7 +58,7 @@ class Shown:
 
     def take(self, cells: Cells, output: Output) -> None:
         """Take it that cells are shown, which fill the terminal."""
-        ch, looks = _canonical(_joined([cells.row(y) for y in range(cells.height)]), output)
+        ch, looks = _canonical(_all_of(cells), output)
         self._ch[:], self._looks[:] = ch, looks
 
     def differs(self, places: IntArray, looks: Looks, ch: UintArray) -> BoolArray:
@@ -81,11 +81,20 @@ def write_cells(placed: Sequence[Placed], output: Output, shown: Shown) -> str:
     """
     if not any(len(one.row.ch) for one in placed):
         return ""
-    row = _joined([one.row for one in placed])
     lengths = [len(one.row.ch) for one in placed]
     begins = np.cumsum(lengths) - lengths
     firsts = np.array([one.y * shown.width + one.x for one in placed])
-    places = np.arange(len(row.ch)) + np.repeat(firsts - begins, lengths)
+    places = np.arange(sum(lengths)) + np.repeat(firsts - begins, lengths)
+    return _changes(_joined([one.row for one in placed]), places, output, shown)
+
+
+def write_grid(cells: Cells, output: Output, shown: Shown) -> str:
+    """Return what makes a terminal show cells that fill it, as `write_cells` does."""
+    return _changes(_all_of(cells), np.arange(cells.width * cells.height), output, shown)
+
+
+def _changes(row: CellRow, places: IntArray, output: Output, shown: Shown) -> str:
+    """Return what makes a terminal show cells in some places, one behind the other where they are in one row."""
     ch, looks = _canonical(row, output)
     is_new = shown.differs(places, looks, ch)
     if not is_new.any():
@@ -94,13 +103,24 @@ def write_cells(placed: Sequence[Placed], output: Output, shown: Shown) -> str:
     if is_tail.any():  # a wide glyph is written whole
         is_new[:-1] |= is_new[1:] & is_tail[1:]
         is_new[1:] |= is_new[:-1] & is_tail[1:]
-    return _written(ch, looks, places, is_new, output, shown.width) + RESET
+    near = _near(is_new)
+    return _written(ch[near], looks[near], places[near], is_new[near], output, shown.width) + RESET
+
+
+def _near(is_new: BoolArray) -> BoolArray:
+    """Return which cells are new, or stand between two that are so near that those between may be written, too."""
+    new = np.flatnonzero(is_new)
+    is_far = np.diff(new) > WORTH_A_JUMP + 1
+    edges = np.zeros(len(is_new) + 1, np.int8)
+    edges[new[np.concatenate(([True], is_far))]] = 1
+    edges[new[np.concatenate((is_far, [True]))] + 1] = -1
+    near: BoolArray = np.cumsum(edges[:-1]) > 0
+    return near
 
 
 def screen_text(cells: Cells, output: Output) -> str:
     """Return what writes cells that fill a terminal, whatever it shows; see `write_cells`."""
-    placed = [Placed(0, y, cells.row(y)) for y in range(cells.height)]
-    return write_cells(placed, output, Shown(cells.width, cells.height))
+    return write_grid(cells, output, Shown(cells.width, cells.height))
 
 
 def row_to_sgr(row: CellRow, output: Output) -> str:
@@ -113,6 +133,11 @@ def row_to_sgr(row: CellRow, output: Output) -> str:
         return ""
     ch, looks = _canonical(row, output)
     return _written(ch, looks, np.arange(count), np.ones(count, bool), output, count, cursor=0) + RESET
+
+
+def _all_of(cells: Cells) -> CellRow:
+    """Return the rows of a grid, one behind the other."""
+    return CellRow(cells.ch.ravel(), cells.fg.ravel(), cells.bg.ravel(), cells.bold.ravel(), cells.mark.ravel())
 
 
 def _joined(rows: Sequence[CellRow]) -> CellRow:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -30,8 +31,7 @@ WIDE_GUTTER = 26
 """From this gutter on there is room for tenths of a percent and for counts."""
 
 
-@dataclass(frozen=True, slots=True)
-class ClassRow:
+class ClassRow(NamedTuple):
     """A visible row: a cluster, or a class of an open cluster.
 
     Attributes:

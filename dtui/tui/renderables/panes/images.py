@@ -32,6 +32,8 @@ TITLE = "Images"
 CORRECTNESS_STEPS = 8
 FEWEST_ROWS = 3
 """Of a thumbnail: in fewer nobody knows what it shows."""
+LEAST_GUTTER = 6
+"""In a narrower one nothing is written beside the images."""
 MOST_NAMED = 24
 """Labels that a header may name."""
 _Line = tuple[str, int, bool]
@@ -89,35 +91,39 @@ class ImagesPicture(Picture):
             _paint_letters(cells, frame, place.expand(steps), colours, labels)
         else:
             paint_pixels(cells, frame.gutter, 1, place.expand(steps), colours, frame.output)
+        if frame.gutter >= LEAST_GUTTER:
+            _draw_image_marks(cells, frame, rows, place, self.selected)
         self.write_readout(cells, frame, iteration)
         return cells
 
     def write_readout(self, cells: Cells, frame: Frame, iteration: int | None) -> None:
-        """Rewrite the gutter, with image, verdict, share of right images and marks, and the line below the images."""
+        """Rewrite the gutter, with image, verdict and share of right images, and the line below the images."""
         if here_rows(frame.height):
             draw_here_line(cells, frame, frame.height - 1, self.taken, self.classes, self.judging)
         _, top, width, height = images_readout_region(frame)
-        if width < 6 or height < 1:
+        if frame.gutter < LEAST_GUTTER or height < 1:
             return
         cells.clear(0, top, width, height)
         cells.bg[top : top + height, :width] = frame.theme.panel
         cells.mark[top : top + height, :width] = 0
-        _draw_image_marks(cells, frame, self.images, place_of(self.images, frame.height), self.selected)
         y = 1
         for text, colour, bold in _verdict_lines(frame, self, _share_right(frame, self, iteration)):
-            cells.text(2 if frame.gutter >= 26 else 1, y, text, colour, bold=bold, limit=max(0, width - 4))
+            cells.text(2 if frame.gutter >= 26 else 1, y, text, colour, bold=bold, limit=max(0, width - 3))
             y += 1
         if self.verdict is not None and self.verdict.pixels is not None:
             gap = 1 if height - y > 8 else 0
             room = top + height - y - gap
             if room < FEWEST_ROWS:
                 return
-            draw_thumbnail(cells, 2, y + gap, width - 5, room, self.verdict.pixels, frame.output)
+            draw_thumbnail(cells, 2, y + gap, width - 4, room, self.verdict.pixels, frame.output)
 
 
 def images_readout_region(frame: Frame) -> Region:
-    """Return the cells of the gutter that the readout may change; the line below the images is its own, too."""
-    return 0, 1, max(0, min(frame.gutter, frame.width)), max(0, frame.height - 1 - here_rows(frame.height))
+    """Return the cells of the gutter that the readout may change, all but the marks beside the images.
+
+    The line below the images is its own, too.
+    """
+    return 0, 1, max(0, min(frame.gutter, frame.width) - 1), max(0, frame.height - 1 - here_rows(frame.height))
 
 
 def here_rows(height: int) -> int:

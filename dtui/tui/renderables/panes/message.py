@@ -81,11 +81,15 @@ def wrap(text: str, room: int) -> list[str]:
     A number stays with its unit, and a key with what it does, wherever there is room for both.
     """
     lines: list[str] = []
+    used = 0
     for word in _words(text, room):
-        if lines and text_width(lines[-1]) + 1 + text_width(word) <= room:
+        width = text_width(word)
+        if lines and used + 1 + width <= room:
             lines[-1] += f" {word}"
+            used += 1 + width
         else:
             lines.append(shorten_names(word, room))
+            used = text_width(lines[-1])
     return lines
 
 
@@ -106,7 +110,10 @@ def _words(text: str, room: int) -> Iterator[str]:
     """Yield what stays on a line: words, and several together where they belong together and have room."""
     whole = _KEY.sub(lambda found: found[0].replace(" ", NO_BREAK), unparted(" ".join(text.split())))
     for word in filter(None, whole.split(" ")):
-        yield from word.split(NO_BREAK) if text_width(word) > room else [word.replace(NO_BREAK, " ")]
+        if NO_BREAK not in word:
+            yield word
+        else:
+            yield from word.split(NO_BREAK) if text_width(word) > room else [word.replace(NO_BREAK, " ")]
 
 
 def not_drawn(error: Exception | None, title: str = "") -> MessagePicture:

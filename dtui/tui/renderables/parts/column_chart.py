@@ -40,17 +40,19 @@ def draw_columns(
         is_log: Whether heights are logarithmic, where all finite values are > 0 or 0.
     """
     theme, blocks = frame.theme, ASCII_BLOCKS if frame.output.ascii else BLOCKS
-    for place, share in enumerate(heights(values, is_log)):
-        colour = theme.flag if lit[place] else theme.train
-        column = x + place * wide
-        if np.isinf(values[place]):
-            cells.text(column, y, NONFINITE * wide, theme.crashed, bold=True)
-        elif np.isfinite(share):
-            steps = max(1, round(share * rows * len(blocks)))
-            for row in range(rows):
-                step = min(len(blocks), steps - row * len(blocks))
-                if step > 0:
-                    cells.text(column, y + rows - 1 - row, blocks[step - 1] * wide, colour)
+    shares, is_broken = heights(values, is_log), np.isinf(values)
+    steps = np.maximum(1, np.rint(shares * rows * len(blocks)))
+    steps = np.where(np.isfinite(shares) & ~is_broken, steps, 0).astype(np.int64)
+    filled = np.clip(steps - len(blocks) * np.arange(rows)[::-1, None], 0, len(blocks)).repeat(wide, 1)
+    colours = np.where(lit, np.uint32(theme.flag), np.uint32(theme.train)).repeat(wide)
+    there = slice(y, y + rows), slice(x, x + wide * len(values))
+    height, width = cells.ch[there].shape  # what is outside the grid is cut
+    filled, colours = filled[:height, :width], colours[:width]
+    glyphs = np.array([32, *map(ord, blocks)], np.uint32)
+    for target, drawn in ((cells.ch, glyphs[filled]), (cells.fg, colours), (cells.bold, 0)):
+        target[there] = np.where(filled > 0, drawn, target[there])
+    for place in np.flatnonzero(is_broken).tolist():
+        cells.text(x + place * wide, y, NONFINITE * wide, theme.crashed, bold=True)
 
 
 def heights(values: FloatArray, is_log: bool) -> FloatArray:
