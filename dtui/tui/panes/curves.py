@@ -12,9 +12,10 @@ from dtui.model import Curves as CurveValues
 from dtui.model import TimeAxis
 from dtui.query import RunQuery
 from dtui.safe_text import safe
-from dtui.tui.renderables.panes.curves import MOST_CURVES, TITLE, CursorValues, CurvesPicture, leading_words
+from dtui.tui.renderables.panes.curves import MOST_CURVES, TITLE, CursorValues, CurvesPicture
 from dtui.tui.renderables.panes.message import reading
 from dtui.tui.renderables.parts.picture import Picture
+from dtui.tui.renderables.parts.words.curve_words import leading_words
 from dtui.tui.state.actions import SHOWN, Action
 from dtui.tui.state.key_steps import cycling
 from dtui.tui.state.numbers import Numbers, over_time

@@ -15,6 +15,7 @@ from dtui.tui.renderables.canvas.palettes import value_colours
 from dtui.tui.renderables.canvas.primitives import blend_one
 from dtui.tui.renderables.canvas.sgr import to_text
 from dtui.tui.renderables.canvas.theme import DARK
+from dtui.tui.renderables.panes.curves import CurvesPicture
 from dtui.tui.renderables.panes.layers.filter_inspector import InspectorPicture
 from dtui.tui.renderables.panes.layers.filters import place_of
 from dtui.tui.renderables.panes.layers.tree import ChartKind, TreeLook, TreePicture
@@ -54,6 +55,16 @@ def test_a_logged_scalar_keeps_its_name_from_a_short_one() -> None:
     both = to_text(draw_curves(where, make_curves(axis_of(where), names=(*names, "lr")), (), False, 500))
     assert alone.count(" lr ") == both.count(" lr ") == 1
     assert "learning_rate" in both
+
+
+def test_where_scores_decide_the_error_is_what_is_not_right() -> None:
+    """A GAN and a language model have no error."""
+    where = frame(150, 8)
+    curves = make_curves(axis_of(where), names=("validation_error", "loss"))
+    for is_judged, title, label in ((False, "Error", "val"), (True, "Not right", "not right")):
+        text = to_text(CurvesPicture(curves, is_judged=is_judged).draw(where, 500)).split("\n")
+        assert text[0].strip().startswith(title)
+        assert any(line.split("━━")[1].strip().startswith(label) for line in text if "━━" in line)
 
 
 def test_logged_names_that_begin_alike_stay_apart_and_a_second_rate_is_one() -> None:

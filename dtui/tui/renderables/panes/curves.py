@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 
 import numpy as np
 
 from dtui.dataclass_on_use import dataclass
-from dtui.model import SKIPPED_UPDATES, BoolArray, Curves, FloatArray, Stage
+from dtui.model import BoolArray, Curves, FloatArray, Stage
 from dtui.model.arrays import median_of
 from dtui.model.judging import NOT_RIGHT
-from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.cells import Cells, shorten_middle, text_width
 from dtui.tui.renderables.canvas.frame import Frame, Region
 from dtui.tui.renderables.canvas.output import ColorMode
@@ -23,11 +21,11 @@ from dtui.tui.renderables.parts.chrome import (
     draw_joins,
     draw_stages,
     mark_nonfinite,
-    number,
 )
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.renderables.parts.plotext_adapter import plot_lines
 from dtui.tui.renderables.parts.scale import Scale, linear_scale, logarithmic_scale
+from dtui.tui.renderables.parts.words.curve_words import JUDGED, SHORT, SHORTER, curve_label, curve_reading
 
 TITLE = "Error"
 MOST_CURVES = 4
@@ -81,7 +79,7 @@ class CurvesPicture(Picture):
         """Draw curves and readout."""
         cells, curves = Cells(frame.width, frame.height, frame.theme), self.curves
         names = self.plotted
-        title = _title(curves, names)
+        title = _title(curves, names, self.is_judged)
         draw_header(cells, frame, title, max(0, frame.gutter - 1))
         rows, columns = frame.height - 1, frame.plot_width
         if rows < 1 or columns < 2 or frame.axis is None:
@@ -105,7 +103,7 @@ class CurvesPicture(Picture):
 
     def write_readout(self, cells: Cells, frame: Frame, iteration: int | None) -> None:
         """Rewrite the values at the cursor."""
-        short = _JUDGED if self.is_judged else _SHORT
+        short = JUDGED if self.is_judged else SHORT
         _write_values(cells, frame, _with_values(self, frame, iteration), self.plotted, iteration, short)
 
 
@@ -141,7 +139,7 @@ def _write_values(
     wide = width >= 18
     column = None if frame.axis is None else frame.column_of(iteration)
     shown_names = [*plotted, *others][:height]
-    label_of = {name: _label(curves.series, name, short if wide else _SHORTER) for name in shown_names}
+    label_of = {name: curve_label(curves.series, name, short if wide else SHORTER) for name in shown_names}
     longest = max(map(text_width, label_of.values()), default=0)
     room = max(8, min(longest, width - 11)) if wide else 4
     for row, name in enumerate(shown_names):
@@ -157,7 +155,7 @@ def _write_values(
         label_at = x + 3 if wide else x
         label_colour = theme.muted if wide or name not in plotted else _colour(frame, name, plotted)
         is_bad = column is not None and bool(_nonfinite_of(curves, name, frame)[column - frame.gutter])
-        shown = "NaN" if is_bad and np.isnan(value) else _reading(name, value)
+        shown = "NaN" if is_bad and np.isnan(value) else curve_reading(name, value)
         right = min(x + width, label_at + room + 8)
         of_label = right - label_at - text_width(shown) - 1 if wide else room  # it has what the value leaves
         cells.text(label_at, y, shorten_middle(label_of[name], of_label), label_colour)
@@ -169,7 +167,7 @@ def _write_values(
 def _mark_bad_columns(cells: Cells, frame: Frame, curves: Curves, names: Sequence[str], at: int) -> None:
     """Cross out the columns in which a curve of the pane, or the loss, was NaN or Inf, and name that curve in row 0."""
     bad = {name: _nonfinite_of(curves, name, frame) for name in dict.fromkeys([*names, "loss"])}
-    words_of = ", ".join(_label(curves.series, name, _SHORT) for name, where in bad.items() if where.any())
+    words_of = ", ".join(curve_label(curves.series, name, SHORT) for name, where in bad.items() if where.any())
     if words_of:
         is_last_row = np.arange(frame.height - 1)[:, None] == frame.height - 2
         mark_nonfinite(cells, frame, is_last_row & np.logical_or.reduce(list(bad.values())))
@@ -193,23 +191,6 @@ def curves_readout_region(frame: Frame) -> Region:
     return x, top, max(0, min(frame.gutter, frame.width) - LABEL_CELLS - x), max(0, frame.height - top)
 
 
-_SHORT = {
-    "validation_error": "val", "train_error": "train", "loss": "loss", "learning_rate": "lr",
-    SKIPPED_UPDATES: "skipped", "gradient_norm_max": "gradient max", "update_norm_max": "update max",
-}  # fmt: skip
-_RATE_OF_ANOTHER = re.compile(r"^learning_rate_(\d+)$")
-"""The name of the learning rate of the second optimizer, and of those after it."""
-_SHORTER = {**_SHORT, "train_error": "tr"}
-_JUDGED = {**_SHORT, "validation_error": NOT_RIGHT}
-"""Where scores decide: a GAN and a language model have no error."""
-
-
-def _label(logged: Container[str], name: str, short: Mapping[str, str]) -> str:
-    """Return the short form of a name, unless the training logs another scalar under that form."""
-    said = short.get(name, _RATE_OF_ANOTHER.sub(r"lr \1", name))
-    return safe(name if said in logged else said)
-
-
 def _plotted(curves: Curves) -> list[str]:
     """Return the names of the curves to plot, the most important first."""
     errors = [name for name in ("validation_error", "train_error") if name in curves.series]
@@ -218,24 +199,10 @@ def _plotted(curves: Curves) -> list[str]:
     return ["loss"] if "loss" in curves.series else []
 
 
-def leading_words(values: Mapping[str, float], chosen: Sequence[str] = (), *, is_judged: bool = False) -> str:
-    """Return a curve's value in words, such as "val 2.1%": of the last that was chosen, or the most important one.
-
-    "" where there is none; `is_judged` is as in CurvesPicture.
-    """
-    names = (*reversed(chosen), "validation_error", "train_error", "loss")
-    name = next((name for name in names if name in values), None)
-    return (
-        ""
-        if name is None
-        else f"{_label(values, name, _JUDGED if is_judged else _SHORT)} {_reading(name, values[name])}"
-    )
-
-
-def _title(curves: Curves, names: Sequence[str]) -> str:
+def _title(curves: Curves, names: Sequence[str], is_judged: bool) -> str:
     if not names or all(name.endswith("_error") for name in names):
-        return TITLE
-    return "Loss" if names == ["loss"] else "Curves" if len(names) > 1 else _label(curves.series, names[0], {})
+        return NOT_RIGHT.capitalize() if is_judged else TITLE
+    return "Loss" if names == ["loss"] else "Curves" if len(names) > 1 else curve_label(curves.series, names[0], {})
 
 
 def _scales(points: Mapping[str, FloatArray], is_log: bool) -> dict[str, Scale]:
@@ -267,7 +234,7 @@ def _draw_own_scales(
         if scales[name] is scales[names[0]] or y >= frame.height:
             continue
         low, high = scales[name].ticks[0][1], scales[name].ticks[-1][1]
-        words = f"{_label(curves.series, name, _SHORT)} {low} to {high}"
+        words = f"{curve_label(curves.series, name, SHORT)} {low} to {high}"
         begin = frame.width - 1 - text_width(words)
         if begin > frame.gutter:
             cells.text(begin, y, words, _colour(frame, name, names))
@@ -281,16 +248,6 @@ def _colour(frame: Frame, name: str, plotted: Sequence[str]) -> int:
     others = [other for other in plotted if other != "train_error"]
     colours = (theme.validation, theme.gained, theme.module, theme.layer)
     return colours[others.index(name) % len(colours)] if name in others else theme.validation
-
-
-def _reading(name: str, value: float) -> str:
-    if name.endswith("error") and np.isfinite(value):
-        return f"{value * 100:.1f}%"
-    if name == SKIPPED_UPDATES and np.isfinite(value):
-        return f"{value:.0f}"
-    if name == "learning_rate" and np.isfinite(value):
-        return f"{value:.3g}"
-    return number(value)
 
 
 def _two_points(curves: Curves, name: str, frame: Frame) -> FloatArray:
