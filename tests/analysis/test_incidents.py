@@ -229,6 +229,11 @@ def test_of_classes_that_fell_together_the_one_that_lost_most_is_named():
         assert behind.sentence.endswith("; then the error of class three rose from 2 % to 100 %")
 
 
+def test_a_class_that_goes_on_falling_is_told_where_it_lost_most():
+    (incident,) = told(drop(60, 2, amount=0.11), drop(62, 2, amount=0.9))
+    assert incident.sentence.startswith("the error of class two rose from 2 % to 92 %")
+
+
 def test_a_layer_whose_name_is_a_number_is_called_a_layer():
     for evidence, words in (
         (said("filter", 60, layer="2", filters=(5,), amount=3.0, count=1), "filter 5 of layer 2 changed"),

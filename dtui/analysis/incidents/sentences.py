@@ -188,8 +188,9 @@ def _classes_said(verdict: Verdict, names: Sequence[str]) -> str:
 
 
 def _worst_class(verdict: Verdict) -> Evidence | None:
-    """Return the evidence of the class that is named first, None where no single class was told of."""
-    return next((one for one in _all(verdict, "class") if one.classes[0] == verdict.classes[0]), None)
+    """Return the evidence of the class that is named first, where it lost most; None where no class was told of."""
+    told = [one for one in _all(verdict, "class") if one.classes[0] == verdict.classes[0]]
+    return max(told, key=lambda one: one.amount or 0.0, default=None)
 
 
 def _class_said(found: Evidence, names: Sequence[str]) -> str:
