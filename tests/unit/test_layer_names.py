@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from dtui.reports.sections.correlation import _called
+from dtui.model.layers import layer_called
 
 
 @pytest.mark.parametrize(("name", "expected"), [("3", "layer 3"), ("0.1", "layer 0.1"), ("conv1", "conv1")])
 def test_a_number_is_called_a_layer(name: str, expected: str) -> None:
-    assert _called(name) == expected
+    assert layer_called(name) == expected
