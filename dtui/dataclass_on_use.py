@@ -8,6 +8,7 @@ classes no instance is made before the first screen is there, and most of the me
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NoReturn
+from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -40,6 +41,10 @@ _WRITTEN: dict[str, dict[str, bool]] = {
 """What is written, and the arguments that have `dataclasses.dataclass` write it."""
 _SAYS_FROZEN = "__dataclass_params__"
 _NOTHING = {"init": False, "repr": False, "eq": False, "match_args": False}
+_BODIES: WeakKeyDictionary[type, Mapping[str, Any]] = WeakKeyDictionary()
+"""What the twin of each class is made of."""
+_REQUIRED = object()
+"""Stands for no default."""
 
 
 class _Unwritten:
@@ -53,7 +58,7 @@ class _Unwritten:
 
     def __get__(self, instance: object, owner: type) -> Any:
         """Write it, in its own place."""
-        value = self._of_twin()
+        value = (_written_init(self._cls) if self._name == "__init__" else None) or self._of_twin()
         setattr(self._cls, self._name, value)
         return value.__get__(instance, owner) if hasattr(value, "__get__") else value
 
@@ -76,6 +81,7 @@ def _prepare(cls: Any, frozen: bool, eq: bool) -> type:
     if hasattr(cls, "__post_init__"):
         body["__post_init__"] = None  # the class's own is called, but only if the twin has one
     left_out = {*own, *(() if eq else ("__eq__",)), *(() if eq and frozen else ("__hash__",))}
+    _BODIES[cls] = body
     for name in _WRITTEN.keys() - left_out:
         setattr(cls, name, _Unwritten(name, cls, body, frozen))
     if frozen:
@@ -86,6 +92,45 @@ def _prepare(cls: Any, frozen: bool, eq: bool) -> type:
         if type(own.get(name)).__module__ == "dataclasses":
             _set_default(cls, name, own[name])
     return cls  # type: ignore[no-any-return]
+
+
+def _written_init(cls: type) -> Callable[..., None] | None:
+    """Return the `__init__` that `dataclasses` would write, or None where a field is of a rare kind.
+
+    It sets all fields of an instance at once, not one attribute after the other, which a frozen class would look at.
+    """
+    fields: dict[str, Any] = {}
+    for one in reversed(cls.__mro__):
+        if one not in _BODIES and "__dataclass_fields__" in vars(one):
+            return None
+        body = _BODIES.get(one, {})
+        kinds = {name: str(kind) for name, kind in body.get("__annotations__", {}).items()}
+        if any("InitVar" in kind or "KW_ONLY" in kind for kind in kinds.values()):
+            return None
+        fields |= {name: body.get(name, _REQUIRED) for name, kind in kinds.items() if "ClassVar" not in kind}
+    known: dict[str, Any] = {"_required": _REQUIRED}
+    parameters, values = ["self"], list[str]()
+    for name, default in fields.items():
+        value = name
+        if type(default).__module__ == "dataclasses":  # what `dataclasses.field` returned
+            if not default.init or default.kw_only is True:
+                return None
+            if callable(default.default_factory):
+                known[f"_make_{name}"], default = default.default_factory, _REQUIRED
+                value = f"_make_{name}() if {name} is _required else {name}"
+                parameters.append(f"{name}=_required")
+            else:
+                default = _REQUIRED if type(default.default).__module__ == "dataclasses" else default.default
+        if value == name:
+            known[f"_of_{name}"] = default
+            parameters.append(name if default is _REQUIRED else f"{name}=_of_{name}")
+        values.append(f"{name!r}: {value}")
+    after = "; self.__post_init__()" if hasattr(cls, "__post_init__") else ""
+    text = f"def __init__({', '.join(parameters)}): self.__dict__.update({{{', '.join(values)}}}){after}"
+    exec(text, known)
+    init: Any = known["__init__"]
+    init.__qualname__, init.__module__ = f"{cls.__qualname__}.__init__", cls.__module__
+    return init  # type: ignore[no-any-return]
 
 
 def _set_default(cls: type, name: str, field: Any) -> None:

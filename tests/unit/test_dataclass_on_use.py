@@ -172,6 +172,45 @@ def test_a_pattern_knows_the_order_of_its_fields() -> None:
             pytest.fail("no match")
 
 
+@dataclass(frozen=True)
+class Rare:
+    """It has fields of rare kinds."""
+
+    a: int
+    extra: dataclasses.InitVar[int] = 0
+    made: list[int] = field(default_factory=list, kw_only=True)
+
+    def __post_init__(self, extra: int) -> None:
+        self.made.append(extra)
+
+
+def test_fields_of_rare_kinds_are_made_as_the_standard_library_makes_them() -> None:
+    one = Rare(1, 7, made=[3])
+    assert (one.a, one.made) == (1, [3, 7])
+    with pytest.raises(TypeError, match="positional"):
+        Rare(1, 7, [3])  # type: ignore[misc]
+
+    @dataclass(frozen=True)
+    class Behind(dataclasses.make_dataclass("Std", [("a", int)], frozen=True)):  # type: ignore[misc]
+        b: int = 2
+
+    assert (Behind(1).a, Behind(1).b) == (1, 2)
+
+
+def test_names_of_fields_may_be_any() -> None:
+    @dataclass(frozen=True)
+    class Names:
+        values: int
+        known: int = 2
+        object: Any = field(default_factory=dict)
+        type: str = ""
+
+    one = Names(1)
+    assert (one.values, one.known, one.object, one.type) == (1, 2, {}, "")
+    with pytest.raises(FrozenInstanceError):
+        one.values = 2  # type: ignore[misc]
+
+
 def test_threads_that_meet_at_a_new_class_each_get_theirs() -> None:
     found: list[Any] = []
     for _ in range(20):
@@ -205,6 +244,8 @@ class Hashed:
 print("dataclasses" in sys.modules, "inspect" in sys.modules)
 Hashed(1)
 print("dataclasses" in sys.modules)
+Hashed(1) == Hashed(2)
+print("dataclasses" in sys.modules)
 """
     made = subprocess.run([sys.executable, "-c", program], check=True, timeout=60, capture_output=True)
-    assert made.stdout.split() == [b"False", b"False", b"True"]
+    assert made.stdout.split() == [b"False", b"False", b"False", b"True"]
