@@ -321,5 +321,6 @@ def _said(scene: Scene, names: tuple[str, ...], layers: tuple[str, ...], pick: P
     """Return in words what is picked."""
     parts = [] if pick.row is None else [names[pick.row]]
     parts += [] if pick.layer is None else [safe(layers[pick.layer], 40)]
-    when = "" if pick.span is None else f" at {scene.selection.cursor:,}"
-    return f"picked: {' × '.join(parts)}{when}"
+    said = [" × ".join(parts)] if parts else []
+    said += [] if pick.span is None else [f"at {scene.selection.cursor:,}"]
+    return " ".join(("picked:", *said))

@@ -99,6 +99,13 @@ def test_long_names_of_modules_and_layers_keep_their_ends():
     assert len(set(re.findall(r"layer\.(\d)\.convolution:", also))) == len(re.findall(r": ?\d", also)) > 1
 
 
+@pytest.mark.parametrize(("error", "label"), [(0.02, "all classes 2%"), (1.0, "all clas… 100%")])
+def test_a_name_has_the_room_that_its_error_leaves(error: float, label: str):
+    where = frame(80, 20)
+    look = replace(look_of(), names=("all classes",) * len(GRID.rows))
+    assert label in to_text(cube(is_tabs=True, fill=error, look=look).draw(where, 500))
+
+
 def test_the_picked_cell_is_told_in_words_with_sigma_and_iterations():
     row, layer = (int(place[0]) for place in np.nonzero(GRID.counts))
     text = to_text(correlation((row, layer)).draw(frame(150, 40)))

@@ -224,14 +224,14 @@ def _name_classes(
         name, ink = picture.look.names[row], theme.text if is_lit else theme.muted
         if row == picture.picked[0]:
             ink = theme.bright
-        readout = 0 if column is None else READOUT if frame.gutter >= 26 else 5
-        room = frame.gutter - 3 - readout
-        cells.text(2, y, name, ink, bold=is_lit, limit=max(4, room))
+        room = frame.gutter - 3
         if column is not None:
             shown_at = last_known(errors[row : row + 1], column - frame.gutter) if now is None else now.errors[row]
-            error = float(shown_at[0])
-            shown = "·" if np.isnan(error) else f"{100 * error:.1f}%" if frame.gutter >= 26 else f"{100 * error:.0f}%"
-            write_value(cells, frame.gutter - 2, y, shown, ink, room=readout - 1)
+            error, is_wide = float(shown_at[0]), frame.gutter >= 26
+            shown = "·" if np.isnan(error) else f"{100 * error:.1f}%" if is_wide else f"{100 * error:.0f}%"
+            write_value(cells, frame.gutter - 2, y, shown, ink, room=len(shown))
+            room -= READOUT if is_wide else len(shown) + 2
+        cells.text(2, y, name, ink, bold=is_lit, limit=max(4, room))
 
 
 def _draw_layers(cells: Cells, frame: Frame, picture: CubePicture, place: CubePlace) -> None:
