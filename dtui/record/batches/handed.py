@@ -50,7 +50,9 @@ class Handed:
         """Whether the loop may be one batch ahead of what it uses, and nobody can see it."""
         self._count = 0
         self._ahead: int | None = None
-        self._fed: list[int] = []  # the numbers of what the network was called with last
+        self.fed: list[int] = []
+        """The numbers of the batches that the network was called with last."""
+        self._reached: set[int] = set()
         self._newest_used = -1
         self._last: Ids | None = None
         if former is not None and not one.is_ahead:
@@ -59,7 +61,7 @@ class Handed:
     @property
     def is_owing(self) -> bool:
         """Whether the loader has no more, and the loop still has a batch that it fetched ahead."""
-        return bool(self.is_over and self.waiting and not self.one.is_ahead and (self._ahead or self._fed))
+        return bool(self.is_over and self.waiting and not self.one.is_ahead and (self._ahead or self.fed))
 
     @property
     def is_spent(self) -> bool:
@@ -93,7 +95,7 @@ class Handed:
             self._ahead, self.is_unclear = min(newer, newer if self._ahead is None else self._ahead), False
         elif self._is_first_at_hand and not is_owed:
             self._ahead = 0
-        self._fed = seen or ([] if self._is_left_over else [batch.number for batch in self._newest()])
+        self.fed = seen or ([] if self._is_left_over else [batch.number for batch in self._newest()])
 
     @property
     def _is_first_at_hand(self) -> bool:
@@ -119,10 +121,15 @@ class Handed:
                 seen |= owners
         return sorted(seen)
 
+    def reach(self, numbers: Sequence[int]) -> None:
+        """Note that gradients go back through a call of the network with these batches."""
+        self._reached.update(numbers)
+
     def take(self) -> list[Ids]:
         """Return the batches whose gradients arrive now; none if all that the training has were used."""
-        taken = [batch for batch in self.waiting if batch.number in self._fed] or self._newest()
-        self._fed = []
+        used = self._reached or self.fed
+        taken = [batch for batch in self.waiting if batch.number in used] or self._newest()
+        self.fed, self._reached = [], set()
         for batch in taken:
             self.waiting.remove(batch)
             self._newest_used = max(self._newest_used, batch.number)

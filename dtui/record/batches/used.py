@@ -1,10 +1,10 @@
 """Finds the samples whose gradients went into each update.
 
-Owns the rule. A loader hands out a batch; when gradients arrive at the network, the batch of each loader that the
-network was called with was used: the one whose tensors it got, else the newest that was not used yet. An update takes
-all that were used since the one before. So a batch that a loop passes over, one that is fetched ahead, and the batches
-of an evaluation are none of them, nor one whose gradients are cleared before the update. An update without a new batch
-(the second step of SAM, a GAN's other half) used those of the update before.
+Owns the rule. A loader hands out batches. When gradients arrive at the network, those batches were used that the calls
+got through which they came: of each loader those whose tensors a call got, else the newest that was not used yet. An
+update takes all that were used since the one before. So a batch that a loop passes over, one that is fetched ahead, and
+the batches of an evaluation are none of them, nor one whose gradients are cleared before the update. An update without
+a new batch (the second step of SAM, a GAN's other half) used those of the update before.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class UsedSamples:
         self._updates_without = self._unclear_updates = 0
         self._has_seen = False
         self._columns: SampleColumns | None = None
-        self._handles = [*_at_gradients(model, self._arrived), *_at_calls(model, self._entered)]
+        self._handles = [*_at_gradients(model, self._arrived), *_at_calls(model, self._entered, self._left_call)]
         listen(self)
         if self._place is None:
             pass_on(self)
@@ -154,6 +154,20 @@ class UsedSamples:
         for handed in self._open:
             handed.enter(tensors, is_owed=any(other.is_owing for other in self._open if other is not handed))
         self._open = [handed for handed in self._open if not handed.is_spent]
+
+    def _left_call(self, output: Any) -> None:
+        """Note what the network returned: gradients that go back through it are those of the batches it was given."""
+        fed = [(handed, handed.fed) for handed in self._open if handed.fed]
+        if not fed or self._is_stated or not self.is_awake:
+            return
+
+        def go_back(*_: Any) -> None:
+            for handed, numbers in fed:
+                handed.reach(numbers)
+
+        for made in {tensor.grad_fn for tensor in tensors_in(output)}:
+            if made is not None:  # a hook of the tensor itself would be told of whenever that is stored
+                made.register_prehook(QuietHook(go_back))
 
     def _arrived(self, parameter: Tensor) -> None:
         """Note that gradients arrive at the network: each loader's batch was used."""
@@ -270,22 +284,26 @@ class UsedSamples:
         warn_once("batches", f"batches: {what}; {remedy}, or call recorder.samples(ids) at each batch")
 
 
-def _at_calls(model: nn.Module, entered: Callable[[Any], None]) -> list[RemovableHandle]:
-    """Call a method, without keeping its object alive, with the arguments of each call of the network.
+def _at_calls(model: nn.Module, entered: Callable[[Any], None], left: Callable[[Any], None]) -> list[RemovableHandle]:
+    """Call methods, without keeping their object alive, with the arguments and the result of each call of the network.
 
     A compiled network is left alone, because a hook would recompile it; TorchScript takes none.
     """
     network = unwrap(model)
     if is_compiled(model) or isinstance(network, torch.jit.ScriptModule):
         return []
-    reached = weakref.WeakMethod(entered)
+    at_entry, at_exit = weakref.WeakMethod(entered), weakref.WeakMethod(left)
 
-    def see(_: nn.Module, args: Any, named: Any) -> None:
-        method = reached()
-        if method is not None:
+    def enter(_: nn.Module, args: Any, named: Any) -> None:
+        if (method := at_entry()) is not None:
             method((args, named))
 
-    return [network.register_forward_pre_hook(QuietHook(see), with_kwargs=True)]
+    def leave_it(_: nn.Module, __: Any, output: Any) -> None:
+        if (method := at_exit()) is not None:
+            method(output)
+
+    before = network.register_forward_pre_hook(QuietHook(enter), with_kwargs=True)
+    return [before, network.register_forward_hook(QuietHook(leave_it))]
 
 
 def _at_gradients(model: nn.Module, arrived: Callable[[Tensor], None]) -> list[RemovableHandle]:

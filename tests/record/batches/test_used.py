@@ -283,6 +283,42 @@ def test_two_batches_that_the_network_gets_at_once_both_count() -> None:
     loop.check(4)
 
 
+@pytest.mark.parametrize("shown", [lambda images: images, torch.clone])
+def test_batches_that_one_backward_pass_goes_through_all_count(shown: Callable[[Any], Any]) -> None:
+    loop, losses = Loop(), list[Any]()
+    for images, ids in plain(batch_size=3, drop_last=True):
+        losses.append(loop.model(shown(images)).mean())
+        loop.now += ids.tolist()
+        if len(losses) == 3:
+            sum(losses).backward()
+            loop.step()
+            losses.clear()
+    loop.check(3)
+
+
+def test_batches_that_are_fetched_together_and_go_through_one_backward_pass_all_count() -> None:
+    loop = Loop()
+    source = iter(plain(batch_size=3, drop_last=True))
+    for pair in zip(source, source, strict=False):
+        sum(loop.model(images).mean() for images, _ in pair).backward()
+        loop.now = [*pair[0][1].tolist(), *pair[1][1].tolist()]
+        loop.step()
+    loop.check(4)
+
+
+@pytest.mark.parametrize("shown", [lambda images: images, torch.clone])
+def test_a_batch_whose_loss_is_left_out_does_not_count(shown: Callable[[Any], Any]) -> None:
+    """As in loops that skip a loss that is NaN."""
+    loop = Loop()
+    for number, (images, ids) in enumerate(plain(batch_size=3)):
+        loss = loop.model(shown(images)).mean()
+        if number % 3 != 1:
+            loss.backward()
+            loop.now += ids.tolist()
+            loop.step()
+    loop.check(7)
+
+
 def test_two_loaders_of_one_data_set_both_count() -> None:
     data = Numbered()
     loop = Loop()
@@ -653,6 +689,10 @@ def test_a_watched_network_is_copied_and_stored() -> None:
     stored = pickle.dumps(loop.model)
     assert b"dtui" not in stored  # who loads it may not have it
     pickle.loads(stored)(torch.ones(1, 3))
+    images, _ = next(iter(plain()))
+    made = loop.model(images)
+    assert not made._backward_hooks, "of which one is told who stores it"
+    torch.save(made, io.BytesIO())
     loop.used.remove()
 
 
