@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from dtui.model import RunStatus
 from dtui.model.views import LayerStates
 from tests.tui.desk import Desk
 from tests.tui.fake_query import FakeQuery
@@ -24,8 +25,8 @@ class WithoutIncidents(Guessing):
         return ()
 
 
-def shown(query: FakeQuery) -> str:
-    return " ".join(Desk(query, (150, 50)).panes()["triage"].split())
+def shown(query: FakeQuery, size: tuple[int, int] = (150, 50)) -> str:
+    return " ".join(Desk(query, size).panes()["triage"].split())
 
 
 def test_it_is_said_where_there_is_no_incident() -> None:
@@ -40,6 +41,12 @@ def test_a_run_without_incidents_names_what_may_be_one() -> None:
         def info(self) -> Any:
             return replace(super().info(), not_learned="", states=frozen)
 
+    class Crashed(Frozen):
+        def info(self) -> Any:
+            return replace(super().info(), not_learned=WHY, status=RunStatus.CRASHED, reason="ValueError: " + 70 * "x")
+
+    long = shown(Crashed(), (80, 24))
+    assert long.endswith("L lists the paper's anomalies"), "it has the room of the pane below, which shows nothing"
     said = shown(Frozen())
     assert (
         "validations. Most wrong at the end: cat at 50 %. Frozen from the start: conv2. Unchanged from the start: a"

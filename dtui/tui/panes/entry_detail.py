@@ -67,7 +67,9 @@ class EntryDetail(Pane):
         return {"inside": look_at_entry}
 
     def needed(self, scene: Scene) -> int:
-        """Return the rows of a chart, and of images where there are some."""
+        """Return the rows of a chart, and of images where there are some; none where there is nothing to select."""
+        if not scene.entries:
+            return 0
         return ROWS_WITH_IMAGES if self._images(scene)[0] else FEWEST_ROWS
 
     def wanted(self, scene: Scene) -> Iterator[Question[Any]]:

@@ -69,7 +69,9 @@ class Triage(ListPane):
     # --- what it shows
 
     def needed(self, scene: Scene) -> int:
-        """Return the rows of all entries."""
+        """Return the rows of all entries; where there is none, a sentence says why, and has all the room."""
+        if not scene.entries:
+            return scene.size[1]
         return 1 + len(scene.entries) + sum(map(len, self._footer(scene))) + bool(self._reason(scene))
 
     def wanted(self, scene: Scene) -> Iterator[Question[Any]]:

@@ -22,6 +22,7 @@ from dtui.tui.renderables.panes.layers.tree import ChartKind, TreeLook, TreePict
 from dtui.tui.renderables.panes.layers.tree_charts import box_heights, zones
 from dtui.tui.renderables.panes.layers.tree_gutter import BesideSeries, TreeRow
 from dtui.tui.renderables.panes.layers.tree_words import fitting, network_lines
+from dtui.tui.renderables.parts.words.curve_words import leading_words
 from tests.unit.renderables.builders import (
     LOOK,
     STAGES,
@@ -65,6 +66,8 @@ def test_where_scores_decide_the_error_is_what_is_not_right() -> None:
         text = to_text(CurvesPicture(curves, is_judged=is_judged).draw(where, 500)).split("\n")
         assert text[0].strip().startswith(title)
         assert any(line.split("━━")[1].strip().startswith(label) for line in text if "━━" in line)
+    assert leading_words({"validation_error": 0.9996}, is_judged=True) == "not right 100%", "16 columns are cut at 80"
+    assert leading_words({"validation_error": 0.9994}) == "val 99.9%"
 
 
 def test_logged_names_that_begin_alike_stay_apart_and_a_second_rate_is_one() -> None:

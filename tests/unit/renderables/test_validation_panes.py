@@ -41,6 +41,15 @@ def test_classes_without_data_wait_with_empty_strips() -> None:
     assert (cells.bg[1:, 18:] == DARK.panel).all()
 
 
+@pytest.mark.parametrize(("gutter", "said"), [(34, "wrong 40 of 40: always"), (18, "always wrong")])
+def test_an_image_that_is_always_wrong_says_so_in_the_room_there_is(gutter: int, said: str) -> None:
+    where = frame(150, 12, gutter=gutter)
+    rows = make_images(axis_of(where), 12, images=10)
+    verdict = replace(make_verdict(2), times_wrong=40, validations=40)
+    text = to_text(draw_images(where, rows, "cat", 9, ("cat", "dog", "3"), verdict, 40, 500)).split("\n")
+    assert any(line[:gutter].strip().endswith(said) for line in text)
+
+
 def test_images_are_blue_where_right_and_orange_where_wrong() -> None:
     where = frame(150, 12)
     rows = make_images(axis_of(where), 12, images=10)

@@ -259,11 +259,16 @@ def _often_wrong_line(theme: Theme, picture: ImagesPicture, verdict: ImageVerdic
     """Return at how many validations the image was wrong."""
     always_wrong, selected = picture.images.always_wrong, picture.selected
     words = f"wrong {verdict.times_wrong:,} of {verdict.validations:,}"
-    if text_width(words) > room:
-        words = words.replace(" of ", "/")
+    ways: tuple[str, ...] = (words, words.replace(" of ", "/"))
     if 0 <= selected < len(always_wrong) and always_wrong[selected]:
-        return f"{marks.ALWAYS_WRONG} {words}: always", marks.ALWAYS_WRONG.of(theme), False
-    return words, theme.muted, False
+        mark = marks.ALWAYS_WRONG
+        ways = tuple(f"{mark} {way}" for way in (*(f"{way}: always" for way in ways), "always wrong", "always"))
+        return _first_that_fits(ways, room), mark.of(theme), False
+    return _first_that_fits(ways, room), theme.muted, False
+
+
+def _first_that_fits(ways: Sequence[str], room: int) -> str:
+    return next((way for way in ways if text_width(way) <= room), ways[-1])
 
 
 def _draw_images_header(cells: Cells, frame: Frame, picture: ImagesPicture, labels: Sequence[int]) -> None:

@@ -32,7 +32,7 @@ def curve_label(logged: Container[str], name: str, short: Mapping[str, str]) -> 
 def curve_reading(name: str, value: float) -> str:
     """Return a curve's value as a readout shows it; errors in per cent."""
     if name.endswith("error") and np.isfinite(value):
-        return f"{value * 100:.1f}%"
+        return "100%" if round(value * 100, 1) == 100 else f"{value * 100:.1f}%"
     if name == SKIPPED_UPDATES and np.isfinite(value):
         return f"{value:.0f}"
     if name == "learning_rate" and np.isfinite(value):
