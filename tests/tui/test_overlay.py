@@ -214,6 +214,18 @@ async def test_a_line_that_is_typed_before_its_rows_are_there_loses_nothing(part
         await until(pilot, lambda: app.data_screen.command_line.query_one(Input).value == "505")
 
 
+async def test_an_app_that_is_left_at_its_first_paint_is_left_quietly(monkeypatch):
+    app = DtuiApp(Path("fake.dtui"), open_=lambda _: FakeQuery())
+    async with app.run_test(size=(150, 50)) as pilot:
+        await until(pilot, lambda: app.data_screen is not None and app.data_screen.is_mounted)
+        row = app.data_screen.command_line.query_one(Horizontal)
+        await row.remove_children()
+        monkeypatch.setattr(Horizontal, "is_attached", property(lambda _: False))
+        app.data_screen.command_line._fill()
+        monkeypatch.undo()
+        assert not row.children
+
+
 def test_a_python_without_ctypes_shows_runs_all_the_same(monkeypatch):
     monkeypatch.setitem(sys.modules, "ctypes", None)
     share_one_heap()

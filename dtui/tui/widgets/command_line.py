@@ -124,7 +124,7 @@ class CommandLine(Vertical):
 
     def _fill(self) -> None:
         row = self.query_one(Horizontal)
-        if not row.children:
+        if row.is_attached and not row.children:  # it is not any more where the app is left behind the first paint
             line = Line(self._changed, self._entered)
             line.cursor_blink = False  # a line that waits writes nothing, whatever the link
             row.mount(Static(id="label"), line, Static(id="wrong"))
