@@ -70,7 +70,10 @@ def test_a_class_alone_must_stay_bad_or_lose_most_of_what_all_lost():
     assert told(small, replace(small, iteration=int(RECORDS[61]))) == []
     assert told(own, replace(own, iteration=int(RECORDS[61]), classes=(2,))) == []
     assert len(told(own, replace(own, iteration=int(RECORDS[61])))) == 1
-    assert len(told(small, replace(small, rule="stays", known=int(RECORDS[64])))) == 1
+    stays, again = replace(small, rule="stays", known=int(RECORDS[64])), replace(small, iteration=int(RECORDS[61]))
+    assert told(small, stays) == []
+    assert told(small, stays, replace(again, classes=(2,))) == []
+    assert len(told(small, stays, again)) == 1
     assert len(told(drop(60, 1, amount=0.9, concentration=0.8))) == 1
     assert len(told(small, said("loss", 60, times=4.0))) == 1
 
@@ -80,8 +83,10 @@ def test_a_class_that_is_taught_is_no_incident_unless_it_alone_loses_nearly_all(
     stays = replace(taught, rule="stays", known=int(RECORDS[64]))
     assert told(taught, stays) == []
     assert told(stays, replace(other, amount=0.3)) == []
-    assert len(told(taught, stays, replace(taught, rule="untaught"))) == 1
-    assert len(told(taught, stays, replace(taught, rule="unseen"))) == 1
+    again = replace(taught, iteration=int(RECORDS[61]))
+    assert told(taught, again, stays) == []
+    assert len(told(taught, again, stays, replace(taught, rule="untaught"))) == 1
+    assert len(told(taught, again, stays, replace(taught, rule="unseen"))) == 1
     assert len(told(drop(60, 1, rule="", amount=0.9, concentration=0.9))) == 1
     assert len(told(said("class", 60, rule="missing", classes=(1,), amount=0.3, usual=0.1))) == 1
     assert len(told(taught, said("loss", 60, times=4.0))) == 1
