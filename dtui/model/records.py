@@ -106,6 +106,10 @@ class Gap:
     reason: str
 
 
+MOST_TRIGGER_FILTERS = 64
+"""Filters that one trigger names: of a trigger with so many nobody knows whether there were more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Trigger:
     """Why the flight recorder kept the watches around an iteration.

@@ -33,8 +33,8 @@ def drop(record: int, *classes: int, amount: float = 0.7, concentration: float =
     return said("class", record, classes=classes, rule=rule, **figures)
 
 
-def told(*evidence: Evidence, clock: Clock = CLOCK) -> list[Incident]:
-    return list(incidents_of(evidence, clock, NETWORK, NAMES))
+def told(*evidence: Evidence, clock: Clock = CLOCK, network: Network = NETWORK) -> list[Incident]:
+    return list(incidents_of(evidence, clock, network, NAMES))
 
 
 # --- what belongs together
@@ -70,7 +70,10 @@ def test_a_class_alone_must_stay_bad_or_lose_most_of_what_all_lost():
     assert told(small, replace(small, iteration=int(RECORDS[61]))) == []
     assert told(own, replace(own, iteration=int(RECORDS[61]), classes=(2,))) == []
     assert len(told(own, replace(own, iteration=int(RECORDS[61])))) == 1
-    assert len(told(small, replace(small, rule="stays", known=int(RECORDS[64])))) == 1
+    stays, again = replace(small, rule="stays", known=int(RECORDS[64])), replace(small, iteration=int(RECORDS[61]))
+    assert told(small, stays) == []
+    assert told(small, stays, replace(again, classes=(2,))) == []
+    assert len(told(small, stays, again)) == 1
     assert len(told(drop(60, 1, amount=0.9, concentration=0.8))) == 1
     assert len(told(small, said("loss", 60, times=4.0))) == 1
 
@@ -80,8 +83,10 @@ def test_a_class_that_is_taught_is_no_incident_unless_it_alone_loses_nearly_all(
     stays = replace(taught, rule="stays", known=int(RECORDS[64]))
     assert told(taught, stays) == []
     assert told(stays, replace(other, amount=0.3)) == []
-    assert len(told(taught, stays, replace(taught, rule="untaught"))) == 1
-    assert len(told(taught, stays, replace(taught, rule="unseen"))) == 1
+    again = replace(taught, iteration=int(RECORDS[61]))
+    assert told(taught, again, stays) == []
+    assert len(told(taught, again, stays, replace(taught, rule="untaught"))) == 1
+    assert len(told(taught, again, stays, replace(taught, rule="unseen"))) == 1
     assert len(told(drop(60, 1, rule="", amount=0.9, concentration=0.9))) == 1
     assert len(told(said("class", 60, rule="missing", classes=(1,), amount=0.3, usual=0.1))) == 1
     assert len(told(taught, said("loss", 60, times=4.0))) == 1
@@ -117,10 +122,22 @@ def test_every_kind_of_evidence_alone_has_a_cause_and_a_sentence(kind):
     assert incident.first == one.iteration
 
 
+JUMP = said("filter", 60, layer="a", filters=(1,), amount=5.0)
 CASES = [
     ([said("layer", 60, layer="a", rule="norm", times=4.0), said("norm", 60, layer="a", norm="bn")], Cause.LAYER),
     ([said("norm", 60, layer="a", norm="bn", rule="mean_shift", amount=2.0)], Cause.NORM),
-    ([said("filter", 60, layer="a", filters=(1,)), said("dead", 61, layer="a", filters=(1, 2), count=2)], Cause.DEAD),
+    ([said("filter", 60, layer="a", filters=(1,)), said("dead", 60, layer="a", filters=(1, 2), count=2)], Cause.DEAD),
+    ([said("filter", 60, layer="a", filters=(1,)), said("dead", 61, layer="a", filters=(1, 2), count=2)], Cause.FILTER),
+    ([said("update", 60, times=5.0), said("dead", 61, layer="a", count=3)], Cause.UPDATE),
+    ([said("layer", 60, layer="a", rule="change", times=40.0, amount=1.4), said("dead", 61, layer="b")], Cause.LAYER),
+    ([said("loss", 60, times=5.0), said("norm", 61, norm="bn", rule="mean_shift")], Cause.LOSS),
+    ([JUMP, said("update", 60, amount=0.6), said("gradient", 60)], Cause.UPDATE),
+    ([JUMP, said("update", 60, amount=0.1), said("gradient", 60)], Cause.FILTER),
+    ([JUMP, said("update", 60, amount=0.6)], Cause.FILTER),
+    ([JUMP, said("update", 60, amount=0.6), said("watch", 60, rule="filter"), said("rate", 60)], Cause.UPDATE),
+    ([JUMP, said("update", 60, amount=0.6), said("gradient", 60), said("watch", 60, rule="filter")], Cause.FILTER),
+    ([said("layer", 60, layer="a", rule="norm", times=0.7, amount=1.7), said("update", 60, amount=0.05)], Cause.LAYER),
+    ([said("layer", 60, layer="a", rule="norm", times=0.7, amount=1.7), said("update", 60, amount=0.3)], Cause.UPDATE),
     (
         [said("filter", 60, layer="a", filters=(1,)), said("update", 60), said("layer", 60, layer="b", times=1.1)],
         Cause.UPDATE,
@@ -166,6 +183,32 @@ def test_the_flight_recorder_tells_what_moved_first(moments, cause):
     earliest = min(moments.values())
     if list(moments.values()).count(earliest) == 1:
         assert incident.moved_first
+
+
+def watched(kind: str, at: int) -> Evidence:
+    return replace(said("watch", 60, rule=kind), iteration=at)
+
+
+UPDATES, RATE = said("update", 60, times=9.0), said("rate", 60, times=8.0)
+
+
+@pytest.mark.parametrize(
+    ("others", "known", "unknown"),
+    [
+        ([], Cause.UPDATE, Cause.UPDATE),
+        ([said("gradient", 60, times=30.0), said("loss", 60, times=5.0)], Cause.GRADIENT, Cause.UPDATE),
+        ([said("gradient", 60, times=5.0), said("loss", 60, times=30.0)], Cause.LOSS, Cause.UPDATE),
+        ([said("gradient", 60, times=5.0), RATE], Cause.UPDATE, Cause.UPDATE),
+        ([said("watch", 60, rule="update"), said("loss", 60, times=30.0)], Cause.LOSS, Cause.UPDATE),
+        ([watched("update", 601), watched("loss", 602)], Cause.LOSS, Cause.UPDATE),
+        ([watched("gradient", 601), watched("loss", 602)], Cause.GRADIENT, Cause.GRADIENT),
+    ],
+)
+def test_updates_that_leap_at_a_rate_that_did_not_come_from_the_loss_or_the_gradients(others, known, unknown):
+    (incident,) = told(UPDATES, *others, network=replace(NETWORK, has_rate=True))
+    assert incident.cause is known
+    (incident,) = told(UPDATES, *others)
+    assert incident.cause is unknown
 
 
 def test_nothing_is_told_after_weights_are_lost():

@@ -47,18 +47,27 @@ def incidents_of(
 def _is_confirmed(members: Sequence[Evidence]) -> bool:
     """Whether a group is more than one class that does worse for a moment, as classes of healthy trainings do.
 
-    Such a class must stay bad, or lose most of what all classes lost: twice, or most of its images at once. And where
-    the run tells how much its output is taught, that must be little: what a healthy network errs on it is taught.
+    Such a class must drop twice, and stay bad or lose most of what all classes lost; or lose most of its images, and
+    most of what all lost, at once. And where the run tells how much its output is taught, that must be little: what a
+    healthy network errs on it is taught.
     A class that alone loses nearly everything at once needs none of that.
     """
     if any(is_strong(one) or one.rule == MISSING or _alone(one) >= ALL_LOST for one in members):
         return True
     left_alone = {one.classes[:1] for one in members if one.rule in (UNTAUGHT, UNSEEN)}
     told = [one for one in members if one.classes[:1] in left_alone]
-    if any(one.rule == STAYS or _alone(one) >= MOST_LOST for one in told):
+    if any(_alone(one) >= MOST_LOST for one in told):
         return True
-    most = {(one.classes[0], one.iteration) for one in told if (one.concentration or 0) >= MOST_OF_ALL}
-    return max(Counter(label for label, _ in most).values(), default=0) >= DROPS
+    stay = {one.classes[0] for one in told if one.rule == STAYS}
+    staying = [one for one in told if one.classes[0] in stay]
+    most = [one for one in told if (one.concentration or 0) >= MOST_OF_ALL]
+    return max(_drops(staying), _drops(most)) >= DROPS
+
+
+def _drops(evidence: Iterable[Evidence]) -> int:
+    """Return at how many validations the class that dropped most often did so."""
+    found = {(one.classes[0], one.iteration) for one in evidence}
+    return max(Counter(label for label, _ in found).values(), default=0)
 
 
 def _alone(one: Evidence) -> float:

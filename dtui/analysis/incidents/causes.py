@@ -5,15 +5,18 @@ Source: FINDINGS §3, rule 2.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dtui.analysis.detectors.online.filter_jump import LEAST_CHANGE
 from dtui.analysis.detectors.stream.block import Network
-from dtui.analysis.incidents.grouping import Clock, kind_of, rank_of
+from dtui.analysis.incidents.grouping import Clock, is_strong, kind_of, rank_of
 from dtui.model import Cause, Evidence
 
-FIRST = 1
-"""Records from the beginning within which evidence tells of the cause."""
+FIRST = 0
+"""Records from the first that tells of trouble by itself within which evidence tells of the cause: what leaps, dies or
+stops a record later followed from it."""
 EARLY = 4
 """Records from the beginning within which evidence tells of the place."""
 MOST_LAYERS = 3
@@ -22,7 +25,7 @@ MOST_FILTERS = 32
 LEAP = 3.0
 """Times that the norm of a layer's weights changes in a record when the layer itself was hit."""
 MOVED = 10.0
-"""Times that a layer's change against the others is the usual when the layer itself was hit."""
+"""Times that a layer's change against the others is the usual, or the middle layer's, when the layer itself was hit."""
 WIDE = 0.4
 """Share of the layers: where more normalisation layers, or layers, are hit, it came from outside them."""
 ONE_CLASS = 0.5
@@ -87,7 +90,8 @@ def judge(group: Sequence[Evidence], clock: Clock, network: Network) -> Verdict:
         clock: Of the run.
         network: What the run trains.
     """
-    first = [one for one in group if clock.between(group[0], one) <= FIRST]
+    trouble = next((one for one in group if is_strong(one)), group[0])
+    first = [one for one in group if clock.between(trouble, one) <= FIRST]
     early = [one for one in group if clock.between(group[0], one) <= EARLY]
     top = min(first, key=lambda one: (rank_of(one), -one.strength))
     cause = _cause(first, early, _OF_KIND.get(kind_of(top), Cause.NETWORK), network)
@@ -104,7 +108,9 @@ def _cause(first: Sequence[Evidence], early: Sequence[Evidence], cause: Cause, n
     """Return the cause that the most telling evidence stands for, corrected by what stands beside it."""
     leaps = _times_of_layers(first, "norm")
     has_leapt = bool(leaps) and leaps[-1] >= LEAP
-    is_alone = _stands_out(leaps, LEAP) or _stands_out(_times_of_layers(first, "change"), MOVED)
+    is_alone = _stands_out(leaps, LEAP) or any(
+        _stands_out(times, MOVED) for times in (_times_of_layers(first, "change"), _times_the_middle_layer(first))
+    )
     kinds = {kind_of(one) for one in first}
     filter_layers = {one.layer for one in first if one.detector == "filter"}
     died = {one.layer: one.count or 0 for one in first if one.detector == "dead"}
@@ -112,8 +118,9 @@ def _cause(first: Sequence[Evidence], early: Sequence[Evidence], cause: Cause, n
         cause = Cause.LAYER
     if cause is Cause.FILTER and any(died.get(layer, 0) > 1 for layer in filter_layers):
         cause = Cause.DEAD
-    elif cause is Cause.FILTER and "update" in kinds and _others_jumped(first, filter_layers):
-        cause = Cause.UPDATE
+    elif cause is Cause.FILTER and "update" in kinds:
+        is_part = _others_jumped(first, filter_layers) or _all_jumped(first, kinds)
+        cause = Cause.UPDATE if is_part else cause
     if cause is Cause.LAYER and "update" in kinds and not is_alone:
         cause = Cause.UPDATE
     if cause is Cause.DEAD and len(died) > 1 and kinds & {"update", "watch update"}:
@@ -123,7 +130,8 @@ def _cause(first: Sequence[Evidence], early: Sequence[Evidence], cause: Cause, n
     if cause in _WHOLE_NETWORK and max((one.concentration or 0.0 for one in early), default=0.0) > ONE_CLASS:
         return Cause.CLASS
     if cause in (Cause.UPDATE, Cause.GRADIENT):
-        cause = _earliest_watch(first, cause)
+        is_rate_steady = network.has_rate and "rate" not in kinds
+        cause = _behind_updates(first, cause) if is_rate_steady else _earliest_watch(first, cause)
     hit = {one.layer for one in early if one.detector == "layer"}
     if cause is Cause.LAYER and len(hit) > max(3, WIDE * len(network.layers)):
         cause = Cause.UPDATE
@@ -147,22 +155,59 @@ def _stands_out(times: Sequence[float], least: float) -> bool:
     return bool(times) and times[-1] >= least and (len(times) < 2 or times[-1] > LEAP * times[-2])
 
 
+def _times_the_middle_layer(first: Sequence[Evidence]) -> list[float]:
+    """Return how many times as far as the middle layer other layers moved, ascending; empty where that is not told."""
+    middle = max((one.amount or 0.0 for one in first if one.detector == "update"), default=0.0)
+    return sorted((one.amount or 0.0) / middle for one in first if one.detector == "layer") if middle else []
+
+
 def _others_jumped(first: Sequence[Evidence], but: set[str | None]) -> bool:
     return any(one.detector == "layer" and one.layer not in but for one in first)
 
 
+def _all_jumped(first: Sequence[Evidence], kinds: set[str]) -> bool:
+    """Whether the middle layer moved so far that a filter would be told, by the learning rate or by the gradients.
+
+    Gradients that leap may follow from a filter; not where the flight recorder saw no filter leap by itself.
+    """
+    is_far = any(one.detector == "update" and (one.amount or 0.0) > LEAST_CHANGE for one in first)
+    is_by_gradients = bool(kinds & {"gradient", "watch gradient"}) and "watch filter" not in kinds
+    return is_far and ("rate" in kinds or is_by_gradients)
+
+
+def _behind_updates(first: Sequence[Evidence], cause: Cause) -> Cause:
+    """Return what made updates leap while the learning rate did not: the loss or the gradients, if they leapt; else it.
+
+    Where the flight recorder saw which was first it is that; else that which leapt by more.
+    """
+    watched = _watched(first)
+    if "loss" in watched or "gradient" in watched:
+        is_loss_first = watched.get("loss", math.inf) <= watched.get("gradient", math.inf)
+        return Cause.LOSS if is_loss_first else Cause.GRADIENT
+    loss, gradient = (
+        max((one.times or 0.0 for one in first if one.detector == kind), default=0.0) for kind in ("loss", "gradient")
+    )
+    return cause if not loss and not gradient else Cause.LOSS if loss > gradient else Cause.GRADIENT
+
+
 def _earliest_watch(first: Sequence[Evidence], cause: Cause) -> Cause:
     """Return which of loss, gradients and updates moved first, where the flight recorder saw it; else the cause."""
-    never = max(one.iteration for one in first) + 1
-    at = dict.fromkeys(("update", "gradient", "loss"), never)
-    for one in first:
-        if one.detector == "watch" and one.rule in at:
-            at[one.rule] = min(at[one.rule], one.iteration)
-    if at["loss"] <= min(at["update"], at["gradient"]) and at["loss"] < never:
+    watched = _watched(first)
+    loss, gradient, update = (watched.get(kind, math.inf) for kind in ("loss", "gradient", "update"))
+    if "loss" in watched and loss <= min(update, gradient):
         return Cause.LOSS
-    if at["update"] < at["gradient"]:
+    if update < gradient:
         return Cause.UPDATE
-    return Cause.GRADIENT if at["gradient"] < never else cause
+    return Cause.GRADIENT if "gradient" in watched else cause
+
+
+def _watched(first: Sequence[Evidence]) -> dict[str, int]:
+    """Return the iteration at which the flight recorder first saw each of loss, gradients and updates leap."""
+    found: dict[str, int] = {}
+    for one in first:
+        if one.detector == "watch":
+            found[one.rule] = min(one.iteration, found.get(one.rule, one.iteration))
+    return found
 
 
 def _is_beside(one: Evidence, cause: Cause) -> bool:

@@ -72,11 +72,18 @@ def _with_origin(incident: Incident, found: Sequence[Origin], data: RunData) -> 
     if origin is None:
         return incident
     when = f" from update {origin.iteration:,} on" if origin.iteration != incident.first else ""
-    layers = origin.layers or incident.layers
-    filters = incident.filters if layers[:1] == incident.layers[:1] else ()
+    layers = _layers_of(origin.layers, data) or incident.layers
+    is_place = not origin.layers or origin.layers[:1] == incident.layers[:1]
+    filters = incident.filters if is_place else ()
     return replace(
         incident, sentence=f"NaN or Inf{when}; {told(origin)}", layers=layers, filters=filters, origin=origin
     )
+
+
+def _layers_of(names: Sequence[str], data: RunData) -> tuple[str, ...]:
+    """Return names with each normalisation layer replaced by the layer whose outputs it normalises, if there is one."""
+    behind = {norm.name: norm.layer for norm in data.norm_layers if norm.layer}
+    return tuple(dict.fromkeys(behind.get(name, name) for name in names))
 
 
 def _listed(names: Sequence[str]) -> str:

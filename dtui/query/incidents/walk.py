@@ -273,7 +273,8 @@ def network_of(data: RunData) -> Network:
     names = tuple(norm.name for norm in norms)
     layers, sizes = data.structure.layers, data.class_sizes
     output = output_layer(layers, len(sizes)) if data.judging is None else None  # groups of items have no rows
-    return Network(layers, sizes, names, tuple(norm.layer for norm in norms), output)
+    has_rate = LARGEST["learning_rate"] in data.reader.scalar_names()
+    return Network(layers, sizes, names, tuple(norm.layer for norm in norms), output, has_rate)
 
 
 def _columns(values: FloatArray, regular: BoolArray) -> FloatArray:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dtui.model import BoolArray, FloatArray, Layer, Trigger
+from dtui.model.records import MOST_TRIGGER_FILTERS
 from dtui.record.flight.norm_meter import Norm
 
 _Float64 = NDArray[np.float64]
@@ -29,8 +30,6 @@ SOFTENING = 0.05
 """Added to every deviation, in powers of e: what hardly ever changes must change by this much to count at all."""
 CLIP = 5.0
 """Deviations to which a value is clipped before it enters the history: a jump is not the usual at once."""
-MOST_NAMED = 64
-"""Filters that one trigger names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +197,7 @@ class Judge:
 
     def _named(self, iteration: int, kind: str, layer: int, which: BoolArray, score: float, times: float) -> Trigger:
         """Return a trigger that names a layer and the affected filters."""
-        filters = np.flatnonzero(which[self._layers[layer].filter_rows])[:MOST_NAMED]
+        filters = np.flatnonzero(which[self._layers[layer].filter_rows])[:MOST_TRIGGER_FILTERS]
         return Trigger(iteration, kind, self._layers[layer].name, tuple(filters.tolist()), score, times)
 
 

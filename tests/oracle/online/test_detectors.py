@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dtui.analysis.detectors.stream.block import Block
+from dtui.analysis.detectors.stream.block import Block, Network
 from dtui.analysis.detectors.stream.detector import online_detectors
-from dtui.model import Evidence
+from dtui.model import Evidence, Layer, Trigger
 from tests.oracle.online import twins
 from tests.oracle.online.blocks import NETWORK, calm, cut, troubled
 
@@ -66,6 +70,16 @@ def test_nonfinite_values():
         block = troubled(seed)
         of_records = [one for one in found("nonfinite", block) if one.rule != "watch"]
         assert {(one.iteration, one.rule, one.layer) for one in of_records} == twins.nonfinite(block), seed
+
+
+@pytest.mark.parametrize(("count", "is_named"), [(1, True), (63, True), (64, False), (100, False)])
+def test_a_layer_of_which_all_may_be_broken_is_not_named(count, is_named):
+    layer = Layer(0, "wide", "Linear", (100, 3), 0)
+    trigger = Trigger(300, "nonfinite", "wide", tuple(range(min(count, 64))), 9.0, math.nan)
+    block = replace(calm(0, 40), triggers=(trigger,))
+    (one,) = DETECTORS["nonfinite"].begin(Network((layer,), np.full(2, 20))).add(block)
+    assert one.layer == ("wide" if is_named else None)
+    assert bool(one.filters) is is_named
 
 
 def test_triggers_of_filters_wait_for_the_record_that_confirms_them():

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from dtui.model import Layer
+from dtui.model.records import MOST_TRIGGER_FILTERS
 from dtui.record.flight.norm_meter import Norm
-from dtui.record.flight.triggers import CLIP, LIMITS, MEMORY, MOST_NAMED, SOFTENING, WARM_UP, History, Judge, _middle
+from dtui.record.flight.triggers import CLIP, LIMITS, MEMORY, SOFTENING, WARM_UP, History, Judge, _middle
 
 LAYERS = (
     Layer(0, "conv", "Conv2d", (8, 1, 3, 3), 0),
@@ -142,10 +143,10 @@ def test_the_history_equals_the_twin() -> None:
 
 
 def test_of_many_filters_the_first_are_named() -> None:
-    layers = (replace(LAYERS[0], shape=(MOST_NAMED + 6, *LAYERS[0].shape[1:])),)
-    counts = np.ones((3, MOST_NAMED + 6), np.float32)
+    layers = (replace(LAYERS[0], shape=(MOST_TRIGGER_FILTERS + 6, *LAYERS[0].shape[1:])),)
+    counts = np.ones((3, MOST_TRIGGER_FILTERS + 6), np.float32)
     (trigger,) = Judge(layers, 5).judge(0, counts, counts, 1.0)
-    assert trigger.filters == tuple(range(MOST_NAMED))
+    assert trigger.filters == tuple(range(MOST_TRIGGER_FILTERS))
 
 
 @pytest.mark.parametrize(("quiet", "fires"), [(4, False), (5, True)])

@@ -244,6 +244,10 @@ def test_running_statistics_place_what_began_in_the_forward_pass(tmp_path: Path)
             optimizer.step()
     found = origin(recorder.path)
     assert (found.began, found.layers, found.beside) == (Began.FORWARD, ("bn3",), ("bn1",))
+    with open_run(recorder.path) as query:
+        (incident,) = query.incidents()
+    assert incident.layers == ("conv2",)  # of which bn3 normalises the outputs
+    assert "at or before bn3" in incident.sentence
 
 
 @pytest.mark.usefixtures("looked")

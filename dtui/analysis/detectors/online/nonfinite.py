@@ -11,6 +11,7 @@ from dtui.analysis.detectors.registry import Constant
 from dtui.analysis.detectors.stream.block import Block, Network
 from dtui.analysis.detectors.stream.detector import MOST_FILTERS, OnlineDetector, Stream, online
 from dtui.model import Evidence, Trigger
+from dtui.model.records import MOST_TRIGGER_FILTERS
 
 STRENGTH = 1000.0
 MOST_OF_NETWORK = 0.5
@@ -75,7 +76,8 @@ class _Nonfinite:
     def _of_trigger(self, trigger: Trigger) -> Evidence:
         size = self._filters.get(trigger.layer, 0)
         filters = tuple(number for number in trigger.filters if 0 <= number < size)
-        is_part = 0 < len(filters) < size  # all of a layer: the whole network may be hit, so none is named
+        # All of a layer, or as many as a trigger names: the whole network may be hit, so none is named.
+        is_part = 0 < len(filters) < min(size, MOST_TRIGGER_FILTERS)
         return Evidence(
             Nonfinite.name,
             trigger.iteration,

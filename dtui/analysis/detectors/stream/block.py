@@ -29,6 +29,7 @@ class Network:
         norms: Names of the normalisation layers, N of them; data from outside.
         norm_layers: For each the name of the layer that it follows, "" where that is not known.
         output: The layer that has a row for each class; None where none is known.
+        has_rate: Whether the largest learning rate since the record before is recorded, so that one that leaps is seen.
     """
 
     layers: Sequence[Layer]
@@ -36,6 +37,7 @@ class Network:
     norms: tuple[str, ...] = ()
     norm_layers: tuple[str, ...] = ()
     output: Layer | None = None
+    has_rate: bool = False
 
 
 @dataclass(frozen=True, eq=False)
