@@ -137,6 +137,27 @@ def test_equal_ones_have_the_same_hash_unless_told_otherwise() -> None:
     assert repr(one) == "a thing"
 
 
+@pytest.mark.parametrize("make", [dataclass, dataclasses.dataclass], ids=["ours", "of the standard library"])
+def test_a_field_says_whether_it_is_compared_and_hashed(make: Any) -> None:
+    @make(frozen=True)
+    class Told:
+        a: int
+        b: int = field(default=0, hash=False)
+        c: int = field(default=0, compare=False)
+        d: int = field(default=0, compare=False, hash=True)
+
+    @make(frozen=True)
+    class Told2(Told):
+        pass
+
+    for one in (Told, Told2):
+        assert one(1, c=2, d=3) == one(1) != one(1, b=2)
+        assert hash(one(1, 2, 3, 4)) == hash((1, 4))
+        assert one(1).__eq__(1) is NotImplemented
+        assert (one.__eq__.__qualname__, one.__hash__.__module__) == (f"{one.__qualname__}.__eq__", __name__)
+    assert Told(1) != Told2(1)
+
+
 def test_one_on_top_of_another_has_the_fields_of_both() -> None:
     assert Point3(1, z=4) == Point3(1, 2, [], 7, 4)
     assert Point3(1) != Point(1)
@@ -244,8 +265,9 @@ class Hashed:
 print("dataclasses" in sys.modules, "inspect" in sys.modules)
 Hashed(1)
 print("dataclasses" in sys.modules)
-Hashed(1) == Hashed(2)
+print(Hashed(1) == Hashed(2), hash(Hashed(1)) == hash((1,)), "dataclasses" in sys.modules)
+repr(Hashed(1))
 print("dataclasses" in sys.modules)
 """
     made = subprocess.run([sys.executable, "-c", program], check=True, timeout=60, capture_output=True)
-    assert made.stdout.split() == [b"False", b"False", b"False", b"True"]
+    assert made.stdout.split() == [b"False", b"False", b"False", b"False", b"True", b"False", b"True"]

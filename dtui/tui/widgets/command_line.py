@@ -22,6 +22,8 @@ from dtui.tui.renderables.panes.key_bar import IN_ASCII
 from dtui.tui.widgets.takes_keys import TakesKeys
 
 MOST_SUGGESTIONS = 8
+FILLING_SECONDS = 0.5
+"""How long the panes have for themselves before a line is made that nobody has asked for yet."""
 
 Suggestion = tuple[str, str, str]
 """Words, its keys, and a hint behind them; all safe to show, and each begins in a column of its own."""
@@ -119,8 +121,8 @@ class CommandLine(Vertical):
         yield Horizontal()
 
     def on_mount(self) -> None:
-        """Fill the row of the line behind the first paint: nobody sees it yet."""
-        self.call_after_refresh(self._fill)
+        """Fill the row of the line when the panes have come: nobody sees it before a key asks for it."""
+        self.set_timer(FILLING_SECONDS, self._fill)
 
     def _fill(self) -> None:
         row = self.query_one(Horizontal)
