@@ -8,11 +8,11 @@ from __future__ import annotations
 import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from typing import ClassVar, Protocol
 
+from dtui.dataclass_on_use import dataclass
 from dtui.model import (
     AnomalySettings,
     BoolArray,

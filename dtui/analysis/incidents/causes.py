@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from dtui.analysis.detectors.online.filter_jump import LEAST_CHANGE
 from dtui.analysis.detectors.stream.block import Network
 from dtui.analysis.incidents.grouping import Clock, is_strong, kind_of, rank_of
+from dtui.dataclass_on_use import dataclass
 from dtui.model import Cause, Evidence
 
 FIRST = 0

@@ -6,11 +6,11 @@ Source: FINDINGS §3, rule 1.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from dtui.analysis.detectors.online.rate_jump import SPIKE
+from dtui.dataclass_on_use import dataclass
 from dtui.model import Evidence, IntArray
 
 REST = 8

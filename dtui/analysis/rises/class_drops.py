@@ -5,12 +5,11 @@ Owns the level that a rise must reach, what is left out of it after a drop, and 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from dtui.analysis.rises.class_scores import RULE, ClassRule, ClassScores, Rises
 from dtui.analysis.rises.last_rows import LastRows
+from dtui.dataclass_on_use import dataclass
 from dtui.model import BoolArray, FloatArray, IntArray
 
 AT_ONCE = 64

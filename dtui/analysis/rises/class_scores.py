@@ -7,12 +7,12 @@ it alone, and is rounded the same whether validations come one by one or many at
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from dtui.analysis.rises.last_rows import LastRows
+from dtui.dataclass_on_use import dataclass
 from dtui.model import BoolArray, FloatArray, IntArray
 
 

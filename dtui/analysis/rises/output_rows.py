@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from dtui.analysis.quantiles import column_medians
+from dtui.dataclass_on_use import dataclass
 from dtui.model import FloatArray, IntArray, Layer
 
 AFTER = 7

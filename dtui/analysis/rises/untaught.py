@@ -8,13 +8,13 @@ and hardly moves, is a class whose images do not come any more, or come with ano
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from dtui.analysis.detectors.stream.trailing import medians
 from dtui.analysis.quantiles import column_medians
 from dtui.analysis.rises.output_rows import OutputRows, Taught
+from dtui.dataclass_on_use import dataclass
 from dtui.model import FloatArray, IntArray
 
 LENGTH = 8

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -16,6 +16,7 @@ from dtui.analysis.detectors.stream.trailing import Tail, medians
 from dtui.analysis.rises.class_drops import ClassDrops, Drop
 from dtui.analysis.rises.output_rows import OutputRows
 from dtui.analysis.rises.untaught import GUESSING, LEVEL, Untaught, UntaughtClasses, guesses
+from dtui.dataclass_on_use import dataclass
 from dtui.model import Evidence, FloatArray, IntArray
 
 BEFORE = 10

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 
 import numpy as np
 
 from dtui.analysis.detectors.stream.by_layer import layer_medians
 from dtui.analysis.quantiles import column_medians
+from dtui.dataclass_on_use import dataclass
 from dtui.model import FloatArray, IntArray, Layer, Trigger
 
 LEAST_UPDATE = 1e-12
