@@ -43,10 +43,16 @@ class Renderer:
 
         Raises:
             MissingExtraError: A PDF is wanted, and what makes one is not installed.
+            ReportError: Charts are wanted, and Python was told to leave docstrings out.
         """
         if PDF in formats:
             require_pdf()
         if formats & DRAWN:
+            if __doc__ is None:
+                raise ReportError(
+                    "charts cannot be drawn by python -OO (PYTHONOPTIMIZE=2), for their library reads its docstrings; "
+                    "leave that out, or use -o OUT.txt"
+                )
             self._converter.warm_up()
 
     def render(self, report: Report, format: str, *, is_chosen: bool, problems: list[str]) -> tuple[bytes, int]:

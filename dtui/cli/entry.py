@@ -122,9 +122,20 @@ def _fail(line: str, code: int) -> int:
 
 
 def _describe(error: BaseException) -> str:
+    if isinstance(error, FileNotFoundError) and _is_nowhere():
+        return "the folder that dtui was started in is no longer there; cd to another"
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename is not None else error.strerror
     return f"unexpected {type(error).__name__}: {error}" if str(error) else f"unexpected {type(error).__name__}"
+
+
+def _is_nowhere() -> bool:
+    """Whether the working folder was removed: then no relative path has a meaning."""
+    try:
+        os.getcwd()
+    except OSError:
+        return True
+    return False
 
 
 def _keep_traceback() -> str:
@@ -132,11 +143,15 @@ def _keep_traceback() -> str:
     import tempfile
     import traceback
 
-    state = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
-    places: tuple[Callable[[], str], ...] = (lambda: os.path.join(state, "dtui"), tempfile.gettempdir)
+    from dtui.user_cache import user_folder
+
+    places: tuple[Callable[[], str | Path | None], ...] = (
+        lambda: user_folder("XDG_STATE_HOME", ".local/state"),
+        tempfile.gettempdir,
+    )
     for find in places:
         try:
-            folder = Path(find())  # a full disk has no temporary folder
+            folder = Path(find() or os.devnull)  # a full disk has no temporary folder, and not everybody a home
             folder.mkdir(parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(prefix="dtui-traceback-", suffix=".txt", dir=folder)
             with os.fdopen(handle, "w", errors="replace") as file:

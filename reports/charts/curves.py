@@ -9,9 +9,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import altair as alt
 import numpy as np
-from altair.utils.schemapi import debug_mode
 
 from dtui.model import Stage, TimeAxis
 from dtui.reports.charts import curve_labels as labels
@@ -19,6 +17,11 @@ from dtui.reports.charts import theme
 from dtui.reports.charts.curve_rows import Curve, Event, curve_rows, nonfinite_rows
 from dtui.reports.charts.ribbon import RibbonMark
 from dtui.reports.document import Spec
+from dtui.user_cache import some_home
+
+with some_home():
+    import altair as alt  # it asks for the home at once
+    from altair.utils.schemapi import debug_mode
 
 ERROR_HEIGHT = 230
 LOSS_HEIGHT = 120

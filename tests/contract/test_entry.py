@@ -98,6 +98,31 @@ def test_a_bug_is_one_line_and_its_traceback_a_file(
     assert "Traceback (most recent call last)" in kept.read_text()
 
 
+def test_a_working_folder_that_was_removed_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert main(["run", "--", "true"]) == 2
+    assert capsys.readouterr().err == "dtui: the folder that dtui was started in is no longer there; cd to another\n"
+
+
+def test_a_bug_of_who_has_no_home_leaves_no_folder_behind(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """A folder named ~, which a shell takes for the home, is one that nobody should have to remove."""
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path / "temporary"))
+    monkeypatch.chdir(tmp_path)
+    with_info(monkeypatch, failing(ZeroDivisionError()))
+    assert main(["info", "x"]) == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["temporary"]
+    assert str(tmp_path / "temporary") in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("temporary", [lambda: os.devnull, failing(FileNotFoundError("No usable temporary directory"))])
 def test_a_bug_where_nothing_can_be_written_is_still_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], temporary: Callable[[], object]

@@ -118,7 +118,7 @@ def test_a_full_disk_loses_what_it_could_not_take_and_nothing_else(record: Make,
         made.append(record(model, optimizer, every=1, prepare=fill))
         return made[0]
 
-    with pytest.warns(RecorderWarning, match="iteration 2 was not written") as told:
+    with pytest.warns(RecorderWarning, match="iteration 2 was not written: No space left on device$") as told:
         assert training(recorder_of) == undisturbed
     assert len(told) == 1
     store = made[0].store

@@ -17,6 +17,8 @@ from dtui.reports import build, build_report, write_report
 from dtui.reports.document import Chapter, Chart, Drawings, Paragraph, Report, Row, Section, Table
 from dtui.reports.output import convert
 from dtui.reports.output.html import render_html
+from dtui.reports.places import HTML
+from dtui.reports.rendering import Renderer
 from dtui.reports.sections import registry, section, section_names
 from tests.anomalies import class_anomaly
 from tests.reports.fake_query import HOSTILE, FakeQuery
@@ -142,6 +144,23 @@ def test_no_run_and_a_path_that_is_none_are_refused(tmp_path: Path) -> None:
     with pytest.raises(RunNotFoundError):
         write_report([tmp_path / "nothing"], tmp_path / "a.html")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_charts_are_drawn_for_a_user_without_a_home() -> None:
+    """As one of a container, whom no list of users has: Altair raises a RuntimeError there."""
+    code = "import os, pwd; pwd.getpwuid = {}.__getitem__; del os.environ['HOME']\n"
+    code += "from dtui.reports.charts import curves; print(curves.alt.__name__, 'HOME' in os.environ)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout == "altair False\n", done.stderr[-500:]
+
+
+def test_a_python_without_docstrings_is_told_before_a_run_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with PYTHONOPTIMIZE=2: Altair raises an AttributeError there."""
+    monkeypatch.setattr("dtui.reports.rendering.__doc__", None)
+    with Renderer(lambda _: None) as renderer:
+        renderer.warm_up({"txt"})
+        with pytest.raises(ReportError, match=r"-OO \(PYTHONOPTIMIZE=2\), .*; leave that out, or use -o OUT\.txt"):
+            renderer.warm_up({HTML})
 
 
 def test_a_place_that_cannot_be_written_is_named(runs: dict[str, FakeQuery], tmp_path: Path) -> None:

@@ -111,6 +111,12 @@ def test_the_log_has_a_place(monkeypatch, tmp_path):
     blocked.write_text("")
     monkeypatch.setenv("XDG_STATE_HOME", str(blocked))
     assert log_path().parent.name.startswith("dtui-")
+    for name in ("XDG_STATE_HOME", "HOME"):  # as of a user of a container, whom no list of users has
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    monkeypatch.chdir(tmp_path)
+    assert log_path().parent.name.startswith("dtui-")
+    assert not (tmp_path / "~").exists()
 
 
 def test_on_a_full_disk_the_screen_opens_without_a_log(monkeypatch, tmp_path):

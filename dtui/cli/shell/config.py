@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from dtui.errors import UsageError
 from dtui.safe_text import safe
+from dtui.user_cache import user_folder
 
 LARGEST_FILE = 64 << 10
 
@@ -33,9 +34,7 @@ class Config(NamedTuple):
 
 def config_path() -> Path:
     """Return where the configuration is: below `XDG_CONFIG_HOME`, or `~/.config`."""
-    home = os.environ.get("XDG_CONFIG_HOME", "")
-    folder = Path(home) if os.path.isabs(home) else Path(os.path.expanduser("~")) / ".config"
-    return folder / "dtui" / "config.toml"
+    return (user_folder("XDG_CONFIG_HOME", ".config") or Path("~/.config/dtui")) / "config.toml"
 
 
 def read_config(allowed: Mapping[str, tuple[object, ...]]) -> Config:

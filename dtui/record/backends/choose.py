@@ -11,7 +11,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from dtui.errors import MissingExtraError
+from dtui.errors import DtuiError, MissingExtraError
 from dtui.record.backends.layer_rows import LayerRows
 from dtui.record.backends.numba_cpu import KernelNorms, KernelSums, load_kernels
 from dtui.record.backends.sums import Summing
@@ -50,7 +50,8 @@ def find_kernels(fused: bool | None, model: nn.Module) -> bool:
         if fused:
             raise
         if not isinstance(error, MissingExtraError):
-            warn_once("fused", f"the compiled kernel cannot be used, so torch is: {reason_of(error)}")
+            why = str(error) if isinstance(error, DtuiError) else reason_of(error)
+            warn_once("fused", f"the compiled kernel cannot be used, so torch is: {why}")
         return False
     return bool(types)
 

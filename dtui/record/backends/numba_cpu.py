@@ -21,6 +21,7 @@ from dtui.errors import MissingExtraError
 from dtui.model import FloatArray, IntArray
 from dtui.record.backends.layer_rows import LayerRows, is_float32
 from dtui.record.backends.sums import CHUNK_ELEMENTS, Buffers
+from dtui.record.writing.kernel_folder import kept_kernels
 
 MOST_THREADS = 8
 """More than these wait for the same memory."""
@@ -31,10 +32,12 @@ def load_kernels() -> ModuleType:
 
     Raises:
         MissingExtraError: numba is not installed.
+        NoKernelFolderError: They cannot be kept on disk.
     """
     if find_spec("numba") is None:
         raise MissingExtraError("Recorder(fused=True): numba is not installed; pip install numba")
-    from dtui.record.backends import numba_kernel
+    with kept_kernels(__file__):
+        from dtui.record.backends import numba_kernel
 
     return numba_kernel
 

@@ -22,6 +22,7 @@ from dtui.model import (
     IntArray,
     Structure,
 )
+from dtui.record.writing.kernel_folder import kept_kernels
 from dtui.record.writing.warn import reason_of, warn_once
 
 
@@ -42,7 +43,8 @@ def load_kernels() -> Kernels | None:
     if find_spec("numba") is None:
         return None
     try:
-        from dtui.record.measure import norm_kernel, statistics_kernel
+        with kept_kernels(__file__):
+            from dtui.record.measure import norm_kernel, statistics_kernel
     except Exception as error:  # noqa: BLE001 - a compiler, and what it needs of the machine
         warn_once("kernels", f"the compiled statistics cannot be used, so NumPy is: {reason_of(error)}")
         return None

@@ -137,7 +137,9 @@ def reason_of(error: BaseException) -> str:
 
 
 def words_of(error: BaseException) -> str:
-    """Return what an exception says; its name where it says nothing, as a MemoryError."""
+    """Return what an exception says; its name where it says nothing, as a MemoryError; no number of the system's."""
+    if isinstance(error, OSError) and error.strerror and not isinstance(error, DtuiError):
+        return error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
     return str(error).strip() or type(error).__name__
 
 

@@ -276,7 +276,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _sweep_later(compactor)
             os._exit(0)
     except (DtuiError, OSError) as error:
-        outcome["fault"] = one_line(error, options.run)
+        outcome["fault"] = outcome["fault"] or one_line(error, options.run)  # what stopped it first
     if options.wait:
         sys.stdout.write(json.dumps(outcome) + "\n")
     return 1 if outcome["fault"] else 0

@@ -245,6 +245,13 @@ def one_line(error: Exception, run: Path) -> str:
     return f"{error.filename or run}: {error.strerror}; check the disk and your right to write there"
 
 
+def unread(path: Path, error: OSError, effect: str) -> str:
+    """Return one line on a file of a run that cannot be read, what follows from that, and what to do."""
+    if isinstance(error, PermissionError):
+        return f"{path}: permission denied, {effect}; ask its owner for the right to read it"
+    return f"{path}: cannot be read, {error.strerror}; {effect}"
+
+
 def stamp_of(path: Path) -> tuple[int, int, int] | None:
     """Return a value that changes whenever a file is replaced, None if it does not exist."""
     try:

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from dtui.dataclass_on_use import dataclass
-from dtui.errors import RunRemovedError
+from dtui.errors import RunDamagedError, RunRemovedError
 from dtui.model import BoolArray, IntArray
-from dtui.store.disk.atomic_files import list_folder
+from dtui.store.disk.atomic_files import list_folder, unread
 from dtui.store.disk.journal import Frame, JournalScanner
 from dtui.store.format.joins import Hole, disjoint, is_superseded, kept_stop, unexplained
 from dtui.store.format.schema import JOURNAL_FOLDER, PARTS_FOLDER, Stream, parse_journal_name, parse_part_name
@@ -117,12 +117,14 @@ class StreamView:
         iterations: Shape (n,), int64, ascending, of all spans one after the other.
         stop: Ordinal after the last frame that is readable or superseded.
         faults: One line per damaged or missing stretch.
+        is_partial: Whether a file could not be opened for a reason that may pass: the next look tries again.
     """
 
     spans: tuple[PartSpan | FrameSpan, ...] = ()
     iterations: IntArray = field(default_factory=lambda: np.empty(0, np.int64))
     stop: int = 0
     faults: tuple[str, ...] = ()
+    is_partial: bool = False
 
     def ordinal_at(self, iteration: int) -> int | None:
         """Return the ordinal of the first frame at or after an iteration, None if there is none."""
@@ -163,6 +165,7 @@ class Catalog:
         self._heads: dict[Path, tuple[object, PartHead | str]] = {}
         self._scanners: dict[Path, JournalScanner] = {}
         self._is_strict = True
+        self._is_partial = False
 
     def update(self) -> StreamView:
         """Look at the directory and return the frames that can be read now.
@@ -184,6 +187,7 @@ class Catalog:
         # Journals are listed before parts: a fold publishes the part before it removes the journal, so that what
         # vanished from the first listing is in the second.
         faults: list[str] = []
+        self._is_partial = False
         journals = sorted(
             (parsed[1], path)
             for path in self._list(JOURNAL_FOLDER, faults)
@@ -202,7 +206,7 @@ class Catalog:
         covered = disjoint([*holes, *((span.first, span.stop) for span in spans)])
         for path, found in frames:
             spans += _stretches(path, found, covered)
-        return _assemble(spans, faults, self._stream, holes)
+        return _assemble(spans, faults, self._stream, holes, self._is_partial)
 
     def _choose_parts(
         self, parts: list[tuple[int, int, Path]], holes: Sequence[Hole], faults: list[str]
@@ -239,7 +243,7 @@ class Catalog:
                 raise
             return []
         except OSError as error:
-            faults.append(f"{path}: cannot be read, {error.strerror}; its frames are left out")
+            faults.append(self._passing(path, error))
             return []
         faults += [f"{path.parent / line}; what lay there is left out" for line in scanner.damage]
         return list(scanner.frames)
@@ -266,10 +270,17 @@ class Catalog:
             if self._is_strict:
                 raise
             return None
-        except OSError as error:
+        except RunDamagedError as error:
             head = str(error)
+        except OSError as error:
+            stamp, head = None, self._passing(path, error)
         self._heads[path] = stamp, head
         return head
+
+    def _passing(self, path: Path, error: OSError) -> str:
+        """Return why a file cannot be read now: too many are open, a server is away, its owner alone may."""
+        self._is_partial = True
+        return unread(path, error, "its frames are left out")
 
     def _forget(self, journals: set[Path], parts: set[Path]) -> None:
         self._scanners = {path: scanner for path, scanner in self._scanners.items() if path in journals}
@@ -292,10 +303,11 @@ def _stretches(path: Path, found: list[Frame], covered: Sequence[Hole]) -> list[
 
 
 def _assemble(
-    spans: list[PartSpan | FrameSpan], faults: list[str], stream: Stream, holes: Sequence[Hole]
+    spans: list[PartSpan | FrameSpan], faults: list[str], stream: Stream, holes: Sequence[Hole], is_partial: bool
 ) -> StreamView:
     """Sort spans, and add a fault for each missing stretch between them.
 
+    While a file cannot be opened, nothing is called missing: what that file holds is not lost.
     A span with contradictory iterations is left out. A span whose iterations begin before the last one belongs to a
     resumed training whose join was lost; it supersedes all frames at or after its first iteration.
     """
@@ -306,7 +318,7 @@ def _assemble(
             faults.append(f"{span.path}: its iterations contradict the files around it; it is left out")
             continue
         before, begin = _last_iteration(kept), int(span.iterations[0])
-        for first, stop in unexplained(end, span.first, holes):
+        for first, stop in () if is_partial else unexplained(end, span.first, holes):
             after = f"after iteration {before}" if kept else "at the beginning"
             faults.append(f"{stream} {first} to {stop - 1}, {after}: missing; restore the files that held them")
         if begin <= before:
@@ -321,7 +333,7 @@ def _assemble(
     for first, stop in holes:
         end = stop if first <= end < stop else end
     iterations = np.concatenate([span.iterations for span in kept]) if kept else np.empty(0, np.int64)
-    return StreamView(tuple(kept), iterations, end, tuple(faults))
+    return StreamView(tuple(kept), iterations, end, tuple(faults), is_partial)
 
 
 def _last_iteration(spans: list[PartSpan | FrameSpan]) -> int:

@@ -114,7 +114,8 @@ class RunStreams:
             raise
         except OSError as error:
             raise RunDamagedError(f"{self.path}: cannot be read, {error.strerror}; open the run again") from error
-        self._signature = signature
+        is_partial = any(stream.view.is_partial for stream in self.by_name.values() if stream is not None)
+        self._signature = None if is_partial else signature
         before, self._seen = self._seen, self._frames()
         return changed or not all(map(np.array_equal, before, self._seen))
 
@@ -136,7 +137,7 @@ def faults_of(source: RunSource, streams: Mapping[Stream, StreamReader | None]) 
         lines += () if reader is None else reader.faults
         found, seen = (0, 0) if reader is None else (reader.view.stop, reader.stop)
         known = max(seen, source.surroundings.promised(stream))
-        if known > found:
+        if known > found and not (reader and reader.view.is_partial):  # those were told, and are not lost
             what = f"{stream} {found} to {known - 1}"
             lines.append(f"{source.path}: {what}: missing; restore the files that held them")
     return tuple(dict.fromkeys(lines))

@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from dtui.errors import RunDamagedError, UsageError
+from dtui.store.disk.atomic_files import unread
 from dtui.store.disk.json_lines import LineRefusedError, append_line, read_lines
 
 
@@ -42,7 +43,7 @@ class Triage:
             lines, bad = read_lines(self.path)
             self.faults = (f"{self.path}: {bad} damaged lines are left out",) if bad else ()
         except OSError as error:
-            self.faults = (f"{self.path}: cannot be read, {error.strerror}; decisions are left out",)
+            self.faults = (unread(self.path, error, "decisions are left out"),)
         own = [line for line in lines if self._named.items() <= line.items()]
         self.authors = {
             str(line["what"]): (str(line.get("who", "")), str(line.get("when", "")))

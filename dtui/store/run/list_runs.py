@@ -21,7 +21,7 @@ def find_runs(
     """Return the runs directly in a folder or in folders below it, newest first.
 
     A run is a directory `NAME.dtui` with a run in it, or a packed run `NAME.h5`; links are not
-    followed below `folder`.
+    followed below `folder`. A directory `NAME.dtui` that may not be read is one, too: opening it says so.
 
     Args:
         folder: Where to look.
@@ -44,7 +44,7 @@ def find_runs(
             folders.remove(name)
             path = Path(place) / name
             times = [_modified(path / file) for file in (RUN_FILE, STRUCTURE_FILE)]
-            if max(times) <= 0 and (has_remains or (has_claims and claimant(path))):
+            if max(times) <= 0 and (has_remains or not _may_be_read(path) or (has_claims and claimant(path))):
                 times.append(_modified(path))
             if max(times) > 0:
                 found.append((max(times), path))
@@ -53,6 +53,11 @@ def find_runs(
         if not is_deep:
             break
     return tuple(path for _, path in sorted(found, key=lambda item: (-item[0], str(item[1]))))
+
+
+def _may_be_read(folder: Path) -> bool:
+    """Whether one can look into a folder: nobody else can tell that it holds no run."""
+    return os.access(folder, os.R_OK | os.X_OK)
 
 
 def _modified(path: Path) -> float:

@@ -16,7 +16,7 @@ from dtui.model import Gap, ImageSet, RunStatus, Trigger
 from dtui.model.findings.kept_weights import WeightsAt
 from dtui.model.findings.nonfinite import BrokenGradients, LookPlan
 from dtui.model.scalars import Points
-from dtui.store.disk.atomic_files import list_folder, stamp_of
+from dtui.store.disk.atomic_files import list_folder, stamp_of, unread
 from dtui.store.disk.json_lines import LineTail, read_lines
 from dtui.store.disk.read_once import ReadOnce
 from dtui.store.format.flight_lines import parse_trigger, weights_in
@@ -86,7 +86,7 @@ class Surroundings(ABC):
             self._image_fault = f"{error}; validations are left out"
         except OSError as error:  # too many open files, a server that is away
             self._is_to_try_again = True
-            self._image_fault = f"{path}: cannot be read, {error.strerror}; validations are left out"
+            self._image_fault = unread(path, error, "validations are left out")
 
     @property
     def images(self) -> ImageSet | None:
@@ -327,7 +327,7 @@ class FolderSurroundings(Surroundings):
         try:
             new = self._logged_tail.read()
         except OSError as error:
-            return (f"{path}: cannot be read, {error.strerror}; what was logged between records is left out",)
+            return (unread(path, error, "what was logged between records is left out"),)
         if new is not None:
             self._logged = LoggedValues() if new[1] else self._logged
             self._logged.add(new[0])
@@ -344,7 +344,7 @@ class FolderSurroundings(Surroundings):
         try:
             lines, bad = read_lines(path)
         except OSError as error:
-            return None, (f"{path}: cannot be read, {error.strerror}; {what} are left out",)
+            return None, (unread(path, error, f"{what} are left out"),)
         found = tuple(value for line in lines if (value := parse(line)) is not None)
         lost = bad + len(lines) - len(found)
         return found, (f"{path}: {lost} damaged lines are left out",) if lost else ()

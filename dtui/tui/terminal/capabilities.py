@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TextIO
 
 from dtui.errors import TerminalError, UsageError
+from dtui.user_cache import user_folder
 
 COLORS = ("auto", "truecolor", "256", "16", "never")
 THEMES = ("auto", "dark", "light")
@@ -109,7 +110,9 @@ def log_path() -> Path:
 
 
 def _log_folders() -> Iterator[Path]:
-    yield Path(os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")) / "dtui"
+    own = user_folder("XDG_STATE_HOME", ".local/state")
+    if own is not None:
+        yield own
     with suppress(OSError):  # none that has room: on a full disk above all a run has to open
         yield Path(tempfile.gettempdir()) / f"dtui-{os.getuid()}"
 

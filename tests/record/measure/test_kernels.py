@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import fields, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from dtui.record.measure.statistics import Deriver, RawRecord
 from dtui.record.network.layers import describe
 from dtui.record.network.norm_layers import Kept
 from dtui.record.training.skipped_updates import Skips
+from dtui.record.writing.kernel_folder import kept_kernels
 from dtui.record.writing.warn import RecorderWarning
 from tests.record.twins import change, measurer_of, needs_numba
 
@@ -110,6 +112,40 @@ def test_a_compiler_that_fails_is_told_and_numpy_takes_its_place(monkeypatch: py
         deriver = Deriver(structure, True)
     compiled.load_kernels.cache_clear()
     assert_same(Deriver(structure).derive(raws[0]), deriver.derive(raws[0]), "without")
+
+
+@pytest.mark.parametrize("home", [True, False])
+def test_kernels_that_no_folder_keeps_are_one_line_that_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, home: bool
+) -> None:
+    """Without a home numba would make a folder named ~ here; with one that cannot be written it says no word of it."""
+    for name in ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("os.access", lambda *_: False)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path.replace("~", "/nonexistent" if home else "~"))
+    begun: list[int] = []
+    told = failed_import(RuntimeError("cannot cache function 'f': no locator available for file 'k.py'"), begun)
+    assert (
+        told == "NoKernelFolderError: no folder for compiled code can be written; set NUMBA_CACHE_DIR to one that can"
+    )
+    assert len(begun) == home
+
+
+def failed_import(error: Exception, begun: list[int], place: str = __file__) -> str:
+    """Return what is told where an import of kernels fails."""
+    try:
+        with kept_kernels(place):
+            begun.append(1)
+            raise error
+    except (RuntimeError, OSError) as told:
+        return f"{type(told).__name__}: {told}"
+    return "nothing"
+
+
+def test_what_a_full_disk_or_a_compiler_says_is_told(tmp_path: Path) -> None:
+    assert failed_import(RuntimeError("another"), [], str(tmp_path / "kernel.py")) == "RuntimeError: another"
+    full = failed_import(OSError(28, "No space left on device"), [], str(tmp_path / "kernel.py"))
+    assert "written (No space left on device); set NUMBA_CACHE_DIR" in full
 
 
 @needs_numba

@@ -17,6 +17,8 @@ from tests.store.builders import METADATA, STRUCTURE, make_record
 from tests.store.conftest import Recording
 from tests.store.living import live, without_locks
 
+CATALOG = "dtui.store.read.catalog"
+
 
 def test_a_reader_follows(recording: Recording) -> None:
     reader = recording.reader()
@@ -66,6 +68,35 @@ def test_images_that_could_not_be_opened_for_a_moment_are_there_at_the_next_look
         assert reader.images is None
         file = path if is_packed else path / "images.h5"
         assert reader.faults[0] == f"{file}: cannot be read, Too many open files; validations are left out"
+    assert reader.refresh() is True
+    recording.twin.assert_read_by(reader)
+    assert reader.faults == ()
+    assert reader.refresh() is False
+    reader.close()
+
+
+@pytest.mark.parametrize("what", ["SealedFile", "JournalScanner.scan"])
+def test_frames_that_could_not_be_read_for_a_moment_are_there_at_the_next_look(
+    recording: Recording, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """They are neither damaged nor lost, and no file of the run changes until then."""
+    recording.append(40)
+    recording.compact()
+    recording.append(3)
+    recording.writer.close()
+
+    def fails(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    place = {"SealedFile": "dtui.store.read.part_cache.SealedFile", "JournalScanner.scan": f"{CATALOG}.{what}"}[what]
+    with monkeypatch.context() as for_a_moment:
+        for_a_moment.setattr(place, fails)
+        reader = RunReader(recording.path)
+        assert len(reader.record_iterations) < 43
+        assert reader.faults[0].endswith(
+            "permission denied, its frames are left out; ask its owner for the right to read it"
+        )
+        assert not any("restore" in line for line in reader.faults[-1:])
     assert reader.refresh() is True
     recording.twin.assert_read_by(reader)
     assert reader.faults == ()

@@ -58,6 +58,7 @@ def locked(recording: Recording) -> Iterator[Path]:
     """A run of which nobody may write anything, and that everybody may read."""
     recording.append(40)
     recording.writer.close()
+    (recording.path / "parts").rmdir()  # as version control leaves it
     shutil.copytree(recording.path, recording.path.parent / "writable.dtui")
     inside = [recording.path, *recording.path.rglob("*")]
     for place in inside:
@@ -81,7 +82,7 @@ def test_a_run_that_may_not_be_written_is_read(locked: Path) -> None:
     assert done.stderr == ""
     told = json.loads(done.stdout)
     assert told["probe"] == ["PermissionError"], "the directory can be written, so this would prove nothing"
-    assert told["records"] == [40]
+    assert told.get("records") == [40], told
     for command_name in ("info", "anomalies", "check"):
         code, text = told[command_name]
         assert code == 0, text
@@ -93,6 +94,6 @@ def test_a_run_that_may_not_be_written_is_read(locked: Path) -> None:
     outcome = json.loads(text)
     assert code == 1
     assert outcome["published"] == []
-    assert "ermission denied" in outcome["fault"]
+    assert "ermission denied" in outcome["fault"], outcome
     assert "\n" not in outcome["fault"]
     assert {path: path.stat().st_mtime_ns for path in locked.rglob("*")} == before

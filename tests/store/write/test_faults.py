@@ -186,6 +186,16 @@ def test_runs_are_found_newest_first(tmp_path: Path) -> None:
         find_runs(tmp_path / "elsewhere")
 
 
+def test_a_run_that_may_not_be_read_is_in_the_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Opening it says so; an empty folder is no run."""
+    closed = tmp_path / "closed.dtui"
+    closed.mkdir(mode=0)
+    (tmp_path / "empty.dtui").mkdir()
+    if os.getuid() == 0:  # who may read everything
+        monkeypatch.setattr("os.access", lambda path, _: bool(Path(path).stat().st_mode & 0o500))
+    assert find_runs(tmp_path) == (closed,)
+
+
 def test_a_lock_on_a_part_keeps_nobody_from_reading(recording: Recording) -> None:
     """As on a filesystem without locks: HDF5 must not even try, or it would refuse a file that somebody has locked."""
     recording.append(40)
