@@ -42,8 +42,9 @@ def standing(parts: Iterable[_Part | Cleared]) -> list[_Part]:
     is_doubted = is_unclear = False
     for part in parts:
         if not isinstance(part, Cleared):
-            now.append(part)
-            is_unclear |= is_doubted
+            is_unclear |= is_doubted and any(one is not part for one in now)
+            if all(one is not part for one in now):  # a second pass over one batch names it once
+                now.append(part)
             continue
         is_cleared = part.read()
         if is_cleared:

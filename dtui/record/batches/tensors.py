@@ -45,11 +45,21 @@ class Traces:
 
     def __init__(self, content: Any) -> None:
         found = content._living() if isinstance(content, Traces) else tensors_in(content)
-        self._known = [weakref.ref(tensor) for tensor in found]
+        self._known = [(weakref.ref(tensor), *span_of(tensor)) for tensor in found]
 
     def spans(self) -> list[tuple[Tensor, int, int]]:
         """Return the tensors that still live, with the addresses where their values begin and end."""
-        return [(tensor, *span_of(tensor)) for tensor in self._living()]
+        return [(tensor, begin, end) for known, begin, end in self._known if (tensor := known()) is not None]
+
+    @property
+    def are_living(self) -> bool:
+        """Whether there were tensors, and all of them still live."""
+        return bool(self._known) and all(known() is not None for known, _, _ in self._known)
+
+    @property
+    def is_one_living(self) -> bool:
+        """Whether at least one of them still lives."""
+        return any(known() is not None for known, _, _ in self._known)
 
     def _living(self) -> list[Tensor]:
-        return [tensor for known in self._known if (tensor := known()) is not None]
+        return [tensor for tensor, _, _ in self.spans()]

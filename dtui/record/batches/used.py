@@ -1,34 +1,34 @@
 """Finds the samples whose gradients went into each update.
 
 Owns the rule. A loader hands out batches. When gradients arrive at the network, those batches were used that the calls
-got through which they came: of each loader those whose tensors a call got, else the newest that was not used yet. An
-update takes all that were used since the one before. So a batch that a loop passes over, one that is fetched ahead, and
-the batches of an evaluation are none of them, nor one whose gradients are cleared before the update. An update without
-a new batch (the second step of SAM, a GAN's other half) used those of the update before.
+got through which they came: those whose tensors a call got, also once more; where it got none, of each loader the
+newest that was not used yet. An update takes all that were used since the one before. So a batch that a loop passes
+over, one that is fetched ahead, and the batches of an evaluation are none of them, nor one whose gradients are cleared
+before the update. An update without a new batch, of a network that is never called as a whole (a GAN's other half),
+used those of the update before. A name that is given is right: where it cannot be known there is none, which is told.
 """
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
 
 from dtui.errors import RecorderError
 from dtui.model import Column, IntArray
 from dtui.record.batches.clearing import Cleared, LeftGradients
-from dtui.record.batches.handed import Handed, Ids
+from dtui.record.batches.guessing import SinceUpdate, guess
+from dtui.record.batches.handed import Handed
+from dtui.record.batches.kept import Batch, Ids, KeptBatches, owned
+from dtui.record.batches.network import at_calls, at_gradients
 from dtui.record.batches.passes import Pass, leave, listen, pass_on, reach
 from dtui.record.batches.samples import MOST_SAMPLES, USUAL_SAMPLES, SampleColumns, Samples, as_ids
 from dtui.record.batches.tensors import tensors_in
 from dtui.record.network.hooks import QuietHook
-from dtui.record.network.layers import unwrap
 from dtui.record.training.loader_order import below_subsets, found_in
 from dtui.record.validation.output_kind import is_compiled
 from dtui.record.validation.targets import Place, pick
@@ -36,8 +36,6 @@ from dtui.record.writing.warn import reason_of, warn_once
 
 MOST_OPEN = 16
 """Loaders that are iterated at once."""
-HOOKED = 3
-"""Parameters at which the arrival of gradients is seen: the first, the middle and the last that are trained."""
 UNSEEN = 8
 """Updates without a batch after which that is told."""
 
@@ -67,7 +65,10 @@ class UsedSamples:
         self._choose(batches)
         self._is_paused = is_paused
         self._open: list[Handed] = []
+        self._kept = KeptBatches()
         self._used: list[tuple[Handed | None, Ids | Cleared]] = []
+        self._now = SinceUpdate()
+        self._handed_out = 0
         self._left = LeftGradients()
         self.last: Samples = Samples()
         """Those of the last update."""
@@ -77,7 +78,9 @@ class UsedSamples:
         self._updates_without = self._unclear_updates = 0
         self._has_seen = False
         self._columns: SampleColumns | None = None
-        self._handles = [*_at_gradients(model, self._arrived), *_at_calls(model, self._entered, self._left_call)]
+        calls = at_calls(model, self._entered, self._left_call)
+        self._is_blind = not calls and is_compiled(model)
+        self._handles = [*at_gradients(model, self._arrived), *calls]
         listen(self)
         if self._place is None:
             pass_on(self)
@@ -113,6 +116,7 @@ class UsedSamples:
             if handed is None:
                 handed = self._begin(one)
             handed.add(ids, batch)
+            self._handed_out += 1
         except Exception as error:  # noqa: BLE001 - between somebody's loader and their loop
             warn_once("batches", f"batches: a batch has no ids at {self._place!r}: {reason_of(error)}")
 
@@ -121,13 +125,13 @@ class UsedSamples:
         for handed in [held for held in self._open if held.one is one]:
             handed.is_over = True
             if not one.is_ahead and handed.is_spent:
-                self._open.remove(handed)
+                self._leave_open([other for other in self._open if other is not handed])
                 self._is_done = True
 
     def _begin(self, one: Pass) -> Handed:
         """Return the place for the batches of a new pass; what the pass before it left goes with that."""
         former = next((held for held in reversed(self._open) if held.is_before(one)), None)
-        self._open = [held for held in self._open if held.is_owing or not held.is_before(one)][1 - MOST_OPEN :]
+        self._leave_open([held for held in self._open if held.is_owing or not held.is_before(one)][1 - MOST_OPEN :])
         self._open.append(Handed(one, former))
         return self._open[-1]
 
@@ -144,26 +148,41 @@ class UsedSamples:
 
     def _entered(self, called: Any) -> None:
         """Note that the network is called with these arguments."""
-        if self._is_stated or not self.is_awake:
+        if self._is_stated or self._is_paused():
+            return
+        tensors = tensors_in(called)
+        seen = [(handed, owned(handed.waiting, tensors)) for handed in self._open]
+        is_any = any(found for _, found in seen)
+        if not torch.is_grad_enabled():
+            newest = [batch for handed in self._open[-1:] for batch in handed.offered(is_owed=True)[-1:]]
+            for batch in [one for _, found in seen for one in found] if is_any else newest:
+                batch.is_met = True  # where nothing else tells, a batch that was evaluated comes last
             return
         if self._used:
             self._note_clearing(self._left.look())
-        if not self._open:
-            return
-        tensors = tensors_in(called)
-        for handed in self._open:
-            handed.enter(tensors, is_owed=any(other.is_owing for other in self._open if other is not handed))
-        self._open = [handed for handed in self._open if not handed.is_spent]
+        self._now.is_called, self._now.may_be_old = True, False
+        self._now.again = [] if is_any else self._kept.known(tensors)
+        if is_any or self._now.again:
+            for handed, found in seen:
+                handed.meet(found)
+        else:
+            is_guessed = guess(self._open, tensors)
+            self._now.is_unknown |= not is_guessed
+            self._now.may_be_old = is_guessed and self._kept.has_old(self._now.fresh)
+        self._leave_open([handed for handed in self._open if not handed.is_spent])
 
     def _left_call(self, output: Any) -> None:
         """Note what the network returned: gradients that go back through it are those of the batches it was given."""
         fed = [(handed, handed.fed) for handed in self._open if handed.fed]
-        if not fed or self._is_stated or not self.is_awake:
+        now, again, may_be_old = self._now, self._now.again, self._now.may_be_old
+        if not (fed or again) or self._is_stated or not self.is_awake:
             return
 
         def go_back(*_: Any) -> None:
-            for handed, numbers in fed:
-                handed.reach(numbers)
+            for handed, batches in fed:
+                handed.reached += batches
+            now.reached += again
+            now.is_doubted |= may_be_old
 
         for made in {tensor.grad_fn for tensor in tensors_in(output)}:
             if made is not None:  # a hook of the tensor itself would be told of whenever that is stored
@@ -179,9 +198,24 @@ class UsedSamples:
         if self._is_stated or is_same:
             return
         self._task = task
-        taken = [(handed, ids) for handed in self._open for ids in handed.take()]
-        taken = taken or [(handed, ids) for handed in self._open for ids in handed.take_owed()]
-        self._used += [(handed, ids) for handed, ids in taken if self._is_followed(handed.one)]
+        now = self._now
+        now.has_arrived = True
+        is_reached = bool(now.reached) or any(handed.reached for handed in self._open)
+        if is_reached:
+            for handed in self._open:
+                handed.fed = []
+        else:
+            now.is_doubted |= now.may_be_old
+        again = now.reached or ([] if is_reached else now.again)
+        taken: list[tuple[Handed | None, Batch]] = [(None, one) for one in again]
+        taken += [(handed, one) for handed in self._open for one in handed.take(is_called=now.is_called)]
+        now.again, now.reached = [], []
+        taken = taken or [(handed, one) for handed in self._open for one in handed.take_owed()]
+        for _, one in taken:
+            one.is_used = True
+        now.fresh += [one for _, one in taken]
+        self._kept.add(one for handed, one in taken if handed is not None)
+        self._used += [(handed, one.ids) for handed, one in taken if self._is_followed(one.one)]
 
     def _note_clearing(self, found: Cleared | None) -> None:
         """Note that the gradients of what was used were cleared, or may have been."""
@@ -191,36 +225,47 @@ class UsedSamples:
 
     def take(self) -> Samples:
         """Return the samples of the update that was just done."""
-        taken = self._used
+        taken, now = self._used, self._now
         self._forget_used()
         is_used = bool(taken) and not self._is_stated
-        passed = [
-            ids
-            for held in list(self._open)
-            for ids in held.pass_over(is_used=is_used)
-            if not taken and self._is_followed(held.one)
-        ]
-        self._open = [handed for handed in self._open if not handed.is_spent]
-        used = [part for handed, part in taken if handed is None or not handed.is_unclear]
-        if all(isinstance(part, Cleared) for part in used):
+        for handed in self._open:
+            handed.settle()
+        passed = [(held, one) for held in list(self._open) for one in held.pass_over(is_used=is_used)]
+        self._kept.add(one for _, one in passed)
+        self._leave_open([handed for handed in self._open if not handed.is_spent])
+        used = [part for handed, part in taken if handed is None or not handed.is_hidden]
+        if now.is_doubted or all(isinstance(part, Cleared) for part in used):
             used = []
-        if not taken:
-            used = [*passed]  # no gradient was seen to arrive: all that was handed out
-        if taken or used or self._is_done:
+        is_lost = not taken and now.has_arrived and self._handed_out > 1 and (now.is_unknown or self._is_blind)
+        if not taken and not now.has_arrived:  # all that was handed out, then
+            used = [one.ids for _, one in passed if self._is_followed(one.one)]
+        if taken or used or is_lost or self._is_done:
             self.last = Samples(tuple(used[-MOST_SAMPLES:]))
         self._is_done = False
-        self._unclear_updates += bool(taken) and not used
-        if self._unclear_updates == UNSEEN:
+        self._count_unclear(is_so=(bool(taken) or is_lost) and not used, is_ahead=any(h.is_unclear for h in self._open))
+        self._has_seen = self._has_seen or is_lost or bool(taken or used)
+        self._updates_without += not self._has_seen
+        if self._updates_without == UNSEEN:
+            self._tell_unseen()
+        return self.last
+
+    def _count_unclear(self, *, is_so: bool, is_ahead: bool) -> None:
+        """Tell once that updates name no samples, though they had some."""
+        self._unclear_updates += is_so
+        if not is_so or self._unclear_updates != UNSEEN:
+            return
+        if is_ahead:
             warn_once(
                 "batches ahead",
                 "batches: the loop fetches its next batch before it uses one, or left one out, and dtui cannot see "
                 "which; until the loader has no more, updates name no samples; call recorder.samples(ids) at each",
             )
-        self._has_seen = self._has_seen or bool(taken or used)
-        self._updates_without += not self._has_seen
-        if self._updates_without == UNSEEN:
-            self._tell_unseen()
-        return self.last
+        else:
+            warn_once(
+                "batches copied",
+                "batches: the network gets copies of batches where the loop has several, and dtui cannot see of which; "
+                "such updates name no samples; call recorder.samples(ids) at each",
+            )
 
     def begin(self, run: Path, held: Sequence[Column] | None) -> Sequence[Column]:
         """Return the columns of a run that begins now: as long as the last update, or as the loader says.
@@ -245,8 +290,15 @@ class UsedSamples:
         """Forget what was used for an update that a GradScaler skipped."""
         self._forget_used()
 
+    def _leave_open(self, handed: list[Handed]) -> None:
+        """Go on with these passes; what others handed out is known for as long as the training keeps it."""
+        for left in self._open:
+            if left not in handed:
+                self._kept.add(left.waiting)
+        self._open = handed
+
     def _forget_used(self) -> None:
-        self._used = []
+        self._used, self._now = [], SinceUpdate()
         self._left.forget()
 
     def remove(self) -> None:
@@ -282,45 +334,3 @@ class UsedSamples:
             what = f"{UNSEEN} updates, and no DataLoader has handed out a batch that they used"
             remedy = "make the recorder before the loop over the loader begins"
         warn_once("batches", f"batches: {what}; {remedy}, or call recorder.samples(ids) at each batch")
-
-
-def _at_calls(model: nn.Module, entered: Callable[[Any], None], left: Callable[[Any], None]) -> list[RemovableHandle]:
-    """Call methods, without keeping their object alive, with the arguments and the result of each call of the network.
-
-    A compiled network is left alone, because a hook would recompile it; TorchScript takes none.
-    """
-    network = unwrap(model)
-    if is_compiled(model) or isinstance(network, torch.jit.ScriptModule):
-        return []
-    at_entry, at_exit = weakref.WeakMethod(entered), weakref.WeakMethod(left)
-
-    def enter(_: nn.Module, args: Any, named: Any) -> None:
-        if (method := at_entry()) is not None:
-            method((args, named))
-
-    def leave_it(_: nn.Module, __: Any, output: Any) -> None:
-        if (method := at_exit()) is not None:
-            method(output)
-
-    before = network.register_forward_pre_hook(QuietHook(enter), with_kwargs=True)
-    return [before, network.register_forward_hook(QuietHook(leave_it))]
-
-
-def _at_gradients(model: nn.Module, arrived: Callable[[Tensor], None]) -> list[RemovableHandle]:
-    """Call a method, without keeping its object alive, with each of a few parameters that a gradient arrived at."""
-    reached = weakref.WeakMethod(arrived)
-
-    def see(parameter: Tensor) -> None:
-        method = reached()
-        if method is not None:
-            method(parameter)
-
-    trained = [own for own in model.parameters() if own.requires_grad]
-    count = min(HOOKED, len(trained))
-    places = {round(place * (len(trained) - 1) / max(1, count - 1)) for place in range(count)}
-    handles = []
-    for place in places:
-        with suppress(Exception):  # a kind of parameter that takes no hook; the batches between updates are taken then
-            hook = trained[place].register_post_accumulate_grad_hook(QuietHook(see))  # type: ignore[no-untyped-call]
-            handles.append(hook)
-    return handles

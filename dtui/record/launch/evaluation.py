@@ -38,8 +38,7 @@ class Evaluations:
         """
         self._recorder = recorder
         self._model = weakref.ref(model)
-        self._trained = trained & parameters_of(model)
-        self._shapes = _shapes(model)
+        self._untrained = parameters_of(model) - trained
         self._watch_calls = watch_calls
         self._training: list[DataOf] = []
         self._data: DataOf | None = None
@@ -75,8 +74,12 @@ class Evaluations:
             return
         if is_of_training(module):
             return
-        is_own = self._trained <= parameters_of(module)
-        if not is_own and _shapes(module) != self._shapes:
+        model = self._model()
+        if model is None:
+            return
+        trained = parameters_of(model) - self._untrained  # layers may have been replaced since the beginning
+        is_own = unwrap(module) is unwrap(model) or trained <= parameters_of(module)
+        if not is_own and _shapes(module) != _shapes(model):
             return
         self._watch_calls(False)
         if self._is_own is None or self._is_own == is_own:

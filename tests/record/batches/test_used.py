@@ -28,14 +28,13 @@ from torch.utils.data import (
 
 from dtui.errors import RecorderError
 from dtui.record import RecorderWarning
-from dtui.record.batches.handed import Handed
+from dtui.record.batches.kept import Batch, owned
 from dtui.record.batches.samples import MOST_SAMPLES, SampleColumns, Samples, as_ids
 from dtui.record.batches.used import MOST_OPEN, UsedSamples
 from dtui.record.writing.warn import forget_told
 from tests.record.telling import untold
 
 COUNT = 29
-Batch = tuple[torch.Tensor, torch.Tensor]
 
 
 class Numbered(Dataset[Any]):
@@ -87,7 +86,7 @@ class Loop:
 
     def __init__(self, batches: Any = True, model: nn.Module | None = None) -> None:
         forget_told()
-        self.model = model or nn.Linear(3, 1)
+        self.model = nn.Linear(3, 1) if model is None else model  # a compiled one has no truth value
         self.optimizer = torch.optim.SGD(self.model.parameters(), 0.01)
         self.is_paused = False
         self.used = UsedSamples(self.model, batches, lambda: self.is_paused)
@@ -231,13 +230,11 @@ def test_a_loop_may_fetch_its_next_batch_before_it_uses_one(where: str, shown: C
 
 def test_a_tensor_without_memory_of_its_own_is_known_by_itself() -> None:
     """As a sparse one, or one of no elements: it is still told from that of the next batch."""
-    handed = Handed(cast("Any", SimpleNamespace(is_ahead=False)))
-    batches = [[torch.eye(3).to_sparse(), torch.zeros(0), torch.rand(3)] for _ in range(2)]
-    for number, batch in enumerate(batches):
-        handed.add(np.array([number]), batch)
-    for number in (0, 1):
-        handed.enter(batches[number], is_owed=False)
-        assert [ids.tolist() for ids in handed.take()] == [[number]]
+    one = cast("Any", SimpleNamespace(is_ahead=False))
+    contents = [[torch.eye(3).to_sparse(), torch.zeros(0), torch.rand(3)] for _ in range(2)]
+    batches = [Batch(one, number, np.array([number]), content) for number, content in enumerate(contents)]
+    for content, batch in zip(contents, batches, strict=True):
+        assert owned(batches, content) == [batch]
 
 
 def test_a_loop_may_fetch_ahead_beyond_the_end_of_its_loader() -> None:
@@ -269,6 +266,130 @@ def test_a_loop_that_is_ahead_is_known_by_the_end_of_its_loader_where_the_networ
     assert loop.said[:9] == [[]] * 9
     loop.said[:9] = loop.real[:9]
     loop.check(30)
+
+
+def shuffled_through_a_buffer(loop: Loop, shown: Callable[[Any], Any]) -> None:
+    kept: list[Any] = []
+    for batch in plain(batch_size=2):
+        kept.append(batch)
+        if len(kept) == 4:
+            trained(loop, kept.pop(1), shown)
+
+
+def replayed(loop: Loop, shown: Callable[[Any], Any]) -> None:
+    kept: list[Any] = []
+    for batch in plain():
+        if kept:
+            trained(loop, kept[len(kept) // 2], shown)
+        kept.append(batch)
+        trained(loop, batch, shown)
+
+
+def replayed_in_one_update(loop: Loop, shown: Callable[[Any], Any]) -> None:
+    kept: list[Any] = []
+    for images, ids in plain():
+        loop.backward(shown(images), ids)
+        if kept:
+            loop.backward(shown(kept[0][0]), kept[0][1])
+        loop.step()
+        kept.append((images, ids))
+
+
+def replayed_from_copies(loop: Loop, shown: Callable[[Any], Any]) -> None:
+    ring, names = torch.zeros(8, 4, 3), list[Any]()
+    for images, ids in plain(drop_last=True):
+        trained(loop, (images, ids), shown)
+        ring[len(names)] = images
+        names.append(ids)
+        trained(loop, (ring[len(names) // 2 - 1], names[len(names) // 2 - 1]), shown)
+
+
+def moved_once_and_kept(loop: Loop, shown: Callable[[Any], Any]) -> None:
+    kept = []
+    for images, ids in plain():
+        kept.append((shown(images), ids))
+        trained(loop, kept[-1])
+    for batch in reversed(kept):
+        trained(loop, batch)
+
+
+def listed_first(loop: Loop, shown: Callable[[Any], Any]) -> None:
+    for batch in reversed(list(plain())):
+        trained(loop, batch, shown)
+
+
+def several_ahead(loop: Loop, shown: Callable[[Any], Any]) -> None:
+    source = iter(plain())
+    waiting = [next(source) for _ in range(3)]
+    while waiting:
+        batch = waiting.pop(0)
+        waiting += [following for following in [next(source, None)] if following is not None]
+        trained(loop, batch, shown)
+
+
+def put_together(loop: Loop, shown: Callable[[Any], Any]) -> None:
+    source = iter(plain(drop_last=True))
+    for one in source:
+        two = next(source, None)
+        if two is not None:
+            trained(loop, (torch.cat([shown(one[0]), shown(two[0])]), torch.cat([one[1], two[1]])))
+
+
+def evaluated_between(loop: Loop, shown: Callable[[Any], Any]) -> None:
+    train, held = random_split(Numbered(), [20, 9])
+    for batch in plain(train):
+        trained(loop, batch, shown)
+        for number, (images, _) in enumerate(plain(held)):
+            loop.model(shown(images)).mean().item()
+            if number:
+                break
+        for images, _ in Ahead(plain(held, batch_size=9)):
+            with torch.no_grad():
+                loop.model(shown(images))
+
+
+def trained(loop: Loop, batch: Any, shown: Callable[[Any], Any] = lambda images: images) -> None:
+    loop.backward(shown(batch[0]), batch[1])
+    loop.step()
+
+
+@pytest.mark.filterwarnings("ignore::dtui.record.RecorderWarning")
+@pytest.mark.parametrize("shown", [lambda images: images, torch.clone])
+@pytest.mark.parametrize(
+    ("train", "in_full"),
+    [
+        (shuffled_through_a_buffer, "same"),
+        (replayed, "same"),
+        (replayed_in_one_update, "same"),
+        (replayed_from_copies, ""),
+        (moved_once_and_kept, "always"),
+        (listed_first, "same"),
+        (several_ahead, "same"),
+        (put_together, "always"),
+        (evaluated_between, "same"),
+    ],
+)
+def test_a_name_is_right_or_left_out(train: Any, in_full: str, shown: Callable[[Any], Any]) -> None:
+    """Batches that are kept, mixed and used again; with its own tensors the network is seen to get each of them."""
+    loop = Loop()
+    train(loop, shown)
+    loop.used.remove()
+    if in_full == "always" or (in_full == "same" and shown is not torch.clone):
+        assert loop.said == loop.real
+    assert all(said in ([], real) for said, real in zip(loop.said, loop.real, strict=True))
+
+
+def test_calls_of_a_compiled_network_are_seen() -> None:
+    loop = Loop(model=cast("nn.Module", torch.compile(nn.Linear(3, 1), backend="eager")))
+    replayed(loop, lambda images: images)
+    loop.check(15)
+
+
+def test_batches_that_nobody_can_name_are_told() -> None:
+    loop = Loop()
+    with pytest.warns(RecorderWarning, match=r"gets copies of batches where the loop has several.*samples\(ids\)"):
+        listed_first(loop, torch.clone)
+    loop.used.remove()
 
 
 def test_two_batches_that_the_network_gets_at_once_both_count() -> None:

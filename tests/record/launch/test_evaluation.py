@@ -130,6 +130,34 @@ def test_of_a_model_and_its_average_the_first_is_followed(script: Script) -> Non
     assert script.judged() == [HELD_OUT]
 
 
+def _put_in(model: nn.Module, name: str, layer: nn.Module) -> None:
+    setattr(model, name, layer)
+
+
+CHANGES: dict[str, Callable[[nn.Module], Any]] = {
+    "another head": lambda model: _put_in(model, "4", nn.Linear(54, 3)),
+    "a wider middle": lambda model: (
+        _put_in(model, "0", nn.Conv2d(1, 8, 3, padding=1)),
+        _put_in(model, "2", nn.Conv2d(8, 6, 3, 2)),
+    ),
+    "a weight that is computed": lambda model: nn.utils.parametrizations.weight_norm(model.get_submodule("4")),
+    "weights that were loaded": lambda model: model.load_state_dict(deepcopy(model.state_dict()), assign=True),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
+@pytest.mark.parametrize("of_average", [False, True])
+def test_a_model_that_is_changed_midway_is_still_the_one(script: Script, change: Any, of_average: bool) -> None:
+    script.evaluate()
+    if of_average:
+        script.found._is_own = None  # as if none had been judged before
+    change(script.model)
+    script.model.train()
+    script.update()
+    script.evaluate(None, deepcopy(script.model) if of_average else script.model)
+    assert script.judged() == [HELD_OUT, HELD_OUT]
+
+
 @pytest.mark.usefixtures("nothing_else_is_told")
 def test_a_second_pass_between_two_updates_is_none(script: Script) -> None:
     """As for a second metric; a validation has one place on the time axis."""
