@@ -229,10 +229,10 @@ def test_a_key_that_a_pane_uses_for_itself_is_told_once_and_as_the_pane_means_it
 
 
 def test_a_healthy_run_has_no_heading_without_content_and_no_fault_where_there_is_none() -> None:
-    for size in ((80, 24), (150, 50)):
+    for size in ((60, 16), (80, 24), (150, 50)):
         panes = Desk(RunQuery(SAMPLES / "mnist-healthy.dtui"), size).panes()
         assert "No incident in" in panes["triage"]
-        assert panes["detail"].strip() == ""
+        assert panes.get("detail", "").strip() == ""
         assert "recorder could not be judged" not in "".join(panes.values())
         said = " ".join(panes["triage"].split())
         assert "the flight recorder fired nothing, or was off (keep_around=0)" in said
@@ -428,7 +428,7 @@ def test_what_is_usual_in_the_cube_is_once_the_usual() -> None:
 def test_of_filters_that_are_more_than_an_incident_names_no_number_is_invented() -> None:
     many = of_incident(incident(1, Cause.DEAD, layers=("conv",), filters=tuple(range(MOST_FILTERS)), classes=()))
     assert NAMED_FILTERS == MOST_FILTERS
-    assert many.place(()) == "conv filter 0 and more"
+    assert many.place(()) == "conv, 32+ filters"
     assert "and more of conv" in " ".join(EntryDetailPicture(many, ())._facts())
 
 

@@ -242,7 +242,7 @@ def test_layers_by_incident_and_by_their_values_at_the_crosshair():
     names = [item.node.name for item in tree.items(session.scene)]
     assert names[0] == "block2.conv0"
     assert names[1:4] == ["stem", "block0.conv0", "block0.conv1"]
-    assert "layers that the incident names first" in session.message
+    assert session.message == "layers named by the incident first"
     do(session, query, "sort")
     names = [item.node.index for item in tree.items(session.scene)]
     series = session.answers.get(SeriesQuestion)

@@ -27,6 +27,7 @@ from dtui.tui.state.mouse import press as press_mouse
 from dtui.tui.state.mouse import turn_wheel
 from dtui.tui.state.pane import Pane, Screen, Table
 from dtui.tui.state.questions import AnomaliesQuestion
+from dtui.tui.state.screens.layout import LEAST_ROWS
 from dtui.tui.state.session import Session
 from tests.tui.driving import at, press, screen_text, until
 from tests.tui.fake_query import FakeQuery
@@ -179,7 +180,7 @@ def test_a_screen_is_a_line_of_the_table():
         session.perform(action)
         assert session.message.split(": ")[1].startswith("not here, but on 2 Layers")
     session.perform("log_scale")
-    assert session.message == ""
+    assert session.message == "curves on a logarithmic scale"
 
 
 def test_a_row_is_found_under_a_point():
@@ -239,6 +240,13 @@ def test_a_pane_that_raises_is_told_and_the_others_go_on(method, is_told, caplog
         assert "ZeroDivisionError; details are in the log" in shown[failing.name]
     else:
         assert shown[failing.name] == expected[notes.name]
+
+
+def test_a_pane_whose_height_raises_is_not_hidden():
+    session = session_of(table_with(Failing("needed")))
+    failing = session.scene.screen.panes[1]
+    assert failing.height(session.scene) >= LEAST_ROWS
+    assert NOT_DRAWN in texts(session)[failing.name]
 
 
 @pytest.mark.parametrize("method", ["begin", "show", "answered"])

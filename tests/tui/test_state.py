@@ -361,6 +361,8 @@ def test_rows_that_the_last_pane_cannot_fill_go_to_those_above_it():
     assert divide(150, 50, [1000, 10]).panes == (25, 10)
     assert divide(150, 50, [20, 10]).panes == (20, 15)
     assert divide(150, 50, [1000, 1]).panes == (29, 6)
+    assert divide(60, 16, [1000, 0]).panes == (10, 0), "one that has nothing to show is hidden"
+    assert divide(60, 16, [0, 5, 0]).panes == (0, 10, 0)
 
 
 def test_smaller_than_the_smallest_is_said():

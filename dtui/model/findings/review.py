@@ -84,13 +84,13 @@ class Entry:
         return "anomaly" if self.incident is None else "incident"
 
     def place(self, class_names: Sequence[str]) -> str:
-        """Return where it is, such as "class cat", "conv1 filter 17" or "whole network"; names come from outside."""
+        """Return where it is: "class cat", "conv1 filter 17", "conv1, 6 filters", "whole network"; from outside."""
         if self.incident is not None and self.incident.scope == "network":
             return "whole network"
         if self.layers and (self.incident is None or self.incident.cause is not Cause.CLASS):
-            more = f" and {len(self.filters) - 1} more" if len(self.filters) > 1 else ""
-            more = " and more" if len(self.filters) >= NAMED_FILTERS else more
-            return self.layers[0] + (f" filter {self.filters[0]}{more}" if self.filters else "")
+            if len(self.filters) < 2:
+                return self.layers[0] + "".join(f" filter {one}" for one in self.filters)
+            return f"{self.layers[0]}, {len(self.filters)}{'+' * (len(self.filters) >= NAMED_FILTERS)} filters"
         if self.classes:
             label = self.classes[0]
             name = class_names[label] if label < len(class_names) else str(label)

@@ -21,6 +21,7 @@ from dtui.tui.renderables.panes.ribbon import RibbonPicture, anomaly_at
 from dtui.tui.renderables.panes.top_bar import Pace, TopBarPicture
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.actions import BAR, BAR_AFTER, BAR_BETWEEN, BAR_LAST, BAR_LAST_INSIDE, main_keys
+from dtui.tui.state.key_steps import STEPS
 from dtui.tui.state.navigate import gone_back
 from dtui.tui.state.pane import Pane, Scene, Step
 from dtui.tui.state.questions import (
@@ -123,22 +124,33 @@ class KeyBar(Pane):
     def picture(self, scene: Scene) -> Picture:
         """Return the keys."""
         by_id = scene.table.by_id
-        after = [item for item in BAR_AFTER if scene.pane.is_searchable or item[0] != ("search",)]
-        own = scene.asked(scene.pane, lambda pane, scene: pane.keys(scene)) or ()
-        told = {id_ for ids, _ in own for id_ in ids}
-        is_other = any(
-            "entry_next" in ids and "incident" not in words for ids, words in own
-        )  # n is about something else
-        has_incidents = scene.pane.needs_records and not is_other
-        about_incidents = BAR_BETWEEN if has_incidents else ()
-        first, between = ([item for item in part if told.isdisjoint(item[0])] for part in (BAR, about_incidents))
+        keys = dict(scene.asked(scene.pane, lambda pane, scene: pane.keys(scene)) or ())
+        first = [(ids, keys.get(ids, words)) for ids, words in BAR if ids in keys or _does(scene, ids)]
+        own = [item for item in keys.items() if item[0] not in dict(BAR)]
+        told = {id_ for ids in keys for id_ in ids}
+        is_about_entries = scene.pane.needs_records and "entry_next" not in told  # else n is about something else
+        between, after = (
+            [item for item in part if told.isdisjoint(item[0]) and _does(scene, item[0])]
+            for part in (BAR_BETWEEN if is_about_entries else (), BAR_AFTER)
+        )
         items = (*first, *own[:1], *between, *own[1:], *after)
         judging = scene.view.info.judging
-        keys, last = (
+        shown, last = (
             tuple((main_keys(by_id, ids), as_groups(words, judging)) for ids, words in part)
             for part in (items, BAR_LAST if gone_back(scene) is None else BAR_LAST_INSIDE)
         )
-        return KeyBarPicture(keys, scene.message, last)
+        return KeyBarPicture(shown, scene.message, last)
+
+
+def _does(scene: Scene, ids: tuple[str, ...]) -> bool:
+    """Whether keys that every screen has can do anything in the pane with the keyboard."""
+    if "row_down" in ids:
+        return bool(scene.asked(scene.pane, lambda pane, scene: pane.rows(scene)))
+    if ids[0] in ("entry_next", "flag", "dismiss"):
+        return bool(scene.entries)
+    if "pane" in ids or "maximise" in ids:
+        return STEPS[ids[0]](scene) is not scene.selection
+    return scene.pane.is_searchable or "search" not in ids
 
 
 class Notice(Pane):

@@ -53,7 +53,7 @@ class Batch(Pane):
     name = "batch_samples"
     title = TITLE
     has_time = False
-    bar = ((("record_before", "record_after"), "other batch"), (("back",), "back"))
+    bar = ((("record_before", "record_after"), "other batch"),)
 
     def wanted(self, scene: Scene) -> Iterator[Question[Any]]:
         """Ask for the batch at the crosshair."""

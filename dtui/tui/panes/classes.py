@@ -21,7 +21,7 @@ from dtui.tui.renderables.panes.message import MessagePicture, reading
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.renderables.parts.words.class_names import class_name
 from dtui.tui.state.actions import SHOWN, Action
-from dtui.tui.state.key_steps import cycling
+from dtui.tui.state.key_steps import cycling, next_pane
 from dtui.tui.state.navigate import select_row
 from dtui.tui.state.numbers import Numbers, over_time
 from dtui.tui.state.pane import Scene, Shows, Step
@@ -231,7 +231,7 @@ class Classes(ListPane):
         if selection.class_index is not None:
             if open_ is None:
                 return open_gallery(scene)
-            return scene.next_pane() if open_ else selection.changed(class_index=None)
+            return next_pane(scene) if open_ else selection.changed(class_index=None)
         if open_ is True and is_open:
             return select_row(scene, self.row(scene) + 1)
         if open_ is False and not is_open:
@@ -294,18 +294,20 @@ class Classes(ListPane):
         options = selection.get(ClassesOptions)
         return selection.put(replace(options, opened=options.opened | {cluster}))
 
-    def said(self, before: Selection, now: Selection) -> str:
+    def said(self, before: Selection, scene: Scene) -> str:
         """Say how the classes are put together and ordered now."""
-        old, new = before.get(ClassesOptions), now.get(ClassesOptions)
+        old, new = before.get(ClassesOptions), scene.selection.get(ClassesOptions)
         if (new.clusters, new.method) != (old.clusters, old.method):
-            return (
+            said = (
                 "classes without clusters" if new.clusters == 1 else f"{new.clusters} clusters, {METHODS[new.method]}"
             )
-        if new.sort != old.sort:
-            return f"classes by {SORTS[new.sort]}"
-        if new.only_here != old.only_here:
-            return "only classes with an incident at the crosshair" if new.only_here else "all classes"
-        return ""
+        elif new.sort != old.sort:
+            said = f"classes by {SORTS[new.sort]}"
+        elif new.only_here != old.only_here:
+            said = "only classes with an incident at the crosshair" if new.only_here else "all classes"
+        else:
+            said = ""
+        return as_groups(said, scene.view.info.judging)
 
     def numbers(self, scene: Scene) -> Numbers | None:
         """Return the errors of the rows."""

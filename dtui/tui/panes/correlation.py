@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
+from dtui.model.judging import as_groups
 from dtui.number_text import counted
-from dtui.tui.panes.grid import CellQuestion, GridOptions, GridPane, moving_layers
+from dtui.tui.panes.grid import ORDER_WORDS, CellQuestion, GridOptions, GridPane, moving_layers
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.panes.correlation import TITLE, CorrelationPicture, place_of
 from dtui.tui.renderables.parts.picture import Picture
@@ -31,6 +32,7 @@ class Correlation(GridPane):
     )
     bar = (
         (("fold_toggle",), "go there"),
+        (("column_left", "column_right"), "layer"),
         (("chart",), "in detail"),
         (("least_lower", "least_higher"), "importance"),
         (("rows_more", "rows_fewer"), "how many"),
@@ -80,9 +82,11 @@ class Correlation(GridPane):
         layer = place.layer_at(x, picture.is_detailed) if x >= frame.gutter else None
         return self.picked(scene, row, self.layer(scene) if layer is None else layer)
 
-    def said(self, before: Selection, now: Selection) -> str:
-        """Say which mini-sets are shown."""
-        old, new = before.get(GridOptions), now.get(GridOptions)
+    def said(self, before: Selection, scene: Scene) -> str:
+        """Say which mini-sets are shown, and in which order the rows are."""
+        old, new = before.get(GridOptions), scene.selection.get(GridOptions)
+        if old.order != new.order:
+            return as_groups(f"rows {ORDER_WORDS[new.order]}", scene.view.info.judging)
         if old.least != new.least:
             return f"mini-sets of importance {new.least} and more" + ("" if new.is_detailed else "; b draws them")
         return f"{counted(new.count, 'filter')} at each incident" if old.count != new.count else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -29,6 +29,7 @@ from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.panes.cube import TITLE, CubePicture
 from dtui.tui.renderables.parts.grid.places import Face, beside, layer_rows
 from dtui.tui.renderables.parts.picture import Picture
+from dtui.tui.state.actions import BarItem
 from dtui.tui.state.key_steps import cycling, next_of
 from dtui.tui.state.navigate import cursor_to_column, move_columns, move_records, shown
 from dtui.tui.state.numbers import Numbers, over_time
@@ -47,6 +48,7 @@ QUANTITIES = (
     ("mean", "weights", "size of the mean weight"),
 )
 """What layers × time can show, against the usual."""
+ACROSS = ("column_left", "column_right")
 CELL, ROW, LAYER, TIME = "cell", "row", "layer", "time"
 
 
@@ -94,11 +96,13 @@ class Cube(GridPane):
     name = "faces"
     title = TITLE
     bar = (
+        (("pane",), "face"),
         (("mark",), "row or cell"),
         (("other_view",), "around"),
         (("fold_toggle",), "go there"),
         (("statistic",), "statistic"),
         (("sort",), "sort"),
+        (ACROSS, "cursor"),
     )
 
     @property
@@ -117,6 +121,11 @@ class Cube(GridPane):
             "statistic": cycling(CubeOptions, "quantity", tuple(range(len(QUANTITIES)))),
             "statistic_back": cycling(CubeOptions, "quantity", tuple(range(len(QUANTITIES))), -1),
         }
+
+    def keys(self, scene: Scene) -> Sequence[BarItem]:
+        """Return them; across classes × layers are the layers."""
+        is_grid = scene.selection.get(CubeOptions).face is Face.GRID
+        return [(ids, "layer" if ids == ACROSS and is_grid else words) for ids, words in self.bar]
 
     # --- what it shows
 
@@ -272,9 +281,9 @@ class Cube(GridPane):
             step = cycling(CubeOptions, "quantity", (place,))
             yield f"cube: {words}", "Show it of the layers, against its usual.", step
 
-    def said(self, before: Selection, now: Selection) -> str:
+    def said(self, before: Selection, scene: Scene) -> str:
         """Say which statistic and which time are shown."""
-        old, new = before.get(CubeOptions), now.get(CubeOptions)
+        old, new = before.get(CubeOptions), scene.selection.get(CubeOptions)
         if old.quantity != new.quantity:
             return f"layers × time: {QUANTITIES[new.quantity][2]} against its usual"
         return ""

@@ -93,12 +93,14 @@ class Curves(Pane):
         is_judged = view.info.judging is not None
         return CurvesPicture(curves, view.stages, options.log_scale, values, view.info.joins, options.chosen, is_judged)
 
-    def said(self, before: Selection, now: Selection) -> str:
-        """Say which curves are drawn, where the screen is too low for them."""
-        chosen = now.get(CurvesOptions).chosen
-        if chosen == before.get(CurvesOptions).chosen:
+    def said(self, before: Selection, scene: Scene) -> str:
+        """Say which curves are drawn, and on which scale: the screen may be too low for them."""
+        old, new = before.get(CurvesOptions), scene.selection.get(CurvesOptions)
+        if old.log_scale != new.log_scale:
+            return f"curves on a {'logarithmic' if new.log_scale else 'linear'} scale"
+        if old.chosen == new.chosen:
             return ""
-        return f"curves: {', '.join(safe(name, 40) for name in chosen) or 'errors'}"
+        return f"curves: {', '.join(safe(name, 40) for name in new.chosen) or 'errors'}"
 
     def numbers(self, scene: Scene) -> Numbers | None:
         """Return every curve, the mean of each column."""

@@ -63,8 +63,9 @@ class Triage(ListPane):
     )
 
     def keys(self, scene: Scene) -> Sequence[BarItem]:
-        """Return them, with what L lists."""
-        return *self.bar, (("listing",), "anomalies" if scene.selection.listing == INCIDENTS else "incidents")
+        """Return those that do something, with what L lists."""
+        listing = (("listing",), "anomalies" if scene.selection.listing == INCIDENTS else "incidents")
+        return (*self.bar, listing) if scene.entries else (listing,)
 
     # --- what it shows
 

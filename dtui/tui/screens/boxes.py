@@ -6,7 +6,7 @@ from dtui.model.judging import Judging, as_groups
 from dtui.tui.renderables.canvas.marks import LEGEND, Mark
 from dtui.tui.renderables.panes.over.choosing import ChoosingBox
 from dtui.tui.renderables.panes.over.help import Explained, Group, HelpBox
-from dtui.tui.state.actions import GROUPS, Action
+from dtui.tui.state.actions import BAR, BAR_AFTER, GROUPS, Action, main_keys
 from dtui.tui.state.choice import KEYS, Choice
 from dtui.tui.state.pane import Scene
 
@@ -19,12 +19,18 @@ MOUSE: Group = (
 )
 
 
+_MEANT_HERE = {("fold_toggle",), *(ids for ids, _ in (*BAR, *BAR_AFTER))}
+"""Keys that every screen has, which a pane may use for something of its own: its words say what."""
+
+
 def help_box(scene: Scene) -> HelpBox:
     """Return the keys of the pane that has the keyboard, the legend of the marks, every other key, and the mouse."""
     pane, by_id, actions = scene.pane, scene.table.by_id, scene.table.actions
-    own = {id_: words for ids, words in pane.keys(scene) for id_ in ids}
-    own |= {action.id: "" for action in pane.actions if action.id not in own}
-    here = tuple(_line(by_id[id_], words if id_ == "fold_toggle" else "") for id_, words in own.items())
+    keys = dict(pane.keys(scene))
+    own = dict.fromkeys([*(id_ for ids in keys for id_ in ids), *(action.id for action in pane.actions)])
+    meant = {ids: words for ids, words in keys.items() if ids in _MEANT_HERE}
+    here = tuple((main_keys(by_id, ids), "accent", f"{words[:1].upper()}{words[1:]}.") for ids, words in meant.items())
+    here += tuple(_line(by_id[id_]) for id_ in own if not any(id_ in ids for ids in meant))
     groups: list[Group] = [(f"{pane.title}: the pane with the keyboard", here)]
     groups += LEGEND
     groups += [(group, tuple(_line(one) for one in actions if one.group == group)) for group in GROUPS]
@@ -39,9 +45,9 @@ def help_box(scene: Scene) -> HelpBox:
     return HelpBox(tuple(groups[:split]), tuple(groups[split:]))
 
 
-def _line(action: Action, here: str = "") -> Explained:
-    """Return keys and help of an action; where a pane says what it does `here`, that."""
-    return action.shown_keys, "accent", f"{here[:1].upper()}{here[1:]}." if here else action.help
+def _line(action: Action) -> Explained:
+    """Return keys and help of an action."""
+    return action.shown_keys, "accent", action.help
 
 
 def _said(one: Explained, judging: Judging | None) -> Explained:

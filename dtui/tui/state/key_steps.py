@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from dtui.tui.state.navigate import last_row, move_columns, move_records, move_rows, select_row, zoom
 from dtui.tui.state.pane import Scene, Step
 from dtui.tui.state.review.entry_steps import next_entry, switch_listing
+from dtui.tui.state.review.reviewing import no_target, targets
 from dtui.tui.state.selection import Selection
 
 WINDOWS = (None, 1, 2, 3, 5, 10, 20, 40)
@@ -81,6 +82,20 @@ def _entered(scene: Scene, open_: bool | None) -> Selection:
     return there.changed(came_from=tuple(way[:before]))
 
 
+def next_pane(scene: Scene) -> Selection:
+    """Return the selection in the next pane of the screen that is shown; after the last comes the first."""
+    panes, here = scene.screen.panes, scene.screen.panes.index(scene.pane)
+    after = [*range(here + 1, len(panes)), *range(here)]
+    found = next((place for place in after if scene.selection.maximised or scene.layout.panes[place]), here)
+    return scene.selection.changed(pane=found)
+
+
+def _maximised(scene: Scene) -> Selection:
+    """Return the selection with the pane alone on the screen, where that gives it room, or no longer."""
+    is_alone = len(scene.screen.panes) == 1 and not scene.layout.curves
+    return scene.selection.changed(maximised=not scene.selection.maximised and not is_alone)
+
+
 STEPS: Mapping[str, Step] = {
     "row_down": lambda scene: move_rows(scene, 1),
     "row_up": lambda scene: move_rows(scene, -1),
@@ -110,7 +125,46 @@ STEPS: Mapping[str, Step] = {
     "threshold_up": lambda scene: move_threshold(scene, 1),
     "window": cycle_window,
     "rule": cycle_rule,
-    "pane": lambda scene: scene.next_pane(),
-    "maximise": lambda scene: scene.selection.changed(maximised=not scene.selection.maximised),
+    "pane": next_pane,
+    "maximise": _maximised,
 }
 """Action id to where it leads. What is in no such table needs more than the Selection: see `session` and `app`."""
+
+OF_ROWS = ("row_down", "row_up", "page_down", "page_up", "first", "last")
+TO_OPEN = ("fold_toggle", "fold_open", "mark")
+
+WITHOUT_EFFECT: Mapping[str, str] = {
+    **dict.fromkeys(("row_down", "page_down", "last"), "this is the last row"),
+    **dict.fromkeys(("row_up", "page_up", "first"), "this is the first row"),
+    **dict.fromkeys(("column_left", "column_left_ten", "record_before"), "this is the first one"),
+    **dict.fromkeys(("column_right", "column_right_ten", "record_after"), "this is the last one"),
+    "entry_next": "no later one",
+    "entry_previous": "no earlier one",
+    **dict.fromkeys(("fold_toggle", "fold_open"), "nothing to open here"),
+    "fold_close": "nothing to close here",
+    **dict.fromkeys(("mark", "mark_alike"), "nothing to mark here"),
+    "zoom_in": "time cannot be magnified further",
+    "compare": "nothing to compare or to magnify here",
+    **dict.fromkeys(("zoom_out", "zoom_all"), "this is the whole run"),
+    "threshold_down": "no threshold is lower",
+    "threshold_up": "no threshold is higher",
+    "rows_fewer": "rows cannot be magnified further",
+    "rows_more": "all rows are shown",
+    "least_lower": "all mini-sets are shown",
+    "least_higher": "no mini-set is more important",
+    "pane": "no other pane on this screen",
+    "maximise": "the pane has all the room there is",
+}
+"""What is said where an action changes nothing; of the others that what they show is shown already."""
+
+
+def without_effect(scene: Scene, action: str) -> str:
+    """Return why an action changed nothing; "" for the key of the screen that is shown: its tab is lit."""
+    pane = scene.pane
+    if action in scene.table.steps:
+        return ""
+    if action in OF_ROWS and not scene.asked(pane, lambda pane, scene: pane.rows(scene)):
+        return f"{pane.title}: no rows to select"
+    if action in TO_OPEN and pane.lists_entries and scene.entries and not targets(scene):
+        return no_target(scene)
+    return WITHOUT_EFFECT.get(action) or f"{scene.table.by_id[action].words}: already shown"

@@ -23,7 +23,7 @@ from dtui.tui.state.places.remark import Remark
 from dtui.tui.state.questions import Answers, Question
 from dtui.tui.state.run_view import RunView, time_axis
 from dtui.tui.state.screens import table as screens
-from dtui.tui.state.screens.layout import Layout, divide
+from dtui.tui.state.screens.layout import LEAST_ROWS, Layout, divide
 from dtui.tui.state.selection import RowWindow, Selection
 
 LOG = logging.getLogger(__name__)
@@ -178,7 +178,7 @@ class Pane:
         """Return the nearest valid selection, with the selected row on the screen."""
         return scene.selection
 
-    def said(self, before: Selection, now: Selection) -> str:
+    def said(self, before: Selection, scene: Scene) -> str:
         """Return a message about a change of options that is not visible otherwise; "" for none."""
         return ""
 
@@ -267,7 +267,8 @@ class Scene:
     @cached_property
     def layout(self) -> Layout:
         """How the screen is divided."""
-        needed = [self.asked(pane, lambda pane, scene: pane.needed(scene)) or 0 for pane in self.screen.panes]
+        asked = (self.asked(pane, lambda pane, scene: pane.needed(scene)) for pane in self.screen.panes)
+        needed = [LEAST_ROWS if rows is None else rows for rows in asked]  # one that raises says so
         maximised = self.screen.panes.index(self.pane) if self.selection.maximised else None
         right = max(self.asked(pane, lambda pane, scene: pane.beside(scene)) or 0 for pane in self.screen.panes)
         return replace(divide(*self.size, needed, maximised, self.screen.is_wide), right=right)
@@ -317,11 +318,6 @@ class Scene:
         way = [*here.came_from, (here.screen, here.pane)] if here.screen != place else [*here.came_from]
         before = next((n for n, (screen, _) in enumerate(way) if screen == place), len(way))
         return here.changed(screen=place, pane=0, maximised=False, came_from=tuple(way[:before]))
-
-    def next_pane(self) -> Selection:
-        """Return the selection in the next pane of the screen; after the last comes the first."""
-        panes = self.screen.panes
-        return self.selection.changed(pane=(panes.index(self.pane) + 1) % len(panes))
 
     def step_of(self, action: str) -> Step | None:
         """Return the step of an action, if a pane of this screen understands it; else None."""

@@ -16,7 +16,7 @@ from dtui.model.findings.review import INCIDENTS, Entry, reviewable
 from dtui.safe_text import safe
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.choice import Choice, Option
-from dtui.tui.state.key_steps import STEPS
+from dtui.tui.state.key_steps import STEPS, without_effect
 from dtui.tui.state.look import look
 from dtui.tui.state.navigate import gone_back
 from dtui.tui.state.pane import Pane, Scene, Step, Table
@@ -116,7 +116,12 @@ class Session(Waiting, Going):
         if not at_end:
             self.take(self.scene.pane, step)
             led = before.asked(before.pane, lambda pane, scene: pane.led(scene, self.selection))
-            self.message = self._say(before.selection) or led or self.message
+            self.message = (
+                self._say(before.selection) or led or self.message or self._said_without_effect(before, action)
+            )
+
+    def _said_without_effect(self, before: Scene, action: str) -> str:
+        return without_effect(before, action) if self.selection == before.selection and not self.is_missing() else ""
 
     def _says_end(self, by: int) -> bool:
         """Say it where no entry is left in a direction; return whether that is so."""
@@ -152,7 +157,9 @@ class Session(Waiting, Going):
         """End a search, maximised pane, zoom, inner screen or lower pane; return False if none is on."""
         self.begin_to_act()
         back = gone_back(self.scene)
-        if back is not None:
+        if back is None:
+            self.message = "nothing to go back from: q leaves"
+        else:
             self.settle(back)
         return back is not None
 
@@ -198,7 +205,7 @@ class Session(Waiting, Going):
         if settings != before.anomaly_settings:
             return anomaly_words(settings)
         scene, panes = self.scene, () if self.selection.options is before.options else self.table.panes
-        said = (scene.asked(pane, lambda pane, scene: pane.said(before, scene.selection)) for pane in panes)
+        said = (scene.asked(pane, lambda pane, scene: pane.said(before, scene)) for pane in panes)
         return next(filter(None, said), "")
 
     # --- review

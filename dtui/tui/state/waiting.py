@@ -38,7 +38,7 @@ class Waiting(ABC):
 
     def keep_doing(self, do: Callable[[], None], before: Selection) -> bool:
         """Keep what has just been done, if it had no effect because data are missing; return whether that is so."""
-        does_wait = self.selection == before and self._is_missing()
+        does_wait = self.selection == before and self.is_missing()
         self._kept = do if does_wait else None
         return does_wait
 
@@ -49,8 +49,9 @@ class Waiting(ABC):
         if do is None:
             return
         do()
-        if self.selection != before or not self._is_missing():
+        if self.selection != before or not self.is_missing():
             self._kept = None
 
-    def _is_missing(self) -> bool:
+    def is_missing(self) -> bool:
+        """Whether an answer that the screen needs is still to come."""
         return any(self._answered.get(type(question)) != question for question in self.look()[1])

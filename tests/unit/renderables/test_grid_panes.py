@@ -11,7 +11,7 @@ import pytest
 from dtui.model.cube import Pick
 from dtui.tui.renderables.canvas.cells import Cells
 from dtui.tui.renderables.canvas.frame import Frame, gutter_for
-from dtui.tui.renderables.canvas.output import Output
+from dtui.tui.renderables.canvas.output import ColorMode, Output
 from dtui.tui.renderables.canvas.sgr import to_text
 from dtui.tui.renderables.canvas.theme import DARK
 from dtui.tui.renderables.panes.correlation import place_of
@@ -90,6 +90,15 @@ def test_a_long_name_of_the_picked_layer_stays_beside_its_arrow_in_its_own_face(
         assert name.endswith(shown[0].strip("…"))
 
 
+@pytest.mark.parametrize("output", [Output(ColorMode.PALETTE_16), Output(ascii=True)], ids=["16 colours", "ASCII"])
+def test_the_legend_begins_and_ends_with_the_shades_that_cells_have(output: Output) -> None:
+    text = to_text(correlation((1, 2)).draw(replace(frame(60, 16), output=output)), output)
+    low, shades, high = text.splitlines()[0].split()[-3:]
+    assert (low, high) == ("1", str(GRID.counts.max()))
+    assert f"{shades[0]}{low}{shades[0]}" in text
+    assert f"{shades[-1]}{high}{shades[-1]}" in text
+
+
 def test_long_names_of_modules_and_layers_keep_their_ends():
     names = tuple(f"resnet.encoder.stages.{k // 4}.layers.0.layer.{k}.convolution" for k in range(len(LAYERS)))
     picked = (int(GRID.counts.astype(bool).sum(1).argmax()), 0)
@@ -99,7 +108,9 @@ def test_long_names_of_modules_and_layers_keep_their_ends():
     assert len(set(re.findall(r"layer\.(\d)\.convolution:", also))) == len(re.findall(r": ?\d", also)) > 1
 
 
-@pytest.mark.parametrize(("error", "label"), [(0.02, "all classes 2%"), (1.0, "all clas… 100%")])
+@pytest.mark.parametrize(
+    ("error", "label"), [(0.02, "all classes  2%"), (0.27, "all classes 27%"), (1.0, "all class… 100%")]
+)
 def test_a_name_has_the_room_that_its_error_leaves(error: float, label: str):
     where = frame(80, 20)
     look = replace(look_of(), names=("all classes",) * len(GRID.rows))

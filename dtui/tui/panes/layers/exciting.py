@@ -46,7 +46,6 @@ class ExcitingImages(GalleryPane):
         (("fold_toggle",), "look at it"),
         (("fold_close", "fold_open"), "left, right"),
         (("rows_fewer", "rows_more"), "size"),
-        (("back",), "back"),
     )
 
     @property
@@ -118,7 +117,7 @@ class ExcitingImages(GalleryPane):
         """Stay in the same place: it is the rank."""
         return scene.selection
 
-    def said(self, before: Selection, now: Selection) -> str:
+    def said(self, before: Selection, scene: Scene) -> str:
         """Say nothing."""
         return ""
 

@@ -40,7 +40,6 @@ class FilterInspector(Pane):
 
     name = "filter_course"
     title = TITLE
-    bar = ((("back",), "back"),)
 
     def picture(self, scene: Scene) -> Picture:
         """Return the courses at hand, if they are of this filter or of another one of its layer."""

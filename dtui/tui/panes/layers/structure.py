@@ -34,7 +34,7 @@ class StructurePane(ListPane):
     is_searchable = True
     has_time = False
     needs_records = False
-    bar = ((("fold_toggle",), "to its filters"), (("back",), "back"))
+    bar = ((("fold_toggle",), "to its filters"),)
 
     # --- what it shows
 

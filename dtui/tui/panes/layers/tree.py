@@ -47,7 +47,7 @@ from dtui.tui.renderables.panes.layers.tree_words import starts_words
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.actions import SHOWN, Action
 from dtui.tui.state.choice import Choice
-from dtui.tui.state.key_steps import cycling
+from dtui.tui.state.key_steps import cycling, next_pane
 from dtui.tui.state.navigate import select_row
 from dtui.tui.state.numbers import Numbers
 from dtui.tui.state.pane import Scene, Shows, Step
@@ -59,7 +59,7 @@ WHATEVER = 10_000
 """Rows that no screen has: as many as there are."""
 ORDER_WORDS = {
     "depth": "in the order of the network",
-    "incident": "layers that the incident names first",
+    "incident": "named by the incident first",
     "statistic": "by the values at the crosshair, the largest first",
 }
 
@@ -101,9 +101,9 @@ class Tree(ListPane):
         """Return the list of statistics."""
         return statistics_choice(scene) if action == "statistic" else None
 
-    def said(self, before: Selection, now: Selection) -> str:
+    def said(self, before: Selection, scene: Scene) -> str:
         """Say which order was chosen."""
-        order = now.get(TreeOptions).order
+        order = scene.selection.get(TreeOptions).order
         return f"layers {ORDER_WORDS[order]}" if before.get(TreeOptions).order != order else ""
 
     def _before(self, scene: Scene) -> str:
@@ -260,7 +260,7 @@ class Tree(ListPane):
         if open_ is False and (not is_module or not is_open):
             return selection.changed(node=node.parent) if node.parent >= 0 else selection
         if not is_module:
-            return scene.next_pane()
+            return next_pane(scene)
         if open_ is True and is_open:
             return select_row(scene, self.row(scene) + 1)
         return selection.put(replace(options, folded=options.folded ^ {node.index}, fitted=None))

@@ -181,7 +181,7 @@ class Comparing(Pane):
     name = "comparing"
     title = TITLE
     actions = (Action("alignment", ("d",), "align by", "Compare by iteration, epoch or share of the run.", SHOWN),)
-    bar = ((("entry_next", "entry_previous"), "divergence"), (("alignment",), "align by"), (("back",), "back"))
+    bar = ((("entry_next", "entry_previous"), "divergence"), (("alignment",), "align by"))
 
     @property
     def steps(self) -> Mapping[str, Step]:
@@ -254,9 +254,9 @@ class Comparing(Pane):
         is_parted = isinstance(found, Comparison) and found.divergences
         return _on(seen, found.divergences[0]) if is_parted else seen.selection
 
-    def said(self, before: Selection, now: Selection) -> str:
+    def said(self, before: Selection, scene: Scene) -> str:
         """Say what cannot be seen otherwise."""
-        was, options = before.get(CompareOptions), now.get(CompareOptions)
+        was, options = before.get(CompareOptions), scene.selection.get(CompareOptions)
         if was.other != options.other:
             return ""
         if was.alignment is not options.alignment:

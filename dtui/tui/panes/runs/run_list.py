@@ -205,9 +205,9 @@ class Runs(ListPane):
             return scene.selection
         return scene.selection.put(replace(options, path=scene.view.given[1], marked=scene.view.given))
 
-    def said(self, before: Selection, now: Selection) -> str:
+    def said(self, before: Selection, scene: Scene) -> str:
         """Say how many runs are marked."""
-        marked = now.get(RunsOptions).marked
+        marked = scene.selection.get(RunsOptions).marked
         if marked == before.get(RunsOptions).marked:
             return ""
         return ("no run marked", "1 run marked: = compares it with the open one", "2 runs marked: = compares them")[

@@ -260,9 +260,9 @@ class GalleryPane(Pane):
         options = scene.selection.get(GalleryOptions)
         return scene.selection.put(replace(options, size=max(0, min(place, len(SIZES) - 1))))
 
-    def said(self, before: Selection, now: Selection) -> str:
+    def said(self, before: Selection, scene: Scene) -> str:
         """Say in which order the images are."""
-        old, new = before.get(GalleryOptions), now.get(GalleryOptions)
+        old, new = before.get(GalleryOptions), scene.selection.get(GalleryOptions)
         if new.listed and new.listed != old.listed:
             words = "always wrong, or else forgotten most often" if new.listed == "always-wrong" else LISTS[new.listed]
             return f"{words}; o: next list"

@@ -171,11 +171,11 @@ def _draw_header(cells: Cells, frame: Frame, picture: CorrelationPicture) -> Non
     look, stop = picture.look, frame.width
     for parts in range(len(look.more), -1, -1):
         title = look.title + "".join(look.more[:parts])
-        stop = draw_legend(cells, frame, colours[len(colours) // 3 :], low, high, name, left=x + 3 + text_width(title))
+        stop = draw_legend(cells, frame, colours, low, high, name, x + 3 + text_width(title), len(colours) // 3)
         if stop < frame.width:
             break
     if stop == frame.width:
-        stop = draw_legend(cells, frame, colours[len(colours) // 3 :], low, high, name, left=x + 1)
+        stop = draw_legend(cells, frame, colours, low, high, name, x + 1, len(colours) // 3)
     cells.text(x + 2, 0, title, frame.theme.muted, limit=max(0, stop - x - 3))
 
 

@@ -229,8 +229,8 @@ def _name_classes(
             shown_at = last_known(errors[row : row + 1], column - frame.gutter) if now is None else now.errors[row]
             error, is_wide = float(shown_at[0]), frame.gutter >= 26
             shown = "·" if np.isnan(error) else f"{100 * error:.1f}%" if is_wide else f"{100 * error:.0f}%"
-            write_value(cells, frame.gutter - 2, y, shown, ink, room=len(shown))
-            room -= READOUT if is_wide else len(shown) + 2
+            write_value(cells, frame.gutter - (2 if is_wide else 1), y, shown, ink, room=len(shown))
+            room -= READOUT if is_wide else len(shown) + 1
         cells.text(2, y, name, ink, bold=is_lit, limit=max(4, room))
 
 

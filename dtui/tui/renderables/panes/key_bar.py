@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dtui.dataclass_on_use import dataclass
-from dtui.tui.renderables.canvas.cells import Cells, text_width
+from dtui.tui.renderables.canvas.cells import Cells, shorten_names, text_width
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.parts.picture import Picture
 
@@ -31,7 +31,7 @@ class KeyBarPicture(Picture):
         theme, x = frame.theme, 1
         cells = Cells(frame.width, frame.height, theme, theme.background)
         if self.message:
-            cells.text(x, 0, self.message, theme.flag, limit=frame.width - 2)
+            cells.text(x, 0, shorten_names(self.message, frame.width - 2), theme.flag)
             return cells
         end = frame.width - 1 - sum(_width(item) + 2 for item in self.last)
         for keys, words in self.keys:

@@ -30,12 +30,12 @@ def draw_header(cells: Cells, frame: Frame, name: str, limit: int | None = None)
 
 
 def draw_legend(
-    cells: Cells, frame: Frame, colours: UintArray, low: str, high: str, name: str = "", left: int = 0
+    cells: Cells, frame: Frame, colours: UintArray, low: str, high: str, name: str = "", left: int = 0, weakest: int = 0
 ) -> int:
     """Draw a ramp between two values at the right end of row 0 and return the column where it begins.
 
     If it would reach left of column `left`, it becomes shorter, then loses its name, then is left out: then the width
-    of the pane is returned.
+    of the pane is returned. It begins with the `weakest` step of the ramp that the pane draws.
     """
     theme = frame.theme
     for length, label in ((16, name), (12, name), (12, ""), (8, ""), (4, "")):
@@ -43,7 +43,7 @@ def draw_legend(
         begin = frame.width - text_width(words) - length - text_width(high) - 3
         if begin > left and cells.height > 0:
             x = cells.text(begin, 0, words, theme.muted) + 1
-            steps = np.arange(length) * len(colours) // length
+            steps = weakest + np.arange(length) * (len(colours) - 1 - weakest) // (length - 1)
             if frame.output.has_pixels:
                 cells.bg[0, x : x + length] = colours[steps]
             else:

@@ -12,7 +12,7 @@ RIBBON_ROWS = 3
 BARS = 3
 """Top bar, time axis and key bar."""
 LEAST_ROWS = 6
-"""Of a pane, however little it has to show, where the screen has them."""
+"""Of a pane that has something to show, however little, where the screen has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def divide(
         width: Columns.
         height: Rows.
         needed: Most rows that each pane can fill, with its header. A pane gets at most that, and more than its share
-            only where another cannot fill its own; the last pane gets the rest.
+            only where another cannot fill its own; the last pane gets the rest. One that needs none is hidden.
         maximised: Place of the pane that has the screen to itself; None for none.
         is_wide: Whether the screen has a wide gutter.
     """
@@ -66,9 +66,10 @@ def divide(
     if maximised is not None:
         panes = [left if place == maximised else 0 for place in range(len(needed))]
     else:
-        wanted = [max(rows, LEAST_ROWS) for rows in needed]
-        panes = [min(left // len(needed), rows) for rows in wanted]
+        wanted = [max(rows, LEAST_ROWS) if rows else 0 for rows in needed]
+        shown = [place for place, rows in enumerate(wanted) if rows] or [0]
+        panes = [min(left // len(shown), rows) for rows in wanted]
         for place, rows in reversed(list(enumerate(wanted))):  # what one pane cannot fill, another gets
             panes[place] += max(0, min(left - sum(panes), rows - panes[place]))
-        panes[-1] += left - sum(panes)
+        panes[shown[-1]] += left - sum(panes)
     return Layout(width, height, gutter_for(width, is_wide), curves, tuple(panes))

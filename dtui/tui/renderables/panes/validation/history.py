@@ -17,7 +17,7 @@ from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.canvas.primitives import EIGHTHS, paint_pixels, resample
 from dtui.tui.renderables.parts.chrome import draw_header, draw_stages, select_gutter
 from dtui.tui.renderables.parts.picture import Picture
-from dtui.tui.renderables.parts.words.class_names import bare_name, class_name
+from dtui.tui.renderables.parts.words.class_names import class_name, telling_name
 from dtui.tui.renderables.parts.words.judged_words import has_labels, score_name, score_text, wrong_colour
 from dtui.tui.renderables.parts.words.label_letters import letter_of
 
@@ -166,7 +166,8 @@ class HistoryPicture(Picture):
         if room > 2:
             x = cells.text(x, y, " · ", theme.faint)
             target = int(history.partner_targets[place - 1])
-            own = class_name(self.classes, target) if room > 8 else bare_name(self.classes, target)
+            own = class_name(self.classes, target)
+            own = own if text_width(own) <= room else telling_name(self.classes, target)
             cells.text(x, y, own, colour, bold=place == self.selected, limit=room)
         self._draw_strip(cells, frame, place, range(y, y + 1))
 
