@@ -167,6 +167,16 @@ def test_a_model_that_was_only_tried_is_not_recorded(process: Process) -> None:
     assert not process.problems
 
 
+def test_where_two_models_are_trained_nothing_is_watched_any_more(process: Process) -> None:
+    nets = small_net(), small_net(4)
+    optimizers = [process.sgd(net) for net in nets]
+    train(nets[0], optimizers[0])
+    train(nets[1], *optimizers)
+    (problem,) = process.problems
+    assert problem.startswith("two models are trained, a Sequential and a Sequential")
+    assert not hasattr(nn.Module.__call__, "dtui_original")
+
+
 @pytest.mark.parametrize(("is_training", "has_gradients"), [(False, True), (True, False)])
 def test_what_only_evaluates_the_model_is_not_the_model(
     process: Process, is_training: bool, has_gradients: bool
