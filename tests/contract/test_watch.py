@@ -11,13 +11,15 @@ import subprocess
 import sys
 from argparse import Namespace
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from select import select
 
 import pytest
 
 from dtui.cli import main
-from dtui.cli.watching import watch
+from dtui.cli.watching import calling, watch
 from dtui.cli.watching.calling import call
 from dtui.model import RunMetadata, RunStatus
 from dtui.query.watching.events import EventKind, Severity, Wanted, WatchEvent
@@ -188,6 +190,26 @@ def test_a_hanging_command_ends_with_all_that_it_started(tmp_path: Path, monkeyp
     reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     assert "took longer than" in call(f"exec 3> {shlex.quote(str(pipe))}; sleep 600 & sleep 600", "{}\n", 0.3)
     os.set_blocking(reading, True)
+    assert os.read(reading, 1) == b""  # the end of the file: no process holds the pipe any more
+    os.close(reading)
+
+
+def test_a_command_is_asked_to_end_before_what_does_not_is_killed(tmp_path: Path) -> None:
+    """The shell ends itself, and takes its time; a child of it does not, and nothing is left of that."""
+    pipe, polite = tmp_path / "alive", tmp_path / "polite"
+    os.mkfifo(pipe)
+    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    child = "(trap '' TERM; echo >&3; exec sleep 600) &"
+    shell = f"exec 3> {pipe}; {child} trap 'sleep 0.1; echo > {polite}; exit' TERM; echo >&3; sleep 600 & wait"
+    process = subprocess.Popen(shell, shell=True, start_new_session=True)
+    said = b""
+    while len(said) < 2:  # once both have set their traps
+        select([reading], [], [], 60)
+        with suppress(BlockingIOError):
+            said += os.read(reading, 2)
+    calling._end(process)
+    assert polite.exists()
+    assert select([reading], [], [], 60)[0]
     assert os.read(reading, 1) == b""  # the end of the file: no process holds the pipe any more
     os.close(reading)
 

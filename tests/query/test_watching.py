@@ -30,7 +30,8 @@ from dtui.model import (
 )
 from dtui.model.findings.nonfinite import BrokenGradients
 from dtui.query import open_run
-from dtui.query.watching.events import EventKind, Severity, Wanted, WatchEvent
+from dtui.query.run import RunQuery
+from dtui.query.watching.events import EventKind, Look, Severity, Wanted, WatchEvent
 from dtui.query.watching.nonfinite import Nonfinite
 from dtui.query.watching.pace import LEEWAY, UNKNOWN_SECONDS, Pace
 from dtui.query.watching.progress import Progress
@@ -191,6 +192,19 @@ def test_nan_in_a_layer_is_told_once(live: Live, source: str) -> None:
     for _ in range(3):
         live.append(source)
         assert live.look() == []
+
+
+def test_what_is_found_while_something_else_cannot_be_read_is_told_by_the_next_look(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(self: RunQuery) -> None:
+        raise OSError("stale file handle")
+
+    live.append("weights")
+    with monkeypatch.context() as patch:
+        patch.setattr(RunQuery, "incidents", fail)
+        assert live.watcher.look() == Look((), ("stale file handle",))
+    assert kinds(live.look()) == ["nonfinite"]
 
 
 def test_what_turns_nan_together_is_told_together_and_what_follows_later_by_itself(live: Live) -> None:

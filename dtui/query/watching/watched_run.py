@@ -5,7 +5,7 @@ Owns when a thing counts as told: by what it is and where, not by how often it i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -88,15 +88,20 @@ class WatchedRun:
         """
         changed = self._query.refresh() or not self._has_looked
         self.status, self._has_looked = self._reader.status(), True
-        finders = {
+        kinds = self._wanted.kinds if changed else frozenset()
+        # All is read before anything counts as told: what cannot be read now is told by a later look.
+        bad = self._nonfinite.look() if EventKind.NONFINITE in kinds else ()
+        incidents = self._query.incidents() if EventKind.INCIDENT in kinds else ()
+        remarks = tuple(self._hindrances())
+        finders: dict[EventKind, Callable[[], Iterator[WatchEvent]]] = {
             EventKind.CRASH: self._crash,
-            EventKind.NONFINITE: self._bad_values if changed else _nothing,
+            EventKind.NONFINITE: lambda: self._bad_values(bad),
             EventKind.STALL: lambda: self._stall(now),
-            EventKind.INCIDENT: self._incidents if changed else _nothing,
+            EventKind.INCIDENT: lambda: self._new_incidents(incidents),
         }
         found = [event for kind, find in finders.items() if kind in self._wanted.kinds for event in find()]
         new = [event for event in found if self._told.add(self._run_id, event.key)]
-        return Look(tuple(new), tuple(self._hindrances()))
+        return Look(tuple(new), remarks)
 
     @property
     def _run_id(self) -> str:
@@ -122,8 +127,7 @@ class WatchedRun:
         """Which process records it, counted from 1: a run that was resumed may crash again."""
         return highest_turn(self.path)
 
-    def _bad_values(self) -> Iterator[WatchEvent]:
-        found = self._nonfinite.look()
+    def _bad_values(self, found: Sequence[Nonfinite]) -> Iterator[WatchEvent]:
         new = [one for one in found if self._told.add(self._run_id, self._key_of(one))]
         if not new:
             return
@@ -151,10 +155,10 @@ class WatchedRun:
             key = f"stall {self._turn} {last}"
             yield self._event(EventKind.STALL, key, last, sentence, seconds=quiet, usual_seconds=usual)
 
-    def _incidents(self) -> Iterator[WatchEvent]:
+    def _new_incidents(self, incidents: Sequence[Incident]) -> Iterator[WatchEvent]:
         images = self._reader.images
         classes: tuple[str, ...] = images.classes if images is not None else ()
-        for one in self._query.incidents():
+        for one in incidents:
             if not self._is_wanted(one):
                 continue
             keys = [_evidence_key(evidence) for evidence in one.evidence[:OF_ONE_INCIDENT]]
@@ -189,10 +193,6 @@ class WatchedRun:
             if line not in self._remarked and len(self._remarked) < 16:
                 self._remarked.add(line)
                 yield f"{self.path}: {line}"
-
-
-def _nothing() -> Iterator[WatchEvent]:
-    return iter(())
 
 
 def _evidence_key(one: Evidence) -> str:

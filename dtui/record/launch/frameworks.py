@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,6 +12,7 @@ from dtui.launch_notes import Note, Notes, Settings
 from dtui.record.launch.loaders import choose_every, class_names
 from dtui.record.launch.telling import tell_begun
 from dtui.record.training.distributed import rank_here
+from dtui.record.writing.warn import reason_of
 
 _OURS = "dtui_launched"
 
@@ -55,12 +56,10 @@ def _of_lightning(settings: Settings, notes: Notes) -> Any:
 
         def on_train_start(self, trainer: Any, pl_module: Any) -> None:
             """Choose how often to record, and find the names of the classes."""
-            loaders = trainer.val_dataloaders or trainer.train_dataloader
-            loader = loaders[0] if isinstance(loaders, list | tuple) and loaders else loaders
-            updates = _whole(trainer.num_training_batches, trainer.max_steps) // trainer.accumulate_grad_batches
-            every = settings.every or choose_every(updates)
-            self._trainings.choose(every=every, classes=class_names(loader, pl_module))
             with _begun(self, settings, notes):
+                updates = _whole(trainer.num_training_batches, trainer.max_steps) // trainer.accumulate_grad_batches
+                every = settings.every or choose_every(updates)
+                self._trainings.choose(every=every, classes=class_names(_first_loader(trainer), pl_module))
                 super().on_train_start(trainer, pl_module)
 
     callback = Launched(settings.path, **settings.options)
@@ -76,9 +75,9 @@ def _of_huggingface(settings: Settings, notes: Notes) -> Any:
 
         def on_train_begin(self, args: Any, state: Any, control: Any, *rest: Any, **kwargs: Any) -> None:
             """Choose how often to record."""
-            epochs = max(1, int(state.num_train_epochs or 1))
-            self._trainings.choose(every=settings.every or choose_every(_whole(state.max_steps) // epochs))
             with _begun(self, settings, notes):
+                epochs = _whole(state.num_train_epochs) or 1  # sys.maxsize over a stream, which ends with its steps
+                self._trainings.choose(every=settings.every or choose_every(_whole(state.max_steps) // epochs))
                 super().on_train_begin(args, state, control, *rest, **kwargs)
 
     callback = Launched(settings.path, **settings.options)
@@ -86,14 +85,24 @@ def _of_huggingface(settings: Settings, notes: Notes) -> Any:
     return callback
 
 
+def _first_loader(trainer: Any) -> Any:
+    """Return the first loader of the evaluations, or of the training; nobody asks how long it is: a stream is not."""
+    for loaders in (trainer.val_dataloaders, trainer.train_dataloader):
+        held = list(loaders.values()) if isinstance(loaders, Mapping) else loaders
+        loader = next(iter(held), None) if isinstance(held, list | tuple) else held
+        if loader is not None:
+            return loader
+    return None
+
+
 @contextmanager
 def _begun(callback: Any, settings: Settings, notes: Notes) -> Iterator[None]:
-    """Tell of the recorder that a callback makes; one that refuses is noted, and the training goes on without."""
+    """Tell of the recorder that a callback makes; where that fails it is noted, and the training goes on without."""
     try:
         yield
-    except DtuiError as error:
+    except Exception as error:  # noqa: BLE001 - the boundary between dtui and somebody's training
         callback.recorder = None  # that of the training before has ended
-        notes.leave(Note(problem=str(error)))
+        notes.leave(Note(problem=str(error) if isinstance(error, DtuiError) else reason_of(error)))
         return
     if callback.recorder is not None and rank_here() == 0:
         tell_begun(notes, settings, callback.recorder)

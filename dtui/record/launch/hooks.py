@@ -89,10 +89,10 @@ class Hooks:
         if self._has_losses:
             return
         self._has_losses = True
-        _before(Tensor, "backward", lambda tensor, *_: self._tell("differentiated", tensor))
-        _before(GradScaler, "scale", lambda _, outputs=None, *__: self._tell("scaled", outputs))
+        _before(Tensor, "backward", lambda tensor, *_, **__: self._tell("differentiated", tensor))
+        _before(GradScaler, "scale", lambda _, outputs=None, *__, **___: self._tell("scaled", outputs))
         for kind in (Optimizer, nn.Module):
-            _before(kind, "zero_grad", lambda *_: self._tell("cleared"))
+            _before(kind, "zero_grad", lambda *_, **__: self._tell("cleared"))
 
     def _patch_loader(self) -> None:
         original = DataLoader.__iter__
@@ -126,7 +126,7 @@ def _before(kind: Any, name: str, tell: Callable[..., Any]) -> None:
     @functools.wraps(original)
     def method(*args: Any, **kwargs: Any) -> Any:
         if not torch.compiler.is_compiling():
-            tell(*args)
+            tell(*args, **kwargs)
         return original(*args, **kwargs)
 
     setattr(kind, name, method)

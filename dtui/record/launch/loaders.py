@@ -9,7 +9,6 @@ from typing import Any
 from torch import nn
 from torch.utils.data import DistributedSampler, RandomSampler, SequentialSampler, Subset
 
-from dtui.errors import RecorderError
 from dtui.record.network.layers import find_layers
 from dtui.record.start.arguments import as_class_names, check_classes
 
@@ -39,22 +38,27 @@ def length_of(loader: Any) -> int | None:
 
 def class_names(loader: Any, model: nn.Module) -> tuple[str, ...] | None:
     """Return the names of the classes that a loader's data set has, in label order; None if it names none that fit."""
-    dataset = getattr(loader, "dataset", None)
+    try:
+        names = _names_in(getattr(loader, "dataset", None))
+        if not isinstance(names, list | tuple) or not all(isinstance(name, str | int) for name in names):
+            return None
+        checked = as_class_names(names)
+        check_classes(checked, model, find_layers(model))
+    except Exception:  # noqa: BLE001 - they do not fit, or it is somebody's data set
+        return None
+    return checked
+
+
+def _names_in(dataset: Any) -> Any:
+    """Return what a data set says of its classes; None for nothing."""
     while isinstance(dataset, Subset):
         dataset = dataset.dataset
     names = getattr(dataset, "classes", None)
-    if names is None:
-        features = getattr(dataset, "features", None)
-        kinds = [features.get(key) for key in ("label", "labels")] if isinstance(features, Mapping) else []
-        names = next((found for kind in kinds if (found := getattr(kind, "names", None)) is not None), None)
-    if not isinstance(names, list | tuple) or not all(isinstance(name, str | int) for name in names):
-        return None
-    try:
-        checked = as_class_names(names)
-        check_classes(checked, model, find_layers(model))
-    except RecorderError:
-        return None
-    return checked
+    if names is not None:
+        return names
+    features = getattr(dataset, "features", None)
+    kinds = [features.get(key) for key in ("label", "labels")] if isinstance(features, Mapping) else []
+    return next((found for kind in kinds if (found := getattr(kind, "names", None)) is not None), None)
 
 
 class DataOf:

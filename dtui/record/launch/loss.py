@@ -9,6 +9,8 @@ from collections.abc import Callable
 
 from torch import Tensor
 
+from dtui.record.batches.tensors import tensors_in
+
 
 class Losses:
     """Adds up what is differentiated until the next update. On a GPU nothing waits for it."""
@@ -24,10 +26,10 @@ class Losses:
         self._sum, self._is_scaled = None, False
 
     def scaled(self, outputs: object) -> None:
-        """Note what a GradScaler multiplies: what is differentiated afterwards is not the loss, but this is."""
-        if isinstance(outputs, Tensor):
-            self._is_scaled = True
-            self._add(outputs)
+        """Note what a GradScaler multiplies, one loss or several: what is differentiated afterwards is not the loss."""
+        self._is_scaled = True
+        for tensor in tensors_in(outputs):
+            self._add(tensor)
 
     def differentiated(self, tensor: Tensor) -> None:
         """Note what `backward` is called on."""

@@ -73,7 +73,8 @@ class ThumbnailTaker:
             images: Shape (count, 1 or 3 channels, height, width); None or another shape keeps blanks.
             count: Images in the batch.
         """
-        if images is None or images.dim() != 4 or images.shape[1] not in (1, 3) or not self._wants_more():
+        is_fit = images is not None and images.dim() == 4 and len(images) == count and images.shape[1] in (1, 3)
+        if images is None or not is_fit or not self._wants_more():
             self._kept.extend([None] * count)
             return
         with torch.no_grad():
@@ -81,11 +82,15 @@ class ThumbnailTaker:
         self._kept_bytes += pixels.nbytes
         self._kept.extend(pixels)
 
+    def choose(self, places: Sequence[int]) -> None:
+        """Keep those of some images, given by their places in the order of `take`: these are its order from now on."""
+        self._kept = [self._kept[place] for place in places]
+
     def encode(self, order: Sequence[int], ids: Sequence[str]) -> tuple[bytes, ...]:
         """Return the encoded thumbnails.
 
         Args:
-            order: For each image of the image set its place in the order of `take`.
+            order: For each image of the image set its place in the order of `take`, or of `choose` after it.
             ids: Their ids.
         """
         total = 0

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from dtui.model import MOST_CLASSES, NOT_JUDGED_STORED, BoolArray, ByteArray, FloatArray, ImageSet, IntArray, LabelArray
 from dtui.model.columns import Column
@@ -63,6 +64,14 @@ class Nouns:
     nan: str = "have no label there"
 
 
+def known_ids(ids: Any) -> IdArray:
+    """Return ids as integers or strings, shape (n,)."""
+    array = ids.cpu().numpy() if isinstance(ids, Tensor) else np.asarray(ids)
+    if array.dtype.kind in "iu":
+        return array.astype(np.int64).reshape(-1)
+    return array.astype(np.str_).reshape(-1)
+
+
 class ImageTracker:
     """Knows the images from the first validation on."""
 
@@ -109,6 +118,7 @@ class ImageTracker:
         """
         if len(judged.ids) == 0:
             raise ImagesChangedError(f"{self._nouns.what}: no {self._nouns.items[:-1]} was judged")
+        places = np.flatnonzero(judged.targets != IGNORED)
         judged = _with_labels(judged)
         names = self._names if self._names is not None else tuple(str(label) for label in range(judged.classes))
         if judged.classes > MOST_CLASSES and self._names is None:
@@ -133,7 +143,7 @@ class ImageTracker:
         self._names, self._classes = names, judged.classes
         shown = tuple(str(identity) for identity in ids[order])
         columns = tuple(Column(name, values.dtype.str) for name, values in judged.columns.items())
-        return ImageSet(names, targets[order].astype(np.uint16), shown, columns=columns), first[order]
+        return ImageSet(names, targets[order].astype(np.uint16), shown, columns=columns), places[first[order]]
 
     def place(self, judged: Judgements) -> tuple[LabelArray, ByteArray, dict[str, NDArray[Any]]]:
         """Return labels, confidences and columns in the order of the image set.

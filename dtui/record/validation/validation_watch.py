@@ -28,7 +28,7 @@ from dtui.record.validation.ranks import ranked
 from dtui.record.validation.scores import Predicted, as_array, find_scores, predict, rows_of
 from dtui.record.validation.targets import Place, UnusableLoaderError, labels_in
 from dtui.record.validation.thumbnails import ThumbnailTaker
-from dtui.record.validation.tracked_images import IdArray, Judgements
+from dtui.record.validation.tracked_images import IdArray, Judgements, known_ids
 from dtui.record.writing.warn import warn_once
 
 SMALL_PICTURE = 64
@@ -89,12 +89,13 @@ class Watched:
 
 
 @dataclass(eq=False, slots=True)
-class _Given:
-    """The arguments of one call of `predictions`."""
+class _Part:
+    """A batch of the loader, or a call of `predictions`; `first` is the place of its first picture."""
 
     predicted: Predicted
     targets: IntArray
     ids: IdArray
+    first: int
 
 
 class ValidationWatch:
@@ -116,14 +117,15 @@ class ValidationWatch:
         self._top = top
         self._model: nn.Module | None = model
         self._places = places
-        self._tap = None if loader is None else LoaderTap(loader, self._take, places.target)
+        self._tap = None if loader is None else LoaderTap(loader, self._given_out, places.target)
         self._last: LastModules | None = None
         self.thumbnails = thumbnails
         self._activations = activations
         self._flags: list[tuple[nn.Module, bool]] = []
         self._handle: RemovableHandle | None = None
         self._seen: list[Predicted] = []
-        self._given: list[_Given] = []
+        self._given: list[_Part] = []
+        self._firsts: list[int] = []  # of each batch of the loader the place of its pictures
         self._items: list[int] = []
         self._problem: Exception | None = None
         self._is_found, self._doubt = False, ""
@@ -208,17 +210,16 @@ class ValidationWatch:
         Raises:
             ValueError: Their lengths do not fit together.
         """
-        true, known = labels_in(targets, "targets"), _as_ids(ids)
+        true, known = labels_in(targets, "targets"), known_ids(ids)
         predicted = _stated(logits, len(true), self._top)
         if not len(predicted.labels) == len(true) == len(known):
             raise ValueError(
                 f"predictions: {len(predicted.labels)} logits, {len(true)} targets, {len(known)} ids; "
                 "give one of each an image"
             )
-        self._given.append(_Given(predicted, true, known))
+        self._given.append(_Part(predicted, true, known, self._take(images, len(true))))
         if self._activations is not None and not self._seen:
             self._activations.judged(len(self._given) - 1, len(true))
-        self._take(images, len(true))
 
     def judged(self, count: int) -> None:
         """Note that `Recorder.judge` was called for so many items, behind the pass of the model that they come from."""
@@ -244,41 +245,46 @@ class ValidationWatch:
         if self._problem is not None:
             raise self._problem
         if self._tap is None or (self._given and not self._seen):
-            given = [(given.predicted, given.targets, given.ids) for given in self._given]
-            return self._with_activations(_collect(given), given, [one.predicted for one in self._given])
+            return self._whole(_collect(self._given), self._given, [one.predicted for one in self._given])
         self._tap.check()
         batches = self._tap.batches
         has_ids = all(batch.ids is not None for batch in batches)  # one numbering for all of them
         position = 0
-        parts: list[tuple[Predicted, IntArray, IdArray]] = []
-        for batch, predicted in zip(batches, match(batches, self._seen), strict=True):
+        parts: list[_Part] = []
+        for batch, predicted, first in zip(batches, match(batches, self._seen), self._firsts, strict=True):
             numbered = np.arange(position, position + len(batch.targets), dtype=np.int64)
             ids = batch.ids.astype(np.int64) if has_ids and batch.ids is not None else numbered
             position += len(batch.targets)
             if predicted is not None:
-                parts.append((predicted, batch.targets, ids))
-        return self._with_activations(self._check_found(_collect(parts)), parts, self._seen)
+                parts.append(_Part(predicted, batch.targets, ids, first))
+        return self._whole(self._check_found(_collect(parts)), parts, self._seen)
 
-    def _with_activations(
-        self, watched: Watched, parts: Sequence[tuple[Predicted, IntArray, IdArray]], passes: Sequence[Predicted]
-    ) -> Watched:
+    def _whole(self, watched: Watched, parts: Sequence[_Part], passes: Sequence[Predicted]) -> Watched:
         """Return what was watched with the activations of the passes that count; `parts` are those, in order."""
+        if self.thumbnails is not None:
+            self.thumbnails.choose([one.first + place for one in parts for place in range(len(one.targets))])
         if self._activations is None:
             return watched
         number_of = {id(one): number for number, one in enumerate(passes)}
         starts, position = {}, 0
-        for predicted, targets, _ in parts:
-            starts[number_of[id(predicted)]] = (position, len(targets))
-            position += len(targets)
+        for one in parts:
+            starts[number_of[id(one.predicted)]] = (position, len(one.targets))
+            position += len(one.targets)
         return replace(watched, activations=self._activations.part(starts))
 
-    def _take(self, images: Tensor | None, count: int) -> None:
+    def _given_out(self, images: Tensor | None, count: int) -> None:
+        self._firsts.append(self._take(images, count))
+
+    def _take(self, images: Tensor | None, count: int) -> int:
+        """Take the pictures of a batch, and return the place of the first."""
+        first = 0 if self.thumbnails is None else self.thumbnails.count
         if self.thumbnails is not None:
             try:
                 self.thumbnails.take(images, count)
             except Exception as error:  # noqa: BLE001 - pictures are a comfort; the validation goes on
                 warn_once("thumbnails", f"no thumbnails: {error}")
                 self.thumbnails = None
+        return first
 
     def _see(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         """Note one forward pass; a hook that never raises."""
@@ -321,29 +327,22 @@ def _stated(logits: Tensor, count: int, top: int) -> Predicted:
     return predict(scores, 0, last_operation(scores), top)
 
 
-def _collect(parts: Sequence[tuple[Predicted, IntArray, IdArray]]) -> Watched:
+def _collect(parts: Sequence[_Part]) -> Watched:
     if not parts:
         raise UnusableLoaderError("validation: nothing was judged; call recorder.predictions or pass the loader")
-    outputs = {predicted.outputs for predicted, _, _ in parts}
+    seen = [one.predicted for one in parts]
+    outputs = {one.outputs for one in seen}
     if len(outputs) > 1:
         raise UnusableLoaderError(f"validation: the number of classes changes between batches: {sorted(outputs)}")
-    labels = as_array([predicted.labels for predicted, _, _ in parts]).astype(np.int64)
-    confidences = as_array([predicted.confidences for predicted, _, _ in parts])
-    looks = as_array([predicted.looks[None] for predicted, _, _ in parts])
-    targets = np.concatenate([part for _, part, _ in parts])
-    ids = np.concatenate([part for _, _, part in parts])
-    evidence = Evidence.of(looks, {predicted.ends_in for predicted, _, _ in parts})
+    labels = as_array([one.labels for one in seen]).astype(np.int64)
+    confidences = as_array([one.confidences for one in seen])
+    looks = as_array([one.looks[None] for one in seen])
+    targets = np.concatenate([one.targets for one in parts])
+    ids = np.concatenate([one.ids for one in parts])
+    evidence = Evidence.of(looks, {one.ends_in for one in seen})
     more = [
         as_array([one if one is not None else predicted.confidences[:, :0] for predicted, one in kept])
-        for kept in ([(one, one.tops) for one, _, _ in parts], [(one, one.seconds) for one, _, _ in parts])
+        for kept in ([(one, one.tops) for one in seen], [(one, one.seconds) for one in seen])
     ]
     tops, seconds = more[0].astype(np.int64), more[1].astype(np.float32)
     return Watched(ids, targets, labels, confidences, evidence, outputs.pop(), tops, seconds)
-
-
-def _as_ids(ids: Any) -> IdArray:
-    """Return ids as integers or strings, shape (n,)."""
-    array = ids.cpu().numpy() if isinstance(ids, Tensor) else np.asarray(ids)
-    if array.dtype.kind in "iu":
-        return array.astype(np.int64).reshape(-1)
-    return array.astype(np.str_).reshape(-1)

@@ -544,8 +544,9 @@ def test_gradients_are_seen_where_some_layers_get_none(network: Callable[[], nn.
     loop.check(4)
 
 
+@pytest.mark.parametrize("last", [0, 1])
 @pytest.mark.parametrize("way", ["no_grad", "paused", "to the end"])
-def test_an_evaluation_is_no_training(way: str) -> None:
+def test_an_evaluation_is_no_training(way: str, last: int) -> None:
     data = Numbered()
     train, held = random_split(data, [20, 9])
     loop = Loop()
@@ -555,7 +556,7 @@ def test_an_evaluation_is_no_training(way: str) -> None:
         loop.is_paused = way == "paused"
         with torch.set_grad_enabled(way != "no_grad"):
             for number, _ in enumerate(plain(held)):
-                if number and way != "to the end":
+                if number == last and way != "to the end":
                     break
         loop.is_paused = False
     loop.check(5)

@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from torch.utils.data import DataLoader, IterableDataset
 
 from dtui.errors import RecorderError
 from dtui.launch_notes import Notes, Settings
 from dtui.record.launch import frameworks
+from tests.record.conftest import small_net
+
+
+class Stream(IterableDataset[Any]):
+    """A data set that does not know its length."""
+
+    classes = ("cat", "dog", "cow")
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(())
+
+
+STREAM = DataLoader(Stream())
 
 
 class Chosen:
@@ -89,7 +104,18 @@ def test_lightning_is_recorded_ten_times_an_epoch(batches: float, most: int, acc
     assert ours.begun == every
 
 
-@pytest.mark.parametrize(("steps", "epochs", "every"), [(800, 2, 40), (800, 0.5, 80), (0, 1, 100)])
+@pytest.mark.parametrize("loaders", [STREAM, [STREAM], {"one": STREAM}, [], None])
+def test_lightning_trains_on_what_has_no_length_and_its_classes_are_named(loaders: Any) -> None:
+    trainer = lightning()
+    trainer.val_dataloaders, trainer.train_dataloader = loaders, STREAM
+    ours = given(trainer, "fit")
+    ours.on_train_start(trainer, small_net())
+    assert ours._trainings.classes == ("cat", "dog", "cow")
+
+
+@pytest.mark.parametrize(
+    ("steps", "epochs", "every"), [(800, 2, 40), (800, 0.5, 80), (0, 1, 100), (80, sys.maxsize, 8)]
+)
 def test_hugging_face_is_recorded_ten_times_an_epoch(steps: int, epochs: float, every: int) -> None:
     handler = SimpleNamespace(callbacks=[])
     trainer = SimpleNamespace(callback_handler=handler, add_callback=handler.callbacks.append)
@@ -105,12 +131,13 @@ def test_what_was_asked_for_counts() -> None:
     assert ours.begun == 3
 
 
+@pytest.mark.parametrize("error", [RecorderError("model: no layers"), AttributeError("no such thing")])
 @pytest.mark.parametrize("method", ["fit", "train"])
-def test_a_training_whose_recorder_refuses_goes_on(
-    method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_training_whose_recorder_refuses_or_fails_goes_on(
+    method: str, error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(self: Any, *rest: Any, **kwargs: Any) -> None:
-        raise RecorderError("model: no layers")
+        raise error
 
     for name in ("on_train_start", "on_train_begin"):
         monkeypatch.setattr(OwnCallback, name, refuse)
@@ -123,4 +150,5 @@ def test_a_training_whose_recorder_refuses_goes_on(
         trainer.callbacks[0].on_train_start(trainer, None)
     else:
         handler.callbacks[0].on_train_begin(None, SimpleNamespace(num_train_epochs=1, max_steps=8), None)
-    assert [note.problem for note in Notes(tmp_path).read()] == ["model: no layers"]
+    (note,) = Notes(tmp_path).read()
+    assert str(error) in note.problem

@@ -26,6 +26,14 @@ class Animals(Dataset[Any]):
         return torch.zeros(1, 8, 8), index % 3
 
 
+class Closed(Animals):
+    """A data set whose classes are in a file that is not there."""
+
+    @property
+    def classes(self) -> list[str]:
+        raise FileNotFoundError("classes.txt")
+
+
 NAMED = ["cat", "dog", "cow"]
 FEATURES = {"image": object(), "label": SimpleNamespace(names=NAMED)}
 
@@ -37,6 +45,7 @@ FEATURES = {"image": object(), "label": SimpleNamespace(names=NAMED)}
         (Subset(Subset(Animals(classes=NAMED), range(6)), [1, 3]), tuple(NAMED)),
         (Animals(features=FEATURES), tuple(NAMED)),
         (Animals(), None),
+        (Closed(), None),
         (Animals(classes=3), None),
         (Animals(classes=["cat", None, "cow"]), None),
     ],

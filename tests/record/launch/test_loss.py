@@ -31,12 +31,18 @@ def test_of_a_scaler_what_it_is_given_counts(losses: Losses, logged: list[float]
         losses.scaled(torch.tensor(loss))
         losses.differentiated(torch.tensor(1024 * loss))
     losses.forget()
+    losses.scaled([torch.tensor(3.0), torch.tensor(1.0)])
+    losses.differentiated(torch.tensor(1024.0))
+    losses.forget()
+    losses.scaled(iter([torch.tensor(3.0)]))  # is looked at once, by the scaler
+    losses.differentiated(torch.tensor(1024.0))
+    losses.forget()
     losses.differentiated(torch.tensor(5.0))
-    assert logged == [1, 3, 5]
+    assert logged == [1, 3, 3, 4, 5]
 
 
 def test_what_is_no_real_number_is_none(losses: Losses, logged: list[float]) -> None:
     losses.differentiated(torch.ones(3))
     losses.differentiated(torch.tensor(1j))
-    losses.scaled([torch.tensor(1.0)])
+    losses.scaled([torch.ones(3)])
     assert logged == []

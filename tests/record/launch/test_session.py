@@ -23,6 +23,7 @@ from dtui.record.writing import warn
 from tests.record.conftest import RecorderUnderTest, small_net
 
 IMAGES, LABELS = torch.randn(12, 1, 8, 8, generator=torch.Generator().manual_seed(0)), torch.arange(12) % 3
+NAMES = ("cat", "dog", "cow")
 
 
 class Process:
@@ -31,11 +32,13 @@ class Process:
     def __init__(self, folder: Path) -> None:
         self.notes = Notes(folder)
         self.recorders: list[RecorderUnderTest] = []
+        self.classes: list[tuple[str, ...] | None] = []
         self.at_exit: list[Callable[[], None]] = []
         self.session = Session(Settings(str(folder / "run.dtui"), "run", 1, str(folder), {"fused": False}))
 
     def record(self, *arguments: Any, **options: Any) -> RecorderUnderTest:
         self.recorders.append(RecorderUnderTest(*arguments, **options))
+        self.classes.append(options["classes"])
         return self.recorders[-1]
 
     def sgd(self, *modules: nn.Module) -> torch.optim.SGD:
@@ -109,11 +112,13 @@ def test_a_note_that_stays_open_does_not_get_what_the_script_prints(tmp_path: Pa
 
 def test_the_loss_of_an_update_is_its_own_where_the_script_clears_gradients_by_hand(process: Process) -> None:
     net = small_net()
-    optimizer = process.sgd(net)
+    optimizer, scaler = process.sgd(net), GradScaler("cpu", init_scale=1024.0)
     expected = []
     for _ in range(3):
         expected.append(loss_of(net).item())
-        train(net, optimizer)
+        scaler.scale(outputs=loss_of(net)).backward()  # type: ignore[no-untyped-call]
+        scaler.step(optimizer)
+        scaler.update()
         for parameter in net.parameters():
             parameter.grad = None
     assert process.losses() == pytest.approx(expected)
@@ -131,7 +136,7 @@ def test_the_loss_of_an_update_that_a_scaler_skipped_is_not_that_of_the_next(pro
         if not is_skipped:
             expected.append(loss.item())
             optimizer.step()
-        (optimizer if clears == "optimizer" else net).zero_grad()
+        (optimizer if clears == "optimizer" else net).zero_grad(set_to_none=True)
     assert process.losses() == pytest.approx(expected)
 
 
@@ -157,8 +162,19 @@ def test_a_model_that_was_only_tried_is_not_recorded(process: Process) -> None:
     optimizer = process.sgd(net := small_net())
     tried(IMAGES)
     train(net, optimizer, updates=2)
+    assert not hasattr(nn.Module.__call__, "dtui_original")  # a call costs what it did
     assert process.records() == [2]
     assert not process.problems
+
+
+def test_where_two_models_are_trained_nothing_is_watched_any_more(process: Process) -> None:
+    nets = small_net(), small_net(4)
+    optimizers = [process.sgd(net) for net in nets]
+    train(nets[0], optimizers[0])
+    train(nets[1], *optimizers)
+    (problem,) = process.problems
+    assert problem.startswith("two models are trained, a Sequential and a Sequential")
+    assert not hasattr(nn.Module.__call__, "dtui_original")
 
 
 @pytest.mark.parametrize(("is_training", "has_gradients"), [(False, True), (True, False)])
@@ -216,6 +232,14 @@ def test_another_model_that_is_trained_for_long_is_the_next_training(process: Pr
 
 
 @pytest.mark.usefixtures("soon")
+def test_an_optimizer_that_is_made_anew_goes_on_with_the_training(process: Process) -> None:
+    net = small_net()
+    for _ in range(2):
+        train(net, process.sgd(net), updates=5)
+    assert process.records() == [10]
+
+
+@pytest.mark.usefixtures("soon")
 def test_a_model_that_is_trained_again_is_recorded_as_before_and_not_with_what_holds_it(process: Process) -> None:
     net = small_net()
     holder = nn.ModuleDict({"net": net})
@@ -247,9 +271,12 @@ def test_the_next_training_is_recorded_from_its_first_update(process: Process, h
     of_second = process.sgd(second)
     process.recorders[-1].close()  # as when the model goes
     if has_batches:
-        assert list(DataLoader(TensorDataset(IMAGES, LABELS), 12))
+        data = TensorDataset(IMAGES, LABELS)
+        data.classes = NAMES  # type: ignore[attr-defined]
+        assert list(DataLoader(data, 12))
     train(second, of_second, updates=3)
     assert process.records() == [2, 3]
+    assert process.classes == [None, NAMES if has_batches else None]
     assert not process.problems
 
 
@@ -285,13 +312,19 @@ def test_a_recorder_of_the_script_is_left_alone(process: Process, tmp_path: Path
     assert process.problems == [f"the script has a recorder of its own; {LEFT_ALONE}"]
 
 
-def test_of_two_processes_the_first_that_trains_is_recorded(process: Process, tmp_path: Path) -> None:
+def test_of_two_processes_the_first_that_trains_is_recorded(
+    process: Process, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other tells the processes that train together with it, once: they wait for that."""
+    told: list[tuple[int | None, str]] = []
+    monkeypatch.setattr("dtui.record.training.distributed.Exchange.tell", lambda _, *words: told.append(words))
     other = Notes(tmp_path)
     assert other.claim()
     net = small_net()
     train(net, process.sgd(net), updates=2)
     assert process.recorders == []
     assert not process.problems
+    assert told == [(None, "another process of this command is recorded")]
 
 
 # --- the end

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 from torch.utils.data import DataLoader, Subset, TensorDataset
 
 from dtui.errors import RecorderError
 from dtui.model import NOT_JUDGED_STORED
 from dtui.record import RecorderWarning
+from dtui.record.validation.thumbnails import Thumbnails
 from tests.record.evaluating import COUNT, Headed, Make, accuracy, evaluate, over_half, pictures, same
 
 
@@ -254,6 +258,33 @@ def test_batches_that_are_passed_over_have_no_value(record: Make) -> None:
     unknown = recorder.store.validations[1].labels == NOT_JUDGED_STORED
     missed = {int(identity) for identity, one in zip(recorder.store.images.ids, unknown, strict=True) if one}
     assert missed == {*range(8, 16), *range(24, 32)}
+
+
+@pytest.mark.parametrize("how", ["loader", "predictions", "both"])
+def test_each_image_has_its_own_picture_where_some_have_no_label_and_some_are_passed_over(
+    record: Make, how: str
+) -> None:
+    images = (torch.arange(COUNT) / COUNT).reshape(-1, 1, 1, 1).expand(COUNT, 1, 8, 8)
+    labels = torch.arange(COUNT) % 3
+    labels[[0, 4, 9, 20]] = -100
+    loader = DataLoader(TensorDataset(images, labels), 8)
+    recorder = record(model := Headed(3, same), every=1, thumbnails=Thumbnails(size=8, mean=[0.0], std=[1.0]))
+    recorder.step()
+    with recorder.validation(None if how == "predictions" else loader), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for at, (batch, targets) in enumerate(loader):
+            if at in (1, 3):
+                continue
+            if how == "loader":
+                model(batch)
+            else:
+                recorder.predictions(model.net(batch), targets, range(8 * at, 8 * at + len(batch)), batch)
+    recorder.close()
+    stored = recorder.store.images
+    assert stored is not None
+    whites = [int(np.asarray(Image.open(io.BytesIO(one))).max()) for one in stored.thumbnails]
+    assert len(whites) == COUNT - 16 - 3
+    assert whites == [round(255 * int(identity) / COUNT) for identity in stored.ids]
 
 
 def test_outputs_that_are_nan_have_no_label(record: Make) -> None:
