@@ -7,15 +7,14 @@ was called with for that batch before, unchanged since.
 from __future__ import annotations
 
 import weakref
-from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from torch import Tensor
 
 from dtui.model import IntArray
 from dtui.record.batches.passes import Pass
-from dtui.record.batches.tensors import Traces, span_of
+from dtui.record.batches.tensors import Traces, home_of, span_of
 
 MOST_KEPT = 1_024
 """Batches that are known again after they were used, or passed over."""
@@ -49,6 +48,11 @@ class Batch:
                 return True
         return False
 
+    def tensors(self) -> Iterator[Tensor]:
+        """Yield the tensors that it is known by and that still live."""
+        yield from (tensor for tensor, _, _ in self.traces.spans())
+        yield from (tensor for known, _, _ in self._shown if (tensor := known()) is not None)
+
     @property
     def is_whole(self) -> bool:
         """Whether the training still has all of its tensors, so that it can use it."""
@@ -57,7 +61,7 @@ class Batch:
     @property
     def is_there(self) -> bool:
         """Whether the training still has a tensor that it is known by."""
-        return self.traces.is_one_living or any(known() is not None for known, _, _ in self._shown)
+        return any(True for _ in self.tensors())
 
 
 def owned(batches: Iterable[Batch], called: Sequence[Tensor]) -> list[Batch]:
@@ -76,21 +80,36 @@ class KeptBatches:
     """Batches that were used or passed over, of which the training still has something."""
 
     def __init__(self) -> None:
-        self._batches: deque[Batch] = deque(maxlen=MOST_KEPT)
+        self._batches: dict[int, Batch] = {}
+        self._at_home: dict[int, list[Batch]] = {}
+        self._most = 0
 
     def add(self, batches: Iterable[Batch]) -> None:
-        """Keep batches, and forget those that are gone."""
-        living = [batch for batch in (*self._batches, *batches) if batch.is_there]
-        self._batches = deque(living, MOST_KEPT)
+        """Keep batches, and now and then forget those that are gone."""
+        for batch in batches:
+            if id(batch) not in self._batches:
+                self._put(batch)
+        if len(self._batches) > self._most:
+            living = [batch for batch in self._batches.values() if batch.is_there][-MOST_KEPT:]
+            self._batches, self._at_home = {}, {}
+            for batch in living:
+                self._put(batch)
+            self._most = len(living) + max(16, len(living) // 4)
+
+    def _put(self, batch: Batch) -> None:
+        self._batches[id(batch)] = batch
+        for home in {home_of(tensor) for tensor in batch.tensors()}:
+            self._at_home.setdefault(home, []).append(batch)
 
     def known(self, called: Sequence[Tensor]) -> list[Batch]:
         """Return those that the network is called with again."""
-        found = owned(self._batches, called)
-        if not found and self._batches:
+        near = [batch for home in {home_of(tensor) for tensor in called} for batch in self._at_home.get(home, ())]
+        found = owned(near, called)
+        if not found and near:
             places = [(tensor, span_of(tensor)[0]) for tensor in called]
-            found = [batch for batch in self._batches if any(batch.is_shown(*place) for place in places)][-1:]
+            found = [batch for batch in near if any(batch.is_shown(*place) for place in places)][-1:]
         return found
 
     def has_old(self, fresh: Sequence[Batch]) -> bool:
         """Whether the training still has a whole batch that it has used before, other than those of this update."""
-        return any(batch.is_used and batch.is_whole for batch in self._batches if batch not in fresh)
+        return any(batch.is_used and batch.is_whole for batch in self._batches.values() if batch not in fresh)

@@ -38,6 +38,14 @@ def span_of(tensor: Tensor) -> tuple[int, int]:
         return 0, 0
 
 
+def home_of(tensor: Tensor) -> int:
+    """Return the address of the memory that a tensor shares with its views; 0 where it has none."""
+    try:
+        return tensor.untyped_storage().data_ptr()
+    except Exception:  # noqa: BLE001 - as above
+        return 0
+
+
 class Traces:
     """The tensors of a batch, not kept alive: enough to know them again."""
 
@@ -55,11 +63,6 @@ class Traces:
     def are_living(self) -> bool:
         """Whether there were tensors, and all of them still live."""
         return bool(self._known) and all(known() is not None for known, _, _ in self._known)
-
-    @property
-    def is_one_living(self) -> bool:
-        """Whether at least one of them still lives."""
-        return any(known() is not None for known, _, _ in self._known)
 
     def _living(self) -> list[Tensor]:
         return [tensor for tensor, _, _ in self.spans()]
