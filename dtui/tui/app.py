@@ -109,7 +109,7 @@ class DtuiApp(ReopeningApp):
         self.ended_by: int | None = None
         """The signal that ended the app."""
         self.session: Session | None = None
-        self.take_theme(theme_for(theme_name))
+        self.begin_in(theme_for(theme_name))
         self.follows_background = theme_name == "auto"
         self._wishes = (color, ascii_only, slow_link)
         self._output: Output | None = None

@@ -84,6 +84,16 @@ class AskingApp(App[None]):
 
     theme_shown: Theme
 
+    def begin_in(self, theme: Theme) -> None:
+        """Take the first theme: Textual styles everything anew for a later one, and would do so before it paints."""
+        if theme.name != "dark":  # Textual begins in the dark
+            self.take_theme(theme)
+            return
+        self.theme_shown = theme
+        self.register_theme(textual_theme(theme))
+        self.set_reactive(App.theme, f"dtui-{theme.name}")
+        self.stylesheet.set_variables(self.get_css_variables())
+
     def take_theme(self, theme: Theme) -> None:
         """Show everything in the colours of a theme."""
         self.theme_shown = theme

@@ -25,6 +25,7 @@ from dtui.tui.state.questions import IncidentsQuestion
 from dtui.tui.state.run_view import RunView
 from dtui.tui.state.session import Session
 from dtui.tui.terminal.textual_patch import is_painted
+from dtui.tui.terminal.themes import theme_for
 from dtui.tui.widgets.command_line import CommandLine
 from tests.tui.driving import running, until
 from tests.tui.fake_query import FakeQuery
@@ -183,3 +184,24 @@ async def test_a_line_asked_for_at_once_takes_every_key(monkeypatch: pytest.Monk
         for key in ("slash", "c", "o"):
             app.post_message(Key(key, key if len(key) == 1 else None))
         await until(pilot, lambda: line.query(Input) and line.query_one(Input).value == "co")
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+async def test_the_first_theme_is_there_at_once_and_a_later_one_follows(
+    monkeypatch: pytest.MonkeyPatch, theme: str
+) -> None:
+    styled: list[str] = []
+    refresh = DtuiApp.refresh_css
+    monkeypatch.setattr(DtuiApp, "refresh_css", lambda app, **kind: styled.append(app.theme) or refresh(app, **kind))
+    app = DtuiApp(Path("fake.dtui"), theme_name=theme, open_=lambda _: FakeQuery())
+    other = "light" if theme == "dark" else "dark"
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: app.data_screen is not None)
+        assert styled == ([] if theme == "dark" else ["dtui-light"]), "Textual begins in the dark"
+        for name in (theme, other):
+            if name == other:
+                app.take_theme(theme_for(name))
+                await until(pilot, lambda: bool(app.screen.styles.background) and app.theme == f"dtui-{other}")
+            colours = theme_for(name)
+            assert app.stylesheet._variables["background"].lower() == f"#{colours.background:06x}"
+            assert (app.has_class("-dark-mode"), app.has_class("-light-mode")) == (name == "dark", name == "light")

@@ -42,7 +42,8 @@ def group_error(data: RunData, labels: Sequence[int], validations: slice) -> Flo
     """
     check_labels(data, labels)
     present = [label for label in labels if data.layout.images[label] > 0]
-    return _error_of(data.judged_within(validations)[present], data.errors_within(validations)[present])
+    rows = slice(None) if present == list(range(len(data.layout.images))) else present  # all of them without a copy
+    return _error_of(data.judged_within(validations)[rows], data.errors_within(validations)[rows])
 
 
 def error_of_all(data: RunData) -> FloatArray:
@@ -81,9 +82,10 @@ def _of_all_images(data: RunData) -> FloatArray:
 
 def _error_of(judged: FloatArray, errors: FloatArray) -> FloatArray:
     """Return the share of wrong images, shape (validations,), given those of each class."""
-    wrong = (np.where(judged > 0, errors, 0) * judged).sum(axis=0, dtype=np.float64)
+    none = np.zeros(errors.shape, np.result_type(errors, judged))
+    wrong = np.multiply(errors, judged, out=none, where=judged > 0)  # the error of no image is NaN
     with np.errstate(invalid="ignore"):
-        found: FloatArray = wrong / judged.sum(axis=0, dtype=np.float64)
+        found: FloatArray = wrong.sum(axis=0, dtype=np.float64) / judged.sum(axis=0, dtype=np.float64)
     return found
 
 
