@@ -21,7 +21,6 @@ from dtui.user_cache import some_home
 
 with some_home():
     import altair as alt  # it asks for the home at once
-    from altair.utils.schemapi import debug_mode
 
 ERROR_HEIGHT = 230
 LOSS_HEIGHT = 120
@@ -45,7 +44,7 @@ _FIELDS: dict[str, Any] = {"x": alt.X, "x2": alt.X2, "y": alt.Y, "y2": alt.Y2, "
 _PLACES: dict[str, Any] = {"x": alt.XValue, "x2": alt.X2Value, "y": alt.YValue, "y2": alt.Y2Value}
 
 
-@debug_mode(False)  # else each part is held against the schema; the tests hold the whole against it
+@alt.utils.schemapi.debug_mode(False)  # else each part is held against the schema; the tests hold the whole against it
 def curve_chart(
     curves: Sequence[Curve],
     axis: TimeAxis,

@@ -162,6 +162,18 @@ def test_a_configuration_that_is_no_file_stops_nothing(config: Path, kind: str) 
         assert found.fault.startswith(f"{config}: passed over, ")
 
 
+def test_who_has_no_home_has_no_configuration_in_a_folder_of_that_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    monkeypatch.chdir(tmp_path)
+    somebodys = tmp_path / "~" / ".config" / "dtui" / "config.toml"
+    somebodys.parent.mkdir(parents=True)
+    somebodys.write_text("theme = ")
+    assert read_config(SETTINGS) == ({}, "")
+
+
 def test_other_commands_do_not_read_it(config: Path, small_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config.write_bytes(b"theme = ")
     assert main(["info", str(small_run)]) == 0

@@ -22,38 +22,38 @@ class Config(NamedTuple):
     """What a configuration says.
 
     Attributes:
-        path: Of its file.
         values: Defaults of options, by the name of the option's attribute.
         fault: One line on what was passed over; "" for nothing.
     """
 
-    path: Path
     values: Mapping[str, Any]
     fault: str = ""
 
 
-def config_path() -> Path:
-    """Return where the configuration is: below `XDG_CONFIG_HOME`, or `~/.config`."""
-    return (user_folder("XDG_CONFIG_HOME", ".config") or Path("~/.config/dtui")) / "config.toml"
-
-
 def read_config(allowed: Mapping[str, tuple[object, ...]]) -> Config:
-    """Return the configuration; `allowed` are the values that each key may have. Never raises."""
-    path = config_path()
+    """Return the configuration, from below `XDG_CONFIG_HOME` or `~/.config`. Never raises.
+
+    Args:
+        allowed: The values that each key may have.
+    """
+    folder = user_folder("XDG_CONFIG_HOME", ".config")
+    if folder is None:
+        return Config({})
+    path = folder / "config.toml"
     try:
         content = _content(path)
         import tomllib  # nobody waits for it who has no configuration
 
         found = tomllib.loads(content)
     except FileNotFoundError:
-        return Config(path, {})
+        return Config({})
     except Exception as error:  # noqa: BLE001  whatever is wrong with the file, dtui starts
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        return Config(path, {}, f"{path}: passed over, {safe(reason, 200)}")
+        return Config({}, f"{path}: passed over, {safe(reason, 200)}")
     faults = [_fault(name, value, allowed) for name, value in found.items()]
     values = {name: value for name, value in found.items() if not _fault(name, value, allowed)}
     told = "; ".join(fault for fault in faults if fault)
-    return Config(path, values, f"{path}: {told}" if told else "")
+    return Config(values, f"{path}: {told}" if told else "")
 
 
 def _content(path: Path) -> str:
