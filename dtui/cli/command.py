@@ -9,6 +9,17 @@ from typing import NamedTuple, NoReturn
 
 from dtui.errors import UsageError
 
+COLORS = ("auto", "truecolor", "256", "16", "never")
+THEMES = ("auto", "dark", "light")
+SETTINGS: dict[str, tuple[object, ...]] = {
+    "theme": THEMES,
+    "color": COLORS,
+    "ascii": (True, False),
+    "slow_link": (True, False),
+    "mouse": (True, False),
+    "bell": (True, False),
+}
+"""What the configuration file may hold: defaults of the options on screen."""
 _PYTHON_WORDS = re.compile(r"invalid int value: (.*)", re.DOTALL)
 """What argparse says of an argument that it could not turn into an int."""
 
@@ -39,9 +50,9 @@ class Command(NamedTuple):
     home: str
     add_arguments: Callable[[argparse.ArgumentParser], None]
 
-    def parser(self) -> Parser:
+    def parser(self, kind: type[Parser] = Parser) -> Parser:
         """Return the parser for this command only."""
-        parser = Parser(
+        parser = kind(
             prog=f"dtui {self.name}" if self.name else "dtui",
             description=self.summary,
             epilog=_epilog(self.examples),
@@ -94,6 +105,20 @@ def add_fail_on(parser: argparse.ArgumentParser) -> None:
 def add_quiet(parser: argparse.ArgumentParser) -> None:
     """Declare --quiet."""
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
+
+
+def add_screen(parser: argparse.ArgumentParser) -> None:
+    """Declare how the screen looks."""
+    group = parser.add_argument_group("on screen")
+    group.add_argument("--color", choices=COLORS, default="auto", help="how many colours (default: %(default)s)")
+    switch = argparse.BooleanOptionalAction
+    group.add_argument("--ascii", action=switch, default=False, help="draw with ASCII only")
+    group.add_argument("--theme", choices=THEMES, default="auto", help="background (default: as the terminal says)")
+    group.add_argument("--mouse", action=switch, default=True, help="use the mouse, or leave it to the terminal")
+    group.add_argument("--bell", action=switch, default=False, help="ring at a new incident of a live run")
+    group.add_argument(
+        "--slow-link", action=switch, default=False, help="fewer colours, fewer bytes, for a slow connection"
+    )
 
 
 def label_of(run: str, name: str | None, classes: Sequence[str]) -> int | None:

@@ -13,9 +13,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import cast
 
-from dtui.cli.command import Command, Parser
+from dtui.cli.command import SETTINGS, Command, Parser
+from dtui.cli.on_screen.opening import OPEN
 from dtui.cli.outcome import Exit, Outcome
-from dtui.cli.parser import COMMANDS, OPEN, SETTINGS, open_parser
 from dtui.cli.shell.config import read_config
 from dtui.errors import DtuiError, RunDamagedError, RunFormatError, RunNotFoundError, UsageError
 from dtui.output import stop_printing
@@ -23,6 +23,21 @@ from dtui.safe_text import safe
 from dtui.standard_streams import occupy_closed
 
 LONGEST_LINE = 600
+
+
+class OpenParser(Parser):
+    """The parser of `dtui [PATH]`. Its help lists the commands, which are imported for it."""
+
+    def format_help(self) -> str:
+        """Return the help with the list of commands before the examples, and the exit codes."""
+        from dtui.cli.parser import EXIT_CODES, command_list
+
+        examples = self.epilog
+        self.epilog = f"{command_list()}\n\n{examples}\n\n{EXIT_CODES}"
+        try:
+            return super().format_help()
+        finally:
+            self.epilog = examples
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -58,16 +73,25 @@ def exit_code(error: DtuiError) -> Exit:
 
 
 def _carry_out(words: list[str]) -> Outcome:
-    named = next((command for command in COMMANDS if words and command.name == words[0]), None)
+    named = _command_called(words[0]) if words else None
     if named is not None:
         return _call(named, _configured(named.parser()).parse_args(words[1:]))
-    options, left_over = _configured(open_parser()).parse_known_args(words)
+    options, left_over = _configured(OPEN.parser(OpenParser)).parse_known_args(words)
     if left_over:
         raise UsageError(f"{left_over[0]}: no such option; see dtui --help")
     first = options.paths[0] if options.paths else ""
     if first and os.sep not in first and not _is_there(first) and (near := _nearest(first)):
         raise UsageError(f"{first}: no such run and no such command; did you mean dtui {near}?")
     return _call(OPEN, options)
+
+
+def _command_called(word: str) -> Command | None:
+    """Return the command of a name; an option and a path are none, and then no command is imported."""
+    if word.startswith("-") or os.sep in word:
+        return None
+    from dtui.cli.parser import COMMANDS
+
+    return next((command for command in COMMANDS if command.name == word), None)
 
 
 def _configured(parser: Parser) -> Parser:
@@ -86,6 +110,8 @@ def _is_there(path: str) -> bool:
 
 def _nearest(word: str) -> str | None:
     import difflib
+
+    from dtui.cli.parser import COMMANDS
 
     close = difflib.get_close_matches(word, [command.name for command in COMMANDS], n=1)
     return close[0] if close else None

@@ -10,12 +10,12 @@ import argparse
 from dtui.cli import compare, files, images, relations
 from dtui.cli.command import (
     Command,
-    Parser,
     add_fail_on,
     add_json,
     add_quiet,
     add_run,
     add_run_and_json,
+    add_screen,
     positive,
 )
 from dtui.cli.launching import launch
@@ -23,21 +23,9 @@ from dtui.cli.reporting import nightly
 from dtui.cli.samples import batch
 from dtui.cli.shell import completion
 from dtui.cli.watching import serve, watch
-from dtui.version import __version__
 
-COLORS = ("auto", "truecolor", "256", "16", "never")
-THEMES = ("auto", "dark", "light")
 RULES = ("left", "right", "either")
 EXIT_CODES = "exit codes: 0 done or fine, 1 judged not fine, 2 could not judge, 3 run unreadable, 130 interrupted"
-SETTINGS: dict[str, tuple[object, ...]] = {
-    "theme": THEMES,
-    "color": COLORS,
-    "ascii": (True, False),
-    "slow_link": (True, False),
-    "mouse": (True, False),
-    "bell": (True, False),
-}
-"""What the configuration file may hold: defaults of the options on screen."""
 
 
 def parse_threshold(text: str) -> tuple[str, float]:
@@ -60,53 +48,6 @@ def parse_threshold(text: str) -> tuple[str, float]:
     return unit, value
 
 
-def parse_stretch(text: str) -> tuple[int, int]:
-    """Return the first iteration and the stop of a stretch of time: "400-600".
-
-    Raises:
-        argparse.ArgumentTypeError: It is none, or it is empty.
-    """
-    first, _, stop = text.partition("-")
-    if not (first.isdecimal() and stop.isdecimal() and int(first[:18]) < int(stop[:18])):
-        raise argparse.ArgumentTypeError(f"{text!r} is no stretch of iterations, such as 400-600")
-    return int(first[:18]), int(stop[:18])
-
-
-def _add_screen(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("on screen")
-    group.add_argument("--color", choices=COLORS, default="auto", help="how many colours (default: %(default)s)")
-    switch = argparse.BooleanOptionalAction
-    group.add_argument("--ascii", action=switch, default=False, help="draw with ASCII only")
-    group.add_argument("--theme", choices=THEMES, default="auto", help="background (default: as the terminal says)")
-    group.add_argument("--mouse", action=switch, default=True, help="use the mouse, or leave it to the terminal")
-    group.add_argument("--bell", action=switch, default=False, help="ring at a new incident of a live run")
-    group.add_argument(
-        "--slow-link", action=switch, default=False, help="fewer colours, fewer bytes, for a slow connection"
-    )
-
-
-def _open_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "paths",
-        metavar="PATH",
-        nargs="*",
-        help="a run, packed or not; or several, or a folder: the list of them (default: ./runs)",
-    )
-    group = parser.add_argument_group("where to open it")
-    group.add_argument("--at", type=int, metavar="N", help="the iteration, or the nearest that was recorded")
-    group.add_argument("--class", dest="class_name", metavar="NAME", help="the class: its name or its label")
-    group.add_argument("--layer", metavar="NAME", help="the layer or module")
-    group.add_argument("--filter", type=int, metavar="N", help="the filter of that layer")
-    group.add_argument("--image", type=int, metavar="N", help="the validation image, by its number")
-    group.add_argument("--list", dest="listed", metavar="LIST", help="a list of images: always-wrong, hard, easy, …")
-    group.add_argument("--incident", metavar="ID", help="the incident, as dtui incidents names it")
-    group.add_argument("--screen", metavar="NAME", help="the screen: triage, layers, validation, …, or one inside")
-    group.add_argument("--zoom", type=parse_stretch, metavar="A-B", help="show only these iterations")
-    _add_screen(parser)
-    parser.add_argument("--version", action="version", version=f"dtui {__version__}")
-    parser.add_argument("--man", action="store_true", help="print the manual page; dtui --man | man -l -")
-
-
 def _demo_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("path", metavar="PATH", nargs="?", help="where to record (default: a new run under ./runs)")
     parser.add_argument("--headless", action="store_true", help="only train and record, show nothing")
@@ -121,7 +62,7 @@ def _demo_arguments(parser: argparse.ArgumentParser) -> None:
         help="iterations between records (default: %(default)s)",
     )
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="random seed (default: %(default)s)")
-    _add_screen(parser)
+    add_screen(parser)
 
 
 def _runs_arguments(parser: argparse.ArgumentParser) -> None:
@@ -185,33 +126,6 @@ def _report_arguments(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
-OPEN = Command(
-    "",
-    "See inside the training of a neural network, from the terminal of the server it runs on.",
-    (
-        ("dtui", "the runs under ./runs; if there is one, that run"),
-        ("dtui runs/resnet20", "open that run; a live one is followed"),
-        ("dtui runs/a runs/b", "a list of both, marked: = compares them"),
-        ("dtui --theme light --color 256", "on a light terminal of 256 colours"),
-        ("dtui --ascii --no-mouse --slow-link", "over a thin serial line"),
-        ("dtui sample_runs/mnist-faults --at 430 --class 4", "open a place, as the key y copies it"),
-        ("dtui sample_runs/mnist-faults --layer layer3.0.conv1 --filter 17", "a layer and one of its filters"),
-        ("dtui sample_runs/mnist-faults --at 430 --image 410", "an image, as it was judged there"),
-        ("dtui sample_runs/mnist-faults --list hard", "the images that were forgotten most often"),
-        (
-            "dtui sample_runs/mnist-faults --incident incident-430-class-class4 --screen confusion --zoom 300-600",
-            "an incident, on a screen and a stretch of time of your choice",
-        ),
-        ("dtui runs/resnet20 --bell", "ring at a new incident"),
-        ("dtui ./info", "open a run that has the name of a command"),
-        ("dtui --no-ascii --mouse --no-slow-link --no-bell", "whatever the configuration says"),
-        ("dtui --version", "print the version"),
-        ("dtui --man", "print the manual page"),
-    ),
-    "screen",
-    _open_arguments,
-)
-
 COMMANDS = (
     Command(
         "demo",
@@ -221,7 +135,7 @@ COMMANDS = (
             ("dtui demo runs/try --iterations 500 --every 5 --seed 1", "shorter, finer, another seed"),
             ("dtui demo runs/try --headless", "only train; open it from another terminal"),
         ),
-        "screen",
+        "on_screen.demo",
         _demo_arguments,
     ),
     launch.COMMAND,
@@ -324,10 +238,3 @@ def command_list() -> str:
     widest = max(len(command.name) for command in COMMANDS)
     lines = [f"  dtui {command.name.ljust(widest)}   {command.summary}" for command in COMMANDS]
     return "commands (each has --help):\n" + "\n".join(lines)
-
-
-def open_parser() -> Parser:
-    """Return the parser of `dtui [PATH]`, whose help lists the commands."""
-    parser = OPEN.parser()
-    parser.epilog = f"{command_list()}\n\n{parser.epilog}\n\n{EXIT_CODES}"
-    return parser

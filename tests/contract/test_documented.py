@@ -14,7 +14,8 @@ import pytest
 
 from dtui.cli import main
 from dtui.cli.command import Command
-from dtui.cli.parser import COMMANDS, OPEN, open_parser
+from dtui.cli.on_screen.opening import OPEN
+from dtui.cli.parser import COMMANDS
 from dtui.query import open_run
 from tests.contract.readme import (
     DOCUMENTS,
@@ -77,7 +78,7 @@ def test_help_lists_every_command_and_exit_code(capsys: pytest.CaptureFixture[st
 
 
 def test_the_documents_name_every_screen_option() -> None:
-    wanted = {name for action in open_parser()._actions for name in action.option_strings if name.startswith("--")}
+    wanted = {name for action in OPEN.parser()._actions for name in action.option_strings if name.startswith("--")}
     told = "".join(document.read_text(encoding="utf-8") for document in (README, SCREENS, SCRIPTS))
     assert wanted - {"--help", "--version"} <= set(re.findall(r"--[a-z-]+", told))
 

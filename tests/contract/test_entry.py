@@ -16,8 +16,8 @@ import pytest
 
 from dtui import errors
 from dtui.cli import main, reading
+from dtui.cli.on_screen.opening import PLACE
 from dtui.cli.outcome import Exit, Outcome
-from dtui.cli.screen import PLACE
 
 
 def with_info(monkeypatch: pytest.MonkeyPatch, act: Callable[[], Outcome]) -> None:
@@ -243,17 +243,21 @@ def test_a_run_that_has_the_name_of_a_command_can_be_opened(monkeypatch: pytest.
     }
 
 
-def test_an_interrupt_while_dtui_is_imported_is_one_line() -> None:
+@pytest.mark.parametrize(
+    ("word", "imported"),
+    [("--version", "dtui.cli.entry"), ("--version", "dtui.cli.command"), ("info", "dtui.cli.parser")],
+)
+def test_an_interrupt_while_dtui_is_imported_is_one_line(word: str, imported: str) -> None:
     """Half of a short command is imports: whoever presses Ctrl-C at once sees no traceback."""
     program = (
         "import sys\n"
         "from importlib.abc import MetaPathFinder\n"
         "class Interrupted(MetaPathFinder):\n"
         "    def find_spec(self, name, path, target=None):\n"
-        "        if name == 'dtui.cli.parser': raise KeyboardInterrupt\n"
+        f"        if name == '{imported}': raise KeyboardInterrupt\n"
         "sys.meta_path.insert(0, Interrupted())\n"
         "from dtui.cli import main\n"
-        "sys.exit(main(['--version']))\n"
+        f"sys.exit(main(['{word}']))\n"
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (result.returncode, result.stdout, result.stderr) == (130, "", "dtui: interrupted\n")

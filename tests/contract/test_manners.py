@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from dtui.cli import main
-from dtui.cli.parser import COMMANDS, SETTINGS
+from dtui.cli.command import SETTINGS
+from dtui.cli.parser import COMMANDS
 from dtui.cli.shell.config import read_config
 from dtui.cli.shell.progress import StatusLine
 from dtui.reports.sections import section_names

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from dtui.cli.parser import open_parser
+from dtui.cli.on_screen.opening import OPEN
 from dtui.cli.reading import run_info
 from dtui.model import Cause, Evidence, Gap, Incident
 from dtui.query import open_run
@@ -248,7 +248,7 @@ def test_each_section_with_a_screen_says_how_to_open_it(sections: dict[str, Sect
         assert head[2:4] == ["--at", "1360"], name
         assert head[-1] == "--screen", name
         assert screen in known, name
-        assert open_parser().parse_args(shlex.split(command)[1:]).screen == screen
+        assert OPEN.parser().parse_args(shlex.split(command)[1:]).screen == screen
     assert opened["filters"].endswith(" --layer layer3.0.conv1 --screen layers")
 
 

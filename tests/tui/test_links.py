@@ -7,8 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from dtui.cli.parser import open_parser
-from dtui.cli.screen import PLACE
+from dtui.cli.on_screen.opening import OPEN, PLACE
 from dtui.query import RunQuery
 from dtui.tui.opening import view_of
 from dtui.tui.panes.runs.comparing import CompareOptions
@@ -47,7 +46,7 @@ def copied(desk: Desk) -> list[str]:
 
 def followed(query: RunQuery, words: list[str]) -> Desk:
     """The run opened by a command, as a shell reads it."""
-    options = open_parser().parse_args(words[1:])
+    options = OPEN.parser().parse_args(words[1:])
     return Desk(query, link=Link(**{name: getattr(options, name) for name in PLACE}))
 
 
@@ -165,7 +164,7 @@ def test_a_link_of_a_comparison_names_both_runs(faults: RunQuery) -> None:
     desk.session.choose(scene.at(scene.selection.put(options)).opened("Compare").with_cursor(430))
     words = copied(desk)
     assert words == ["dtui", str(RUN), other, "--at", "430", "--screen", "compare"]
-    link = Link(**{name: getattr(open_parser().parse_args(words[1:]), name) for name in PLACE})
+    link = Link(**{name: getattr(OPEN.parser().parse_args(words[1:]), name) for name in PLACE})
     session = Session(TABLE, view, 150, 50, link=link)
     assert session.scene.screen.name == "Compare"
     assert session.selection.get(CompareOptions).other == other

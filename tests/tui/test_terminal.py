@@ -179,7 +179,7 @@ from dtui.tui.app import DtuiApp
 start.require_terminal = lambda: None
 heavy = (
     "numpy", "tables", "dtui.query", "dtui.model", "dtui.tui.panes", "dtui.tui.state", "dtui.tui.screens",
-    "importlib.metadata", "email", "zipfile", "tomllib", "secrets",
+    "dtui.cli.parser", "importlib.metadata", "email", "zipfile", "tomllib", "secrets",
 )
 def note(*_, **__):
     found.extend([*[name for name in heavy if name in sys.modules], gc.isenabled(), sys.getswitchinterval()])

@@ -1,11 +1,12 @@
-"""What dtui tells about its own command line: completion for a shell, the manual page."""
+"""Runs the command that prints a shell's completion of all others."""
 
 from __future__ import annotations
 
 import argparse
 
+from dtui.cli.on_screen.opening import OPEN
 from dtui.cli.outcome import Outcome
-from dtui.cli.parser import COMMANDS, EXIT_CODES, OPEN, SETTINGS
+from dtui.cli.parser import COMMANDS
 
 
 def run_completion(options: argparse.Namespace) -> Outcome:
@@ -13,10 +14,3 @@ def run_completion(options: argparse.Namespace) -> Outcome:
     from dtui.cli.shell.completion import completion_script
 
     return Outcome(completion_script(options.shell, OPEN, COMMANDS))
-
-
-def manual_page() -> Outcome:
-    """Print the manual page."""
-    from dtui.cli.shell.manual import manual
-
-    return Outcome(manual(OPEN, COMMANDS, EXIT_CODES, SETTINGS))

@@ -1,4 +1,4 @@
-"""The commands that fill the screen: open a run in the TUI, or train the demo and open its run."""
+"""Trains the demo, here or in a process of its own while the screen shows its run."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
 
 from dtui.cli.files import Progress
+from dtui.cli.on_screen.opening import show
 from dtui.cli.outcome import Exit, Outcome
-from dtui.cli.shell.places import runs_to_open
 from dtui.errors import DtuiError, MissingExtraError, RecorderError, RunExistsError, UsageError
 from dtui.run_path import with_suffix
 
@@ -28,22 +27,8 @@ FIRST_RECORD_SECONDS = 120.0
 FAREWELL_SECONDS = 20.0
 """How long a training may take to close its run."""
 
-PLACE = ("at", "class_name", "layer", "filter", "image", "listed", "incident", "screen", "zoom")
-"""The options that say where to open a run."""
-
 _PR_SET_PDEATHSIG = 1
 """Of linux/prctl.h."""
-
-
-def run_open(options: argparse.Namespace) -> Outcome:
-    """Open the TUI on a run; of several, or of a folder with several, on the list of them; --man prints the manual."""
-    if options.man:
-        from dtui.cli.shell.about import manual_page
-
-        return manual_page()
-    places, runs = runs_to_open(options.paths)
-    _show(runs[0], options, places if len(runs) > 1 else ())
-    return Outcome()
 
 
 def run_demo(options: argparse.Namespace) -> Outcome:
@@ -58,22 +43,6 @@ def run_demo(options: argparse.Namespace) -> Outcome:
 
     require_terminal()
     return _watch(path, options)
-
-
-def _show(path: Path, options: argparse.Namespace, places: Sequence[Path] = ()) -> None:
-    from dtui.tui import run_tui
-
-    run_tui(
-        path,
-        places=places,
-        color=options.color,
-        ascii=options.ascii,
-        theme=options.theme,
-        mouse=options.mouse,
-        slow_link=options.slow_link,
-        bell=options.bell,
-        place={name: getattr(options, name, None) for name in PLACE},
-    )
 
 
 def _demo_path(given: str | None) -> Path:
@@ -119,7 +88,7 @@ def _watch(path: Path, options: argparse.Namespace) -> Outcome:
         try:
             print(f"dtui: training a small network into {path} …", file=sys.stderr, flush=True)
             _wait_for_run(path, training, log)
-            _show(path, options)
+            show(path, options)
         finally:
             finished = training.poll() is not None
             _end(training)

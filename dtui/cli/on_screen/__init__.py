@@ -1,0 +1,1 @@
+"""The commands that fill the screen: the one that opens runs, and the demo."""
