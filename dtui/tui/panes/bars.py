@@ -58,7 +58,7 @@ class TopBar(Pane):
         """Go to the screen of a tab."""
         for place, (begin, _, width, _) in enumerate(self.picture(scene).tab_regions(frame)):
             if begin <= x < begin + width:
-                return scene.selection.changed(screen=place, came_from=())
+                return scene.selection.on_screen(place)
         return None
 
 
