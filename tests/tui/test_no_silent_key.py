@@ -72,6 +72,8 @@ def test_each_key_of_the_bar_stands_there_once_and_does_something(faults: RunQue
     assert not {"f flag", "x dismiss", "n/N incident", "Enter go there"} & set(bar_of(healthy.session))
     assert "+/− zoom" in bar_of(healthy.session)
     assert "L anomalies" in bar_of(healthy.session)
+    assert "n/N anomaly" in bar_of(healthy.press("L").session)
+    healthy.press("L")
     no_batch = bar_of(healthy.press("D").session)
     assert ",/. other batch" not in no_batch, "no batch was recorded"
     batches = Desk(RunQuery(SAMPLES / "mnist-batches.dtui"), (300, 60)).press("D")

@@ -24,6 +24,9 @@ TITLE = "Matrix"
 NARROWEST = 5
 ROOMY = 8
 WIDEST = 12
+NAMED_FROM = 26
+"""Columns of a gutter that has room for how many images each class has."""
+JUDGED = "in all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,8 @@ class MatrixPicture(Picture):
         rows, columns = matrix.rows[: table.rows].tolist(), matrix.columns[: table.columns].tolist()
         for place, label in enumerate(columns):
             self._draw_column_name(cells, frame, table, place, label)
+        if frame.gutter >= NAMED_FROM:
+            cells.text(table.gutter - 2 - text_width(JUDGED), 1, JUDGED, theme.faint)
         for place, label in enumerate(rows):
             self._draw_row(cells, frame, table, place, label, columns)
         more = [
@@ -119,7 +124,7 @@ class MatrixPicture(Picture):
             cells.bg[y : y + 1, : table.gutter] = theme.selection
             cells.mark[y : y + 1, : table.gutter] = 1
         judged, others = int(matrix.judged[place]), int(matrix.others[place])
-        note = f"{judged:,}" if frame.gutter >= 26 else ""
+        note = f"{judged:,}" if frame.gutter >= NAMED_FROM else ""
         end = table.gutter - 2 - text_width(note)
         cells.text(table.gutter - 2 - text_width(note), y, note, theme.faint)
         name_colour = theme.bright if is_selected else theme.text
