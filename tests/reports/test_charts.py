@@ -328,6 +328,9 @@ def test_evidence_is_told_from_where_it_begins():
     assert evidence_words(worse) == "about 0.854 before; 24.3 at 950, 25.6 at 951"
     at_once = Telling("gradient", "norm", "number", at, values, None, "", 0.854, 24.3, 950, 24.3, 950)
     assert evidence_words(at_once) == "about 0.854 before; 24.3 at 950"
+    rose = "stayed at 80 % or more (peak 100 % at 951)"
+    error = Telling("class", "error", "share", at, np.array([0, 0.8, 1]), None, "", 0.0, 1.0, 951, 0.8, 950, rose)
+    assert evidence_words(error) == f"about 0 % before; {rose}", "as the sentence of its incident tells it"
 
 
 def test_numbers_of_one_axis_have_as_many_digits_as_tell_them_apart() -> None:

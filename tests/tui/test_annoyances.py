@@ -294,6 +294,8 @@ def test_questions_in_plain_words_go_where_the_answer_is(faults: RunQuery) -> No
     assert desk.session.find_places("what is class 4", 1)[0].words == "class 4"
     assert desk.session.find_places("where do two runs part", 1)[0].words.startswith("compare with ")
     assert desk.session.find_places("class 4", 1)[0].hint == "Select this class."
+    place = desk.session.find_places("class 4", 1)[0]
+    assert desk.session.find_places("class 4", 1)[0] is place, "what there is to go to is gathered once for all letters"
 
 
 def test_what_is_dead_is_gone_to_when_it_has_been_read(faults: RunQuery) -> None:

@@ -89,6 +89,24 @@ def desk() -> Desk:
     return desk
 
 
+def test_in_a_large_terminal_rows_are_higher_and_a_press_finds_them():
+    desk = Desk(FakeQuery(tree=make_tree(4, 3)), 300, 80)
+    desk.do("screen_correlation")
+    place = place_of(desk.picture, desk.frame.width, desk.frame.height, desk.frame.gutter)
+    assert place.tall == 6
+    assert place.columns.width > desk.frame.plot_width * 3 // 4
+    desk.press(place.columns.x_of(3), 2 + 2 * place.tall + 4)
+    assert desk.picked == (2, 3)
+    desk.do("screen_cube")
+    place, layers = desk.picture.place(desk.frame), len(desk.picture.cube.layer_groups)
+    assert (place.tall, place.layer_tall, place.layers) == (5, 3, 3 * layers)
+    for layer in range(layers):
+        desk.press(2, place.layer_top + 3 * layer + 2)
+        assert desk.picked[1] == layer
+    name = desk.text.splitlines()[place.layer_top + 3 * (layers - 1) + 1]
+    assert desk.picture.look.layers[layers - 1] in name, "in the middle of its rows"
+
+
 # --- the correlation
 def test_keys_pick_a_class_and_a_layer_and_the_selection_follows(desk: Desk):
     grid = desk.grid

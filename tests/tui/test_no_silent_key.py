@@ -72,6 +72,12 @@ def test_each_key_of_the_bar_stands_there_once_and_does_something(faults: RunQue
     assert not {"f flag", "x dismiss", "n/N incident", "Enter go there"} & set(bar_of(healthy.session))
     assert "+/− zoom" in bar_of(healthy.session)
     assert "L anomalies" in bar_of(healthy.session)
+    assert "n/N anomaly" in bar_of(healthy.press("L").session)
+    healthy.press("L")
+    no_batch = bar_of(healthy.press("D").session)
+    assert ",/. other batch" not in no_batch, "no batch was recorded"
+    batches = Desk(RunQuery(SAMPLES / "mnist-batches.dtui"), (300, 60)).press("D")
+    assert ",/. other batch" in bar_of(batches.session)
     correlation = bar_of(Desk(faults, (300, 60)).press("4").session)
     assert "←/→ layer" in correlation
     assert "Tab pane" not in correlation
@@ -86,6 +92,15 @@ def test_each_key_of_the_bar_stands_there_once_and_does_something(faults: RunQue
         assert structure[-1] == "q back"
         assert [words.split()[-1] for words in structure].count("back") == 1
         assert ("z maximise" in structure) is (size[1] > 24), "at 24 rows it has all of them"
+
+
+def test_undo_is_named_once_there_is_something_to_take_back(faults: RunQuery) -> None:
+    desk = Desk(faults, (300, 60))
+    assert "u undo" not in bar_of(desk.session)
+    desk.press("f")
+    assert "u undo" in bar_of(desk.session)
+    desk.press("u")
+    assert "u undo" not in bar_of(desk.session)
 
 
 def test_what_a_decision_was_about_leaves_room_for_the_key_that_takes_it_back(faults: RunQuery) -> None:

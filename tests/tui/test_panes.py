@@ -151,7 +151,7 @@ def test_the_key_bar_names_keys_that_exist(pane):
     bar = pictures[TABLE.below[-1]]
     keys = dict(bar.keys)
     assert [key for key, _ in bar.last] == ["?", "q"]
-    assert all(words in keys.values() for _, words in pane.bar)
+    assert all(words in keys.values() for _, words in pane.keys(session.scene))
     assert ("/" in keys) == pane.is_searchable
 
 

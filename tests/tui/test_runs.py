@@ -238,7 +238,9 @@ async def test_another_network_is_named_as_not_compared(folder: Path) -> None:
         await press(app, pilot, "equals_sign")
         await until(pilot, lambda: "not compared" in screen_text(app))
         assert "layers: no name in common" in screen_text(app)
-        assert "classes: B has no validations" in screen_text(app)
+        assert "classes: B has no validations" in " ".join(screen_text(app).split())
+        panes = {pane.name for pane in app.session.scene.screen.panes if app.session.scene.rows_for(pane)}
+        assert panes == {"comparing"}, "what cannot be compared takes no room"
 
 
 async def test_a_run_that_vanishes_and_one_that_comes(folder: Path) -> None:

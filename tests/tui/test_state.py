@@ -76,11 +76,17 @@ def keys(scene: Scene, *actions: str) -> Scene:
     return scene
 
 
+def test_a_screen_key_leads_to_the_first_pane_from_wherever_it_is_pressed():
+    scene = scene_of()
+    for screen in TABLE.screens:
+        first, action = screen.panes[0], screen.action.id
+        for pane in dict.fromkeys(TABLE.panes):
+            there = keys(scene.at(scene.with_pane(pane)), action)
+            assert (there.screen.panes[0], there.pane, there.selection.came_from) == (first, first, ()), pane.name
+
+
 def test_screen_and_pane_change_together():
     scene = scene_of()
-    scene = scene.at(scene.with_pane(FILTERS))
-    scene = keys(scene, "screen_validation")
-    assert (scene.screen.name, scene.pane) == ("Validation", IMAGES)
     scene = scene.at(scene.with_pane(TREE))
     assert (scene.screen.name, scene.pane) == ("Layers", TREE)
     assert keys(scene, "pane").pane is FILTERS

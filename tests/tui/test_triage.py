@@ -140,22 +140,26 @@ def test_an_entry_says_which_rule_found_it_and_what_is_usual():
     text = lines(EntryDetailPicture(entry, CLASSES, evidence(rule=rule_words(found))), frame(80, 14))
     first = next(place for place, line in enumerate(text) if "rule: " in line)
     assert "class 8 ▇ 1" in text[first - 1], "what the class became comes first"
-    assert text[first].strip() == "rule: error against the 10 validations before: usually 1.5 %, here 99.5 % ·"
+    assert text[first].strip() == "rule: error against the 10 validations before: usually 1.5 %, here 100 % ·"
     assert text[first + 1].strip().startswith("90 % of the rise of all classes · never as much before · stayed as")
     seldom = replace(drop, frequency=0.0125)
     assert "90 % of the rise of all classes · never as much before" in rule_words(replace(found, evidence=(drop,)))
     assert rule_words(replace(found, evidence=(seldom,))).endswith("as much at 1.25 % of the validations before")
     missing = rule_words(replace(found, evidence=(replace(drop, rule="missing"),)))
-    assert missing == "rule: a class that fails for long and is not taught: its error was usually 1.5 %, here 99.5 %"
+    assert missing == "rule: a class that fails for long and is not taught: its error was usually 1.5 %, here 100 %"
     assert rule_words(incident(430)) == ""
 
 
-def test_what_the_sentence_says_and_how_bad_it_became_are_both_told():
-    sure = Evidence("class", 430, classes=(0,), amount=0.59, usual=0.27)
-    course = Telling("class", "error", "share", np.arange(2), np.array([0.96, 0.86]), then=0.965, then_at=440)
-    told = rule_words(incident(430, evidence=(sure,)), course)
-    assert told.endswith("usually 27 %, here at least 86 %, at worst 96.5 % at 440")
-    assert rule_words(incident(430, evidence=(sure,)), replace(course, then=0.86)).endswith("usually 27 %, here 86 %")
+def test_what_an_error_stayed_at_and_its_peak_are_told_apart():
+    rose = "stayed at 86 % or more (peak 96 % at 440)"
+    course = Telling(
+        "class", "error of cat", "share", np.array([420, 430, 440]), np.array([0.27, 0.86, 0.96]), rose=rose
+    )
+    found = incident(430, evidence=(Evidence("class", 430, classes=(0,), amount=0.59, usual=0.27),))
+    assert rule_words(found, course).endswith(f"usually 27 %, here it {rose}")
+    assert rule_words(found, replace(course, rose="")).endswith("usually 27 %, here 86 %")
+    shown = lines(EntryDetailPicture(of_incident(found), CLASSES, evidence(series=(course,))), frame(150, 24))
+    assert f"error of cat · {rose}" in "\n".join(shown), "the picture shows the peak, its title says both"
 
 
 def test_the_chart_marks_where_the_entry_begins():

@@ -27,6 +27,8 @@ class Telling:
         then_at: Iteration of that value.
         began: The first finite value from its beginning on; None where there is none.
         began_at: Iteration of that value.
+        rose: How high an error rose, in words, where the sentence of its incident names less than the peak, such as
+            "stayed at 80 % or more (peak 100 % at 750)"; "" where both are the same. Our words.
     """
 
     kind: str
@@ -41,6 +43,7 @@ class Telling:
     then_at: int | None = None
     began: float | None = None
     began_at: int | None = None
+    rose: str = ""
 
     @property
     def spans_decades(self) -> bool:

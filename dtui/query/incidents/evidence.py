@@ -16,7 +16,7 @@ from dtui.model.judging import as_groups
 from dtui.model.learning import Confused
 from dtui.number_text import number_text
 from dtui.query.data import RunData
-from dtui.query.incidents.telling import class_error, telling
+from dtui.query.incidents.telling import class_error, named_rise, percent, telling
 from dtui.query.layers.update_ratios import layer_update_ratios
 
 MOST_KEPT = 512
@@ -60,8 +60,8 @@ def _find(data: RunData, incident: Incident) -> IncidentEvidence:
 def rule_words(incident: Incident, course: Telling | None = None) -> str:
     """Return which rule found that the worst class of an incident broke, with its window, and what is usual; or "".
 
-    The rule knows how bad it was when it was sure, and so does the sentence of the incident; the course of the class
-    shows how bad it became. Where these are two numbers, both are told.
+    The rule knows how bad it stayed, and so does the sentence of the incident; the course of the class shows its peak.
+    Where these are two numbers, both are told.
     """
     drops = [
         one for one in incident.evidence if one.detector == ClassError.name and one.classes[:1] == incident.classes[:1]
@@ -69,25 +69,21 @@ def rule_words(incident: Incident, course: Telling | None = None) -> str:
     found = max(drops, key=lambda one: one.strength, default=None)
     if found is None or found.usual is None or found.amount is None:
         return ""
-    sure = next((one.usual + one.amount for one in drops if one.usual is not None and one.amount is not None), 0.0)
-    here = _percent(sure)
-    if course is not None and course.then is not None and round(100 * course.then) > round(100 * sure):
-        here = f"at least {here}, at worst {_percent(course.then)} at {course.then_at:,}"
-    rose = f"usually {_percent(found.usual)}, here {here}"
+    named = named_rise(incident, drops) or found
+    here = f"here {percent((named.usual or 0.0) + (named.amount or 0.0))}"
+    if course is not None and course.rose:
+        here = f"here it {course.rose}"
+    rose = f"usually {percent(found.usual)}, {here}"
     if found.rule == MISSING:
         return f"rule: a class that fails for long and is not taught: its error was {rose}"
     words = [f"rule: error against the {BEFORE} validations before: {rose}"]
     if found.concentration is not None:
-        words.append(f"{_percent(found.concentration)} of the rise of all classes")
+        words.append(f"{percent(found.concentration)} of the rise of all classes")
     if found.frequency is not None:
-        often = f"as much at {_percent(found.frequency)} of the validations before"
+        often = f"as much at {number_text(100 * found.frequency)} % of the validations before"
         words.append(often if found.frequency else "never as much before")
     stays = f"stayed as bad at {HELD} of {LATEST}" if any(one.rule == STAYS for one in drops) else ""
     return " · ".join([*words, *filter(None, [stays])])
-
-
-def _percent(share: float) -> str:
-    return f"{number_text(100 * share)} %"
 
 
 def _moved(incident: Incident, data: RunData) -> tuple[LayerMove, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from dtui.model.arrays import median_of
 from dtui.model.findings.telling import Telling
 from dtui.model.judging import as_groups, class_called
 from dtui.model.layers import layer_called
+from dtui.number_text import number_text
 from dtui.query.classes.errors import error_of_all
 from dtui.query.data import Arrays, RunData, have
 
@@ -76,6 +77,9 @@ def _around(one: Evidence, series: Series, incident: Incident) -> Telling | None
         within = later[iterations[later] <= max(last, iterations[began])]  # what is behind it is of another incident
         away = np.abs(values[within] - (before if before is not None else 0.0))
         then = int(within[int(away.argmax())])
+    rose = ""
+    if then is not None and unit == "share":
+        rose = _rose(incident, one, float(values[then]), int(iterations[then]))
     return Telling(
         kind=one.detector,
         what=what,
@@ -89,7 +93,39 @@ def _around(one: Evidence, series: Series, incident: Incident) -> Telling | None
         began_at=None if began is None else int(iterations[began]),
         then=None if then is None else float(values[then]),
         then_at=None if then is None else int(iterations[then]),
+        rose=rose,
     )
+
+
+def _rose(incident: Incident, shown: Evidence, peak: float, peak_at: int) -> str:
+    """Return what the sentence of an incident says of an error, and its peak; "" where these are the same.
+
+    A rule that looks at several validations says what the error was in all of them, not what it was at its worst.
+    """
+    alike = (
+        one for one in incident.evidence if (one.detector, *one.classes[:1]) == (shown.detector, *shown.classes[:1])
+    )
+    named = named_rise(incident, alike)
+    if named is None or peak <= _risen(named) or percent(peak) == percent(_risen(named)):
+        return ""
+    least, most = percent(_risen(named)), percent(peak)
+    is_one = named.known in (None, named.iteration)
+    return f"{f'began at {least}' if is_one else f'stayed at {least} or more'} (peak {most} at {peak_at:,})"
+
+
+def named_rise(incident: Incident, rises: Iterable[Evidence]) -> Evidence | None:
+    """Return, of evidence that an error rose, the first that the sentence of an incident names; None for none."""
+    measured = (one for one in rises if one.usual is not None and one.amount is not None)
+    return next((one for one in measured if f"to {percent(_risen(one))}" in incident.sentence), None)
+
+
+def _risen(one: Evidence) -> float:
+    return (one.usual or 0.0) + (one.amount or 0.0)
+
+
+def percent(share: float) -> str:
+    """Return a share as the sentence of an incident says it."""
+    return f"{number_text(100 * share, 2)} %"
 
 
 def _records(data: RunData, first: int) -> slice:

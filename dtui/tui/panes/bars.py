@@ -20,7 +20,15 @@ from dtui.tui.renderables.panes.message import MessagePicture
 from dtui.tui.renderables.panes.ribbon import RibbonPicture, anomaly_at
 from dtui.tui.renderables.panes.top_bar import Pace, TopBarPicture
 from dtui.tui.renderables.parts.picture import Picture
-from dtui.tui.state.actions import BAR, BAR_AFTER, BAR_BETWEEN, BAR_LAST, BAR_LAST_INSIDE, main_keys
+from dtui.tui.state.actions import (
+    BAR,
+    BAR_AFTER,
+    BAR_BETWEEN,
+    BAR_LAST,
+    BAR_LAST_INSIDE,
+    BAR_OF_ANOMALIES,
+    main_keys,
+)
 from dtui.tui.state.key_steps import STEPS
 from dtui.tui.state.navigate import gone_back
 from dtui.tui.state.pane import Pane, Scene, Step
@@ -58,7 +66,7 @@ class TopBar(Pane):
         """Go to the screen of a tab."""
         for place, (begin, _, width, _) in enumerate(self.picture(scene).tab_regions(frame)):
             if begin <= x < begin + width:
-                return scene.selection.changed(screen=place, came_from=())
+                return scene.selection.on_screen(place)
         return None
 
 
@@ -125,7 +133,8 @@ class KeyBar(Pane):
         """Return the keys."""
         by_id = scene.table.by_id
         keys = dict(scene.asked(scene.pane, lambda pane, scene: pane.keys(scene)) or ())
-        first = [(ids, keys.get(ids, words)) for ids, words in BAR if ids in keys or _does(scene, ids)]
+        meant = BAR if scene.selection.listing == INCIDENTS else BAR_OF_ANOMALIES
+        first = [(ids, keys.get(ids, words)) for ids, words in meant if ids in keys or _does(scene, ids)]
         own = [item for item in keys.items() if item[0] not in dict(BAR)]
         told = {id_ for ids in keys for id_ in ids}
         is_about_entries = scene.pane.needs_records and "entry_next" not in told  # else n is about something else

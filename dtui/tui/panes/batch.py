@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from dtui.dataclass_on_use import dataclass
@@ -12,7 +12,7 @@ from dtui.query import RunQuery
 from dtui.tui.renderables.panes.batch import TITLE, BatchPicture
 from dtui.tui.renderables.panes.message import MessagePicture, reading
 from dtui.tui.renderables.parts.picture import Picture
-from dtui.tui.state.actions import SHOWN, Action
+from dtui.tui.state.actions import SHOWN, Action, BarItem
 from dtui.tui.state.numbers import Numbers
 from dtui.tui.state.pane import Pane, Scene, Step
 from dtui.tui.state.questions import Question
@@ -22,18 +22,26 @@ SCREEN = "batch"
 
 
 @dataclass(frozen=True, slots=True)
-class BatchQuestion(Question[BatchAnswer | str]):
+class NoBatch:
+    """Why no batch is known at an iteration, and whether one is elsewhere in the run."""
+
+    why: str
+    is_elsewhere: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BatchQuestion(Question[BatchAnswer | NoBatch]):
     """The batch of an iteration."""
 
     iteration: int
     about = "the batch"
 
-    def ask(self, query: RunQuery) -> BatchAnswer | str:
+    def ask(self, query: RunQuery) -> BatchAnswer | NoBatch:
         """Return it, or why there is none."""
         try:
             return query.batch(self.iteration)
         except (NotRecordedError, UsageError) as error:
-            return str(error).removeprefix(f"{query.path}: ")
+            return NoBatch(str(error).removeprefix(f"{query.path}: "), not isinstance(error, NotRecordedError))
 
 
 def open_batch(scene: Scene) -> Selection:
@@ -55,6 +63,11 @@ class Batch(Pane):
     has_time = False
     bar = ((("record_before", "record_after"), "other batch"),)
 
+    def keys(self, scene: Scene) -> Sequence[BarItem]:
+        """Return those to other batches, where there are some."""
+        found = scene.answers.get(BatchQuestion)
+        return self.bar if not isinstance(found, NoBatch) or found.is_elsewhere else ()
+
     def wanted(self, scene: Scene) -> Iterator[Question[Any]]:
         """Ask for the batch at the crosshair."""
         if self.height(scene):
@@ -65,9 +78,9 @@ class Batch(Pane):
         found = scene.answers.get(BatchQuestion)
         if found is None:
             return reading("the batch", self.title)
-        if isinstance(found, str):
-            first, _, rest = found.partition("; ")
-            return MessagePicture(first, f"{rest or ', and . go to other iterations'}; Esc goes back", self.title)
+        if isinstance(found, NoBatch):
+            first, _, rest = found.why.partition("; ")
+            return MessagePicture(first, "; ".join(filter(None, (rest, "Esc goes back"))), self.title)
         return BatchPicture(found)
 
     def numbers(self, scene: Scene) -> Numbers | None:

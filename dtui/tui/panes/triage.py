@@ -29,6 +29,7 @@ from dtui.tui.state.questions import Question
 from dtui.tui.state.review.entry_steps import NONE_FOUND, is_searching, select_entry, without_entries
 from dtui.tui.state.selection import Selection
 
+UNDO: BarItem = (("undo",), "undo")
 MOST_NAMED = 3
 """Classes, or layers of a kind, that a run without incidents names."""
 LEAST_ROOM = 7
@@ -59,13 +60,14 @@ class Triage(ListPane):
         (("inside",), "its images"),
         (("note",), "note"),
         (("mark",), "mark"),
-        (("undo",), "undo"),
+        UNDO,
     )
 
     def keys(self, scene: Scene) -> Sequence[BarItem]:
         """Return those that do something, with what L lists."""
         listing = (("listing",), "anomalies" if scene.selection.listing == INCIDENTS else "incidents")
-        return (*self.bar, listing) if scene.entries else (listing,)
+        own = (item for item in self.bar if scene.can_undo or item != UNDO)
+        return (*own, listing) if scene.entries else (listing,)
 
     # --- what it shows
 

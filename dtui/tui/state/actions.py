@@ -162,6 +162,8 @@ BAR: tuple[BarItem, ...] = (
     (("entry_next", "entry_previous"), "incident"),
 )
 """What the key bar shows first, before the pane's main key."""
+BAR_OF_ANOMALIES = (*BAR[:-1], (BAR[-1][0], "anomaly"))
+"""The same where anomalies are reviewed."""
 
 BAR_BETWEEN: tuple[BarItem, ...] = (
     (("flag",), "flag"),

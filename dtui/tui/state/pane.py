@@ -223,6 +223,8 @@ class Scene:
     answers: Answers
     size: tuple[int, int]
     message: str = ""
+    can_undo: bool = False
+    """Whether a decision was made that can be taken back."""
     tell: Callable[[Pane, Exception], None] = field(default=_log_only)
     """Called with a pane that raised."""
     _found: dict[str, Any] = field(default_factory=dict, init=False)
@@ -230,7 +232,7 @@ class Scene:
     @property
     def parts(self) -> tuple[object, ...]:
         """What it was made of, by which it is known."""
-        return self.table, self.selection, self.view, self.answers, self.size, self.message
+        return self.table, self.selection, self.view, self.answers, self.size, self.message, self.can_undo
 
     def at(self, selection: Selection) -> Scene:
         """Return the scene with another selection; itself, with what it has found out, if it is the same."""

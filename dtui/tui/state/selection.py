@@ -83,6 +83,10 @@ class Selection:
     came_from: tuple[tuple[int, int], ...] = ()
     run: str | None = None
 
+    def on_screen(self, place: int) -> Self:
+        """Return the selection on a screen with a tab: its first pane has the keyboard."""
+        return self.changed(screen=place, pane=0, came_from=())
+
     def gone_back(self) -> Self:
         """Return the selection on the screen that the inner screen was opened from; on a screen with a tab it stays."""
         if not self.came_from:

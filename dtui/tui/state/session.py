@@ -77,7 +77,7 @@ class Session(Waiting, Going):
     @property
     def scene(self) -> Scene:
         """Everything that decides what a key does; the same scene, with what it found out, until something changes."""
-        now = (self.table, self.selection, self.view, self.answers, self._size, self.message)
+        now = (self.table, self.selection, self.view, self.answers, self._size, self.message, bool(self._undo))
         if self._scene is None or any(one is not other for one, other in zip(self._scene.parts, now, strict=True)):
             self._scene = Scene(*now, tell=self._tell)
         return self._scene

@@ -90,7 +90,10 @@ def evidence_words(series: Telling) -> str:
     if series.before is not None:
         said.append(f"about {number(series.before, series.unit)} before")
     began, then = _value_at(series.began, series.began_at, series), _value_at(series.then, series.then_at, series)
-    said += [", ".join(part for part in (began if series.began != series.then else "", then) if part)] if then else []
+    if series.rose:  # as the sentence of the incident says it
+        said.append(series.rose)
+    elif then:
+        said.append(", ".join(part for part in (began if series.began != series.then else "", then) if part))
     if not np.isfinite(series.values).all():
         said.append("NaN or Inf where the bars are")
     if series.others is not None:

@@ -283,10 +283,16 @@ def test_a_matrix_shades_what_is_wrong_by_its_share() -> None:
     assert text[3].split() == ["cat", "·", "8", "·"]
     table = table_of(80, 8, 18, ("cat",) * 3)
     x = table.gutter + table.cell + 2
-    assert int(cells.bg[2, x]) not in (DARK.panel, int(cells.bg[3, x]))
+    shade = int(cells.bg[2, x])
+    assert shade not in (DARK.panel, int(cells.bg[3, x]))
     assert cells.mark[2, x] == 1
     assert table.at(x, 2) == (0, 1)
     assert table.at(3, 2) is None
+    large, table = draw_matrix(frame(240, 20)), table_of(240, 20, 34, ("cat",) * 3)
+    assert (table.cell, table.tall) == (16, 3)
+    x = table.gutter + table.cell + 2
+    assert large.bg[2:5, x].tolist() == [shade, shade, DARK.panel], "a gap below it"
+    assert [table.at(x, y) for y in (2, 4, 5)] == [(0, 1), (0, 1), (1, 1)]
 
 
 def test_a_matrix_says_what_it_leaves_out() -> None:

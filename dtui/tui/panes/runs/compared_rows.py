@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from dtui.dataclass_on_use import dataclass
 from dtui.model import TimeAxis
 from dtui.model.compare import Comparison, Measure, PairedColumns, PairedRows
-from dtui.safe_text import safe
 from dtui.tui.panes.rows import ListPane
 from dtui.tui.panes.runs.comparing import STEPS, CompareOptions, Found, found_in, moment_of, value_of
 from dtui.tui.renderables.panes.message import MessagePicture
@@ -97,6 +96,10 @@ class ComparedRows(ListPane):
         """Return the rows of this pane."""
         raise NotImplementedError
 
+    def is_comparable(self, found: Comparison) -> bool:
+        """Whether both runs have such rows, and moments that belong together."""
+        return bool(self.of(found).names and len(self.of(found).keys))
+
     def is_paired(self, scene: Scene) -> bool:
         """Whether a row shows both runs."""
         chosen = scene.selection.get(CompareOptions).is_paired
@@ -111,7 +114,10 @@ class ComparedRows(ListPane):
         return 3 if self.is_paired(scene) else 1
 
     def needed(self, scene: Scene) -> int:
-        """Return the rows of all."""
+        """Return the rows of all; none where nothing can be compared, which the head says then."""
+        found = found_in(scene)
+        if isinstance(found, str) or (found is not None and not self.is_comparable(found)):
+            return 0
         return 1 + 3 * len(self.items(scene))
 
     def wanted(self, scene: Scene) -> Iterator[Question[Any]]:
@@ -129,9 +135,7 @@ class ComparedRows(ListPane):
             return MessagePicture("", "", self.title)
         rows, items = self.of(found), self.items(scene)
         if not items:
-            about = f"{self.title.lower()}: "
-            why = next((line for line in found.not_compared if line.startswith(about)), f"{about}none in both runs")
-            return MessagePicture(safe(why, 200), "", self.title)
+            return MessagePicture(f"{self.title.lower()}: none in both runs", "", self.title)
         by_distance = scene.selection.get(CompareOptions).by_distance
         return ComparedRowsPicture(
             *(self.title, rows, tuple(items)),
@@ -164,7 +168,7 @@ class ComparedRows(ListPane):
         if not isinstance(found, Comparison):
             return ()
         rows, search = self.of(found), scene.selection.search_of(self.name)
-        if not len(rows.keys):
+        if not self.is_comparable(found):
             return ()
         by_distance = scene.selection.get(CompareOptions).by_distance
         order = rows.order.tolist() if by_distance else list(range(len(rows.names)))

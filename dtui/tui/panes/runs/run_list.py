@@ -234,7 +234,7 @@ def marked_rows(rows: Sequence[RunRow], marked: tuple[str, ...]) -> list[RunRow]
 
 def _opened_first(scene: Scene, path: str) -> Selection:
     """Return the selection with another run to be shown, on the first screen."""
-    selection = opened(scene.at(scene.selection.changed(screen=0, pane=0, came_from=())), path)
+    selection = opened(scene.at(scene.selection.on_screen(0)), path)
     return select_strongest(scene.at(selection)) if path == scene.view.path else selection
 
 

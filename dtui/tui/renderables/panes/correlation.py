@@ -28,7 +28,7 @@ from dtui.tui.renderables.parts.grid.words import cell_lines, draw_lines
 from dtui.tui.renderables.parts.picture import Picture
 
 TITLE = "Correlation"
-TALLEST_ROW = 3
+TALL_ROW, TALLEST_ROW = 3, 6
 TIMES, COUNTS = "iteration", "in all"
 LEAST_WORDS = 4
 """Rows below the grid for the picked cell, where the pane has them."""
@@ -132,17 +132,20 @@ def place_of(picture: CorrelationPicture, width: int, height: int, gutter: int) 
     lines: tuple[tuple[int, int | None], ...] = tuple((row, None) for row in rows)
     if picture.is_detailed:
         lines = tuple((row, event) for row in rows for event in grid.rows[row].events)
-    tall = max(1, min(TALLEST_ROW if not picture.is_detailed else 2, room // max(1, len(lines))))
+    columns = layer_columns(grid.counts.shape[1], gutter, max(1, width - gutter - 1))
+    most = (
+        2 if picture.is_detailed else max(TALL_ROW, min(TALLEST_ROW, columns.cell // 2))
+    )  # at most as high as it is wide
+    tall = max(1, min(most, room // max(1, len(lines))))
     shown = min(len(lines), room // tall)
     at = next((place for place, (row, _) in enumerate(lines) if row == picture.picked[0]), 0)
-    plot = max(1, width - gutter - 1)
     return GridPlace(
         lines,
         first_line(len(lines), shown, at),
         shown,
         tall,
-        layer_columns(grid.counts.shape[1], gutter, plot),
-        _spans(grid, gutter, plot),
+        columns,
+        _spans(grid, gutter, max(1, width - gutter - 1)),
         2 + shown * tall + 2,
     )
 

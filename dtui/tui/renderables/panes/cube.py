@@ -262,7 +262,7 @@ def _mark_moved(cells: Cells, frame: Frame, picture: CubePicture, place: CubePla
     lit = any_of(picture.lit.layers, cube.layer_groups)
     columns = [frame.column_of(about.iteration) for about in grid.found.events]
     for event, group in zip(*(places.tolist() for places in np.nonzero(moved)), strict=True):
-        x, y = columns[event], place.layer_top + _line_of(group, groups, place.layers)
+        x, y = columns[event], place.layer_top + _line_of(group, groups, place.layers) + (place.layer_tall - 1) // 2
         if x is None or y >= cells.height:
             continue
         is_lit = bool(picture.lit.events[event] and lit[group])
@@ -289,7 +289,8 @@ def _name_layers(cells: Cells, frame: Frame, picture: CubePicture, place: CubePl
     for line, group in lines.items():
         y, is_here = place.layer_top + line, group == picked
         if is_here:
-            select_gutter(cells, frame, y)
+            select_gutter(cells, frame, y, place.layer_tall)
+        y += (place.layer_tall - 1) // 2
         layer = picture.picked[1] if is_here else cube.layer_groups[group][0]
         is_lit = bool(lit[group])
         ink = theme.bright if is_here else theme.text if is_lit else theme.muted

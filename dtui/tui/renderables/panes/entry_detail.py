@@ -175,7 +175,7 @@ class EntryDetailPicture(Picture):
     def _draw_chart(self, cells: Cells, frame: Frame, x: int, y: int, width: int, rows: int, series: Telling) -> None:
         """Draw title, columns and the iterations below, in `rows` rows."""
         theme, entry = frame.theme, self.entry
-        scale = " · log scale" if series.spans_decades else ""
+        scale = " · log scale" if series.spans_decades else f" · {series.rose}" if series.rose else ""
         title = shorten_names(safe(series.what, 120), max(0, width - text_width(scale)))
         cells.text(cells.text(x, y, title, theme.text), y, scale, theme.muted, limit=width)
         if not len(series.values):

@@ -134,7 +134,7 @@ def _to_screen(scene: Scene, link: Link, said: list[Remark]) -> Scene:
     if wanted is not None and wanted != scene.selection.screen:
         screen = table.every_screen[wanted]
         is_inner = wanted >= len(table.screens)
-        there = scene.selection.changed(screen=wanted, pane=0, came_from=())
+        there = scene.selection.on_screen(wanted)
         scene = scene.at(scene.opened(screen.name) if is_inner else there)
     for pane in scene.screen.panes:
         found = scene.asked(pane, lambda pane, scene: pane.follow(scene, place))

@@ -46,10 +46,11 @@ class Place:
 def places(scene: Scene, line: str, most: int) -> list[Place]:
     """Return what a line may mean, the best first, at most `most`; of an empty line, actions, the pane's first."""
     wanted = asked(line)
+    every = scene.once("every place", lambda: tuple(_every(scene)))  # the same at each letter
     found = [*_iterations(scene, wanted.short), *_filters(scene, wanted.short)]
     ranked = [
         (rank, order, place)
-        for order, place in enumerate(_every(scene))
+        for order, place in enumerate(every)
         if (rank := wanted.rank(place.words, place.hint)) is not None
     ]
     ranked.sort(key=lambda entry: entry[:2])

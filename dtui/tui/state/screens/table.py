@@ -121,4 +121,4 @@ class Table(Generic[PaneT]):
 
 def _go_to_screen(scene: Any, place: int) -> Selection:
     selection: Selection = scene.selection
-    return selection.changed(screen=place, came_from=())
+    return selection.on_screen(place)

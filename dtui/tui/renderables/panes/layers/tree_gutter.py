@@ -18,6 +18,7 @@ from dtui.tui.renderables.canvas.cells import Cells, shorten, shorten_left, text
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.canvas.marks import Mark
 from dtui.tui.renderables.panes.layers.tree_charts import NEVER_NEGATIVE, sparkline
+from dtui.tui.renderables.panes.message import wrap
 from dtui.tui.renderables.parts.chrome import number, write_value
 
 VALUE, RATIO, COUNTS = 26, 34, 44
@@ -43,6 +44,7 @@ class BesideSeries:
         return next((one for one in self.series if place in one.norms), None)
 
 
+COARSE = "one far weight: bins too coarse"
 NOTHING_BESIDE = BesideSeries()
 """Where nothing is shown behind layers."""
 
@@ -226,11 +228,12 @@ def write_distribution(cells: Cells, frame: Frame, y: int, tall: int, readout: R
     if readout.shares is None or readout.edges is None or tall < 2:
         return
     theme, room = frame.theme, max(0, frame.gutter - 5)
-    for offset in range(1, min(tall, 3)):
+    for offset in range(1, tall):
         cells.clear(2, y + offset, frame.gutter - 3)
     bars = sparkline(readout.shares)
     if not bars:
-        cells.text(3, y + 1, shorten("one far weight: bins too coarse", room), theme.muted)
+        for offset, line in enumerate(wrap(COARSE, room)[: tall - 1], 1):
+            cells.text(3, y + offset, line, theme.muted)
         return
     wide = max(1, min(room // len(bars), 3))
     cells.text(3, y + 1, shorten("".join(bar * wide for bar in bars), room), theme.accent)

@@ -27,7 +27,7 @@ def draw_tree_header(cells: Cells, frame: Frame, chart: Charted | None, title: s
         colours = value_colours(theme, frame.output)
         begin = draw_legend(cells, frame, colours, "none", "fullest bin", left=left + text_width(title) + 2)
     else:
-        for words in _words_of(chart, kind):
+        for words in _words_of(chart, kind, frame.output.has_pixels):
             if left + text_width(title) + 3 + text_width(words) < frame.width:
                 begin = frame.width - text_width(words) - 1
                 cells.text(begin, 0, words, theme.muted)
@@ -38,11 +38,12 @@ def draw_tree_header(cells: Cells, frame: Frame, chart: Charted | None, title: s
         cells.text(end + 2, 0, NONFINITE_WORDS, theme.warning)
 
 
-def _words_of(chart: Charted | None, kind: ChartKind) -> tuple[str, ...]:
+def _words_of(chart: Charted | None, kind: ChartKind, has_pixels: bool) -> tuple[str, ...]:
     """Return words on the scale, the longest first."""
     if isinstance(chart, NodeBoxes):
         scale = f"{number(chart.low)} to {number(chart.high)} and beyond{', log' if chart.linear else ''}"
-        return (f"q1–q3 bright, min–max dim, one scale: {scale}", f"one scale: {scale}", scale)
+        parts = "q1–q3 bright, min–max dim" if has_pixels else "q1–q3 thick, min–max thin"
+        return (f"{parts}, one scale: {scale}", f"one scale: {scale}", scale)
     if kind is ChartKind.LINE:
         return ("each row on its own scale", "own scales")
     return ("",)

@@ -31,6 +31,8 @@ LEAST_HEIGHT = 5
 """Rows without which the other run's incidents are left out."""
 WORDS = 2
 """Most rows of the verdict."""
+ROOMY, MOST_SETTINGS = 16, 4
+"""From this height on, what differs may take so many rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,9 @@ class ComparingPicture(Picture):
         if is_later:
             here = f"{self.current + 1} of {len(found.divergences)}: {safe(found.divergences[self.current].words, 400)}"
             lines = [*lines, (shorten(here, room), theme.flag, True)][-rows_left:]
-        lines += [(shorten(line, room), colour, False) for line, colour in _settings_lines(found, theme)]
+        most = MOST_SETTINGS if frame.height >= ROOMY else 1
+        for line, colour in _settings_lines(found, theme):
+            lines += [(part, colour, False) for part in _wrapped(line, room, most)]
         lines = lines[: max(0, rows_left)]
         for y, (line, colour, is_bold) in enumerate(lines, 1):
             cells.text(2, y, line, colour, bold=is_bold, limit=room)
@@ -203,8 +207,7 @@ def _settings_lines(found: Comparison, theme: Theme) -> list[tuple[str, int]]:
     told = [f"{safe(one.name, 40)} {_or_none(one.values[0])} | {_or_none(one.values[1])}" for one in found.differences]
     lines = [("differs: " + " · ".join(told) if told else "settings: the same in both", theme.muted)]
     if found.not_compared:
-        more = f" (and {len(found.not_compared) - 1} more)" if len(found.not_compared) > 1 else ""
-        lines.append((f"not compared: {safe(found.not_compared[0], 300)}{more}", theme.warning))
+        lines.append((f"not compared: {' · '.join(safe(one, 300) for one in found.not_compared)}", theme.warning))
     return lines
 
 

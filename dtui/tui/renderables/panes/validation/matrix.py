@@ -24,6 +24,11 @@ TITLE = "Matrix"
 NARROWEST = 5
 ROOMY = 8
 WIDEST = 12
+WIDE, WIDEST_ROOMY, TALLEST = 200, 16, 3
+"""From this width on, cells have so many columns and rows where all of them fit so."""
+NAMED_FROM = 26
+"""Columns of a gutter that has room for how many images each class has."""
+JUDGED = "in all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +40,18 @@ class Table:
         cell: Columns of a cell.
         rows: Rows that fit.
         columns: Columns of cells that fit.
+        tall: Rows of the terminal of each row, a blank one below it where there are more than one.
     """
 
     gutter: int
     cell: int
     rows: int
     columns: int
+    tall: int = 1
 
     def at(self, x: int, y: int) -> tuple[int, int] | None:
         """Return row and column of the cell that is drawn at a place; None outside."""
-        row, column = y - 2, (x - self.gutter) // self.cell
+        row, column = (y - 2) // self.tall, (x - self.gutter) // self.cell
         return (row, column) if 0 <= row < self.rows and 0 <= column < self.columns and x >= self.gutter else None
 
 
@@ -54,9 +61,11 @@ def table_of(width: int, height: int, gutter: int, classes: Sequence[str]) -> Ta
     room = max(0, width - gutter - 1)
     cell = max(NARROWEST, min(WIDEST, longest))
     if classes and len(classes) * NARROWEST <= room:
-        cell = max(NARROWEST, min(max(cell, ROOMY), room // len(classes)))
+        roomy = ROOMY if width < WIDE else WIDEST_ROOMY
+        cell = max(NARROWEST, min(max(cell, roomy), room // len(classes)))
     rows = height - 2 if len(classes) <= height - 2 else height - 3  # then a line says how many more there are
-    return Table(gutter, cell, max(1, rows), max(1, room // cell))
+    tall = 1 if width < WIDE else max(1, min(TALLEST, (height - 2) // max(1, len(classes))))
+    return Table(gutter, cell, max(1, rows), max(1, room // cell), tall)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +101,8 @@ class MatrixPicture(Picture):
         rows, columns = matrix.rows[: table.rows].tolist(), matrix.columns[: table.columns].tolist()
         for place, label in enumerate(columns):
             self._draw_column_name(cells, frame, table, place, label)
+        if frame.gutter >= NAMED_FROM:
+            cells.text(table.gutter - 2 - text_width(JUDGED), 1, JUDGED, theme.faint)
         for place, label in enumerate(rows):
             self._draw_row(cells, frame, table, place, label, columns)
         more = [
@@ -100,7 +111,7 @@ class MatrixPicture(Picture):
             if count
         ]
         if more and frame.height > 3:
-            cells.text(1, min(frame.height - 1, 2 + len(rows)), "and " + ", ".join(more), theme.muted)
+            cells.text(1, min(frame.height - 1, 2 + len(rows) * table.tall), "and " + ", ".join(more), theme.muted)
         return cells
 
     def _draw_column_name(self, cells: Cells, frame: Frame, table: Table, place: int, label: int) -> None:
@@ -113,13 +124,14 @@ class MatrixPicture(Picture):
     def _draw_row(
         self, cells: Cells, frame: Frame, table: Table, place: int, label: int, columns: Sequence[int]
     ) -> None:
-        theme, matrix, y = frame.theme, self.matrix, 2 + place
+        theme, matrix, top = frame.theme, self.matrix, 2 + place * table.tall
+        y, filled = top + (table.tall - 1) // 2, slice(top, top + max(1, table.tall - 1))  # below it a gap
         is_selected = self.pair is not None and label == self.pair[0]
         if is_selected:
-            cells.bg[y : y + 1, : table.gutter] = theme.selection
-            cells.mark[y : y + 1, : table.gutter] = 1
+            cells.bg[top : top + table.tall, : table.gutter] = theme.selection
+            cells.mark[top : top + table.tall, : table.gutter] = 1
         judged, others = int(matrix.judged[place]), int(matrix.others[place])
-        note = f"{judged:,}" if frame.gutter >= 26 else ""
+        note = f"{judged:,}" if frame.gutter >= NAMED_FROM else ""
         end = table.gutter - 2 - text_width(note)
         cells.text(table.gutter - 2 - text_width(note), y, note, theme.faint)
         name_colour = theme.bright if is_selected else theme.text
@@ -136,13 +148,13 @@ class MatrixPicture(Picture):
                 share = count / judged
                 shade = int(colours[min(len(colours) - 1, int(share * len(colours)))])
                 if frame.output.has_pixels:
-                    cells.bg[y : y + 1, x + 1 : x + table.cell] = shade
+                    cells.bg[filled, x + 1 : x + table.cell] = shade
                     colour = theme.panel if _is_light(shade) == _is_light(theme.text) else theme.bright
                 else:
                     colour = theme.warning if share > 0.1 else theme.text
             cells.text(begin, y, text, colour, bold=is_pair or (not is_right and bool(count)))
             if is_pair:
-                cells.mark[y : y + 1, x + 1 : x + table.cell] = 1
+                cells.mark[filled, x + 1 : x + table.cell] = 1
                 if begin > x + 1:
                     cells.text(x + 1, y, CHOSEN.glyph, colour, bold=True)
         x = table.gutter + len(columns) * table.cell + 2

@@ -23,7 +23,7 @@ from dtui.tui.renderables.canvas.primitives import blend_one, shade_glyphs, shad
 
 NAMED = CHANGED.glyph
 """Stands in a cell whose layer the incident itself names."""
-WIDEST_CELL = 9
+WIDEST_CELL = 16
 LONGEST_POINTED = 60
 """Columns of the name of a layer that is pointed at."""
 FADE = 0.7
@@ -90,7 +90,7 @@ class LayerColumns:
 
 
 def layer_columns(layers: int, left: int, width: int) -> LayerColumns:
-    """Return the columns of some layers in a width: as wide as they fit, but not wider than a number needs."""
+    """Return the columns of some layers in a width: as wide as they fit, up to a limit."""
     groups = neighbours(layers, max(1, width))
     return LayerColumns(left, max(1, min(WIDEST_CELL, width // max(1, len(groups)))), groups)
 

@@ -13,6 +13,11 @@ LEAST_WIDTH = 110
 """Columns of the screen under which the faces are tabs."""
 WORDS = 4
 """Rows of words below a tab."""
+TALL, TALLEST = 3, 6
+"""Most terminal rows of a class: as far as there is room, and where there are more than all else fills."""
+TALLEST_LAYER = 3
+WORDS_BESIDE = 12
+"""Rows that taller classes leave for the words below classes × layers."""
 
 
 class Face(IntEnum):
@@ -33,7 +38,8 @@ class CubePlace:
         tall: Terminal rows of each.
         top: Terminal row of the first of them.
         layer_top: Terminal row of the first row of layers.
-        layers: Terminal rows of layers, 0 where they are not shown.
+        layers: Terminal rows of all layers, 0 where they are not shown.
+        layer_tall: Terminal rows of each, where each has at least one.
         columns: Where the layers stand beside the classes; None where they do not.
         words: x, y, width and height of the words.
     """
@@ -46,6 +52,7 @@ class CubePlace:
     layers: int
     columns: LayerColumns | None
     words: tuple[int, int, int, int]
+    layer_tall: int = 1
 
     @property
     def bottom(self) -> int:
@@ -100,16 +107,21 @@ def cube_place(cube: Cube, row: int, tab: Face | None, frame: Frame) -> CubePlac
         _layer_room(height, rows, is_tabs=is_tabs),
     )
     first = first_line(rows, classes, row)
-    lines = min(room, len(cube.layer_groups))
-    tall = max(1, min(3, (height - WORDS - 3) // classes if is_tabs else (height - 3 - lines) // classes))
+    groups = len(cube.layer_groups)
+    for_layers = room if is_tabs else height - 3 - classes * TALL
+    layer_tall = max(1, min(TALLEST_LAYER, for_layers // max(1, groups)))
+    lines = min(room, groups * layer_tall)
+    for_classes = (height - WORDS - 3) // classes if is_tabs else (height - 3 - lines) // classes
+    most = TALL if is_tabs else max(TALL, min(TALLEST, (height - 4 - WORDS_BESIDE) // classes))
+    tall = max(1, min(most, for_classes))
     if is_tabs:
         face, words = tab, (2, height - WORDS, frame.width - 4, WORDS)
         if face is Face.LAYERS:
-            return CubePlace(first, 0, 1, 2, 1, lines, None, words)
+            return CubePlace(first, 0, 1, 2, 1, lines, None, words, layer_tall)
         columns = layer_columns(layers, frame.gutter, frame.plot_width - 1) if face is Face.GRID else None
         return CubePlace(first, classes, tall, 2, 0, 0, columns, words)
     left = frame.gutter + frame.plot_width + 2
     columns = layer_columns(layers, left, frame.right - 3)
     below = 2 + classes * tall + 2
     words = (left, below, frame.right - 3, height - below)
-    return CubePlace(first, classes, tall, 2, 3 + classes * tall, lines, columns, words)
+    return CubePlace(first, classes, tall, 2, 3 + classes * tall, lines, columns, words, layer_tall)
