@@ -212,7 +212,7 @@ class WatchMeter:
     ) -> None:
         """Measure a matrix three times; absent entries get numbers that nobody reads."""
         targets = [piece.target for piece in pieces]
-        weights = [rows[piece.layer][piece.start : piece.stop] for piece in pieces]
+        weights = [_as_operand(rows[piece.layer][piece.start : piece.stop]) for piece in pieces]
         torch._foreach_sub_(targets, weights)
         torch.linalg.vector_norm(matrix, dim=1, out=out[Norm.UPDATE, columns])
         filled = [(piece, slope) for piece in pieces if (slope := gradients[piece.layer]) is not None]
@@ -296,6 +296,11 @@ def one_device(probes: list[LayerProbe]) -> torch.device:
         found = ", ".join(sorted(map(str, devices)))
         raise RecorderError(f"keep_around: the layers are on {found}; watches need one device, leave keep_around out")
     return devices.pop()
+
+
+def _as_operand(weight: Tensor) -> Tensor:
+    """Return a weight in a type that torch computes with: types of 8 bits are for keeping and copying only."""
+    return weight.float() if weight.itemsize == 1 else weight
 
 
 def _address(tensor: Tensor | None) -> int:

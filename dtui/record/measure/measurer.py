@@ -239,15 +239,21 @@ class Measurer:
     def _gradient(self, index: int, probe: LayerProbe, rows: Tensor) -> Tensor | None:
         """Return the gradients of the weights in these rows; None if there are none."""
         seen = self._seen[index]
-        gradient = probe.gradient() if seen is None else seen[0].grad
-        if gradient is not None and seen is not None and gradient.stride() == seen[2]:  # the rows are a view
-            return gradient
-        part = None if gradient is None else local_rows(gradient.detach())
+        known = None if seen is None else seen[0].grad
+        if known is not None and seen is not None and known.stride() == seen[2]:  # the rows are a view
+            return known
+        gradient = probe.gradient()
+        part = None if gradient is None else local_rows(gradient)
         return None if part is None else as_rows(probe.module, part[0], self._orders[index])
 
     def _find_rows(self, index: int, probe: LayerProbe) -> LayerRows | None:
         """Return rows without gradient, as in `_rows`, for a weight that was moved or is computed."""
         whole = probe.weight()
+        if whole.is_meta:
+            warn_once(
+                "meta", f"layer {probe.name}: its weight is on the device meta, without values; nothing to record"
+            )
+            return None
         part = local_rows(whole)
         if part is None or (is_sharded(whole) and not has_filters_first(probe.module)):
             warn_once(probe.name, f"layer {probe.name}: its weight is sharded within filters; it is left out")

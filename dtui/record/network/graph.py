@@ -134,9 +134,12 @@ class _FirstPass:
             return
         trace.stop()
         self._trace = None
-        self.detach()
         self.edges = trace.finish(output)
         self.followers = trace.followers
+        if (
+            output is not None
+        ):  # else it may have failed: torch walks through these hooks now, and the next pass is whole
+            self.detach()
 
 
 class _Trace(TorchFunctionMode):

@@ -98,9 +98,10 @@ class LayerProbe:
         return effective_weight(self.module, self.weight_name)
 
     def gradient(self) -> Tensor | None:
-        """Return the weight's gradient, detached; None if the layer is frozen or parametrized."""
+        """Return the weight's gradient, detached and dense; None if the layer is frozen or parametrized."""
         weight = self.parameter
-        return None if weight is None or weight.grad is None else weight.grad.detach()
+        gradient = None if weight is None or weight.grad is None else weight.grad.detach()
+        return gradient if gradient is None or gradient.layout is torch.strided else gradient.to_dense()
 
 
 def unwrap(module: nn.Module) -> nn.Module:

@@ -129,7 +129,7 @@ class LastUpdate:
             (module, name)
             for module in (() if model is None else unwrap(model).modules())
             for name, parameter in module._parameters.items()
-            if parameter is not None and parameter.requires_grad
+            if parameter is not None and parameter.requires_grad and parameter.device.type != "meta"
         ]
         recorded = [(module, name) for module, name in trained if name == "weight" and is_layer(module)]
         found = [(module._parameters, name) for module, name in recorded or trained]

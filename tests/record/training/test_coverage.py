@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -148,13 +149,31 @@ def test_weights_of_every_real_type_are_recorded(tmp_path: Path, kind: torch.dty
     torch.manual_seed(2)
     model = nn.Linear(8, 3)
     model.weight = nn.Parameter(model.weight.detach().to(kind), requires_grad=False)
-    recorder = Recorder(tmp_path / "run", model, every=1)
+    recorder = Recorder(tmp_path / "run", model, every=2, keep_around=2)
+    recorder.step()
     recorder.step()
     recorder.close()
     reader = RunReader(tmp_path / "run.dtui")
     found = reader.read_filters("mean", slice(0, 3), slice(0, 1))[:, 0]
     reader.close()
+    assert reader.gaps == (), "the flight recorder reads them, too"
     assert found == pytest.approx(model.weight.double().mean(1).numpy(), rel=1e-3)
+
+
+def test_a_part_without_values_costs_only_itself(tmp_path: Path) -> None:
+    """As what accelerate keeps on the disk and brings for each call: its place is on the device meta."""
+    model = nn.Sequential(nn.Linear(3, 2), nn.Linear(3, 2, device="meta"))
+    recorder = Recorder(tmp_path / "run", model, every=2)
+    with pytest.warns(RecorderWarning, match="layer 1: its weight is on the device meta"):
+        recorder.step()
+    with torch.no_grad():
+        model[0].weight.mul_(2)
+    recorder.step()
+    recorder.close()
+    reader = RunReader(tmp_path / "run.dtui")
+    assert reader.record_iterations.tolist() == [0, 1]
+    assert np.isfinite(reader.read_filters("update_norm", slice(0, 4), slice(1, 2))[:, 0]).tolist() == [1, 1, 0, 0]
+    reader.close()
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

@@ -138,3 +138,32 @@ def test_a_run_that_did_not_know_them_goes_on_without_them(tmp_path: Path, monke
     assert [layer.name for layer in reader.structure.layers] == ["attention.out_proj"]
     assert reader.record_iterations.tolist() == [0, 1]
     reader.close()
+
+
+def test_sparse_gradients_are_measured_as_dense_ones(record: Make) -> None:
+    found = {}
+    for is_sparse in (False, True):
+        torch.manual_seed(3)
+        model = Table(is_sparse)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        recorder = record(model, optimizer, every=2, keep_around=2)
+        for step in range(3):
+            optimizer.zero_grad()
+            model(torch.tensor([step, 1, 1])).square().sum().backward()
+            optimizer.step()
+        recorder.close()
+        assert recorder.store.gaps == []
+        found[is_sparse] = [record.filters for record in recorder.store.records]
+    np.testing.assert_allclose(found[True], found[False], rtol=1e-4, atol=1e-6)
+
+
+class Table(nn.Module):
+    """Words as a matrix of its own."""
+
+    def __init__(self, is_sparse: bool) -> None:
+        super().__init__()
+        self.words = nn.Parameter(torch.randn(6, 4))
+        self.is_sparse = is_sparse
+
+    def forward(self, ids: Tensor) -> Tensor:
+        return nn.functional.embedding(ids, self.words, sparse=self.is_sparse)
