@@ -96,11 +96,10 @@ def update(
     optimizer: torch.optim.Optimizer,
     images: Tensor,
     labels: Tensor,
-    smoothing: float = 0.0,
 ) -> None:
     """Do one update on a batch, and log its loss and the share of wrong predictions."""
     scores = model(images)
-    loss = functional.cross_entropy(scores, labels, label_smoothing=smoothing)
+    loss = functional.cross_entropy(scores, labels)
     optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     recorder.log(loss=loss, error=(scores.argmax(1) != labels).float().mean())

@@ -6,9 +6,7 @@ Owns the beginning of a run, which waits until the shapes of all layers are know
 from __future__ import annotations
 
 import sys
-import weakref
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -16,7 +14,6 @@ from typing import Any
 from numpy.typing import NDArray
 from torch import nn
 
-from dtui.errors import RecorderError
 from dtui.model import Column, RunStatus, Structure
 from dtui.record.batches.used import UsedSamples
 from dtui.record.flight.flight_recorder import Flight
@@ -24,12 +21,9 @@ from dtui.record.flight.plan import WatchPlan
 from dtui.record.measure.compiled import load_kernels
 from dtui.record.measure.measurer import Measurer
 from dtui.record.measure.statistics import Deriver
-from dtui.record.network.coverage import try_coverage, try_trained
-from dtui.record.network.followers import Followers
-from dtui.record.network.graph import GraphTracer
-from dtui.record.network.layers import LayerProbe, describe, find_layers, place, unwrap
-from dtui.record.network.other_rows import OtherRows
+from dtui.record.network.layers import LayerProbe
 from dtui.record.start.resume import Start
+from dtui.record.start.starting_network import StartingNetwork
 from dtui.record.training.distributed import CLOSING_SECONDS, Exchange, PartMissingError
 from dtui.record.training.looks import Looks
 from dtui.record.training.scalar_log import OwnIterations, ScalarLog, writing
@@ -99,17 +93,7 @@ class Recording:
             stop: Is told of non-finite values, and looks for requests to stop.
         """
         self._stop = stop
-        self._model = weakref.ref(model)
-        self._root = weakref.ref(unwrap(model))
-        self._probes = probes = start.known_of(probes)
-        self._rows = OtherRows(has_channels)
-        self._known: Structure | None = None
-        """Of a network whose shapes are known: it need not be there any more when the run begins."""
-        if all(probe.shape for probe in probes):
-            with suppress(Exception):  # it fails again at the first record, where that is told
-                coverage = try_coverage(unwrap(model), probes, start.has_parameters)
-                known = replace(describe(unwrap(model), place(probes)), coverage=coverage)
-                self._known = self._rows.find(unwrap(model), probes, known)
+        self._network = StartingNetwork(model, probes, start, is_traced=is_traced, has_channels=has_channels)
         self._start = start
         self._exchange = exchange
         self._boundary = boundary
@@ -118,7 +102,6 @@ class Recording:
         self.has_kernel = has_kernel
         if has_kernel:
             load_kernels()  # now, for the writer's thread may import nothing
-        self._tracer = GraphTracer(model) if is_traced else None
         self.measurer: Measurer | None = None
         self.is_sharded = False
         self.last_record = -1
@@ -133,12 +116,12 @@ class Recording:
     @property
     def was_called(self) -> bool:
         """Whether the network was called in training, as far as that was looked at."""
-        return self._tracer is not None and self._tracer.was_trained
+        return self._network.was_called
 
     @property
     def can_begin(self) -> bool:
         """Whether the shapes of all layers are known."""
-        return all(probe.shape for probe in self._probes)
+        return self._network.has_shapes
 
     def begin(self) -> Sink:
         """Return the sink for everything to write; the first call creates the run.
@@ -147,34 +130,20 @@ class Recording:
             RecorderError: The run to resume has another network, or cannot be written.
         """
         if self.sink is None:
-            root = self._root()
-            edges = () if self._tracer is None else self._tracer.edges
-            is_replaced = root is not None and any(probe.is_gone for probe in self._probes)
-            if self._known is not None and not is_replaced:
-                probes, structure = place(self._probes), replace(self._known, edges=edges)
-            elif root is not None:
-                self._probes[:] = self._start.known_of(find_layers(self._model() or root))
-                probes = place(self._probes)
-                structure = replace(
-                    describe(root, probes, edges), coverage=try_coverage(root, probes, self._start.has_parameters)
-                )
-            else:
-                raise RecorderError(f"{self._start.path}: the model is gone before the shapes of its layers were known")
-            if self._tracer is not None:
-                self._tracer.retire()
-            self._start.check_network(structure)
-            structure = self._completed(root, probes, structure)
-            structure = self._with_activations(probes, structure)
+            root, probes, structure = self._network.settle()
+            past, rows = self._start.past, self._network.rows
+            held = None if past is None else past.structure
+            places = self.activations.place(probes, rows.norms, self._network.followers, held)
+            structure = replace(structure, activations=places)
             resumed = self._start.go_on()
-            self.measurer = Measurer(root, probes, self.has_kernel, *self._rows.every)
+            self.measurer = Measurer(root, probes, self.has_kernel, *rows.every)
             self.is_sharded = self.measurer.is_sharded
             self._deriver = Deriver(structure, self.has_kernel)
             is_first, is_spread = self._exchange.is_first, self.is_sharded
-            self.looks.begin(structure, probes, self._rows.norms, is_first=is_first, is_spread=is_spread)
+            self.looks.begin(structure, probes, rows.norms, is_first=is_first, is_spread=is_spread)
             limit = min(MOST_WAITING, max(FEWEST_WAITING, WAITING_BYTES // self.measurer.record_bytes))
-            past = self._start.past
-            held = None if past is None else past.contents.columns
-            columns = () if self._batches is None else self._batches.begin(self._start.path, held)
+            listed = None if past is None else past.contents.columns
+            columns = () if self._batches is None else self._batches.begin(self._start.path, listed)
             opened = (lambda: resumed) if resumed is not None else partial(self._open_store, structure, columns)
             self.sink = Sink(opened, limit, self._stop.look)
             self._boundary.attach(self.sink)
@@ -183,23 +152,6 @@ class Recording:
                     self.flight = Flight(self.watch_plan, structure, probes, self.has_kernel, self._stop.saw_nonfinite)
                     self.flight.on_watch, self.flight.first_of = self.looks.note_watch, self.looks.notes.first_of
         return self.sink
-
-    def _completed(self, root: nn.Module | None, probes: list[LayerProbe], structure: Structure) -> Structure:
-        """Return the structure with what is known only now: other rows with the graph, those of a run that goes on as
-        they are there, and which layers are frozen."""
-        past = self._start.past
-        if past is not None:
-            return self._rows.place(root, past.structure, structure)
-        if root is None:
-            return structure
-        return replace(self._rows.find(root, probes, structure), trained=try_trained(root, probes))
-
-    def _with_activations(self, probes: list[LayerProbe], structure: Structure) -> Structure:
-        """Return the structure with the places where activations are read, if they are."""
-        past = self._start.past
-        followers = Followers() if self._tracer is None else self._tracer.followers
-        places = self.activations.place(probes, self._rows.norms, followers, None if past is None else past.structure)
-        return replace(structure, activations=places)
 
     def _filling(self, stream: str) -> Callable[[], Mapping[str, NDArray[Any]]]:
         """Return a function for the writer's thread that gives what else a frame of the last update holds."""
@@ -309,12 +261,11 @@ class Recording:
 
     def let_go(self) -> None:
         """Drop all references to a network that is gone; waiting watches are still judged."""
-        if self._tracer is not None:
-            self._tracer.detach()
+        self._network.let_go()
         self.looks.gradients.forget()
         if self.flight is not None and self.sink is not None:
             self.flight.end(self.sink)
-        self.measurer = self.flight = self._tracer = None
+        self.measurer = self.flight = None
 
     def finish(self, iteration: int, status: RunStatus, reason: str, log: OwnIterations) -> None:
         """Write queued jobs and end the run; a run without a record is created first, if possible.
@@ -325,11 +276,10 @@ class Recording:
             reason: One line on why.
             log: The values logged since the last record.
         """
-        if self._tracer is not None:
-            self._tracer.detach()
+        self._network.detach()
         has_begun = iteration >= self._start.updates or not self._boundary.has_missed_nothing
         is_worth_it = has_begun or status is RunStatus.DONE  # a script that is mended finds its path free
-        if self.sink is None and is_worth_it and any(probe.shape for probe in self._probes):
+        if self.sink is None and is_worth_it and self._network.has_any_shape:
             self.begin()
         self._boundary.finish(iteration)
         if self.sink is None:

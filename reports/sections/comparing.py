@@ -19,7 +19,7 @@ from dtui.query import RunQuery
 from dtui.query.compare.pairs import columns_of
 from dtui.query.compare.settings import differences, settings_of
 from dtui.reports.charts import theme
-from dtui.reports.charts.curve_rows import Curve, Event
+from dtui.reports.charts.curves.rows import Curve, Event
 from dtui.reports.document import Chapter, Chart, Fact, Item, Opening, Paragraph, Row, Said, Section, Spec, Table
 from dtui.reports.sections.registry import View, section
 from dtui.safe_text import safe
@@ -237,7 +237,7 @@ def _error_chart(found: Comparison, axis: TimeAxis, prefix: str, other: str) -> 
 
 def _curve_chart(*arguments: Any, **options: Any) -> Spec:
     """Call `curve_chart` only when the chart is drawn, because its module imports Altair."""
-    from dtui.reports.charts.curves import curve_chart
+    from dtui.reports.charts.curves.chart import curve_chart
 
     return curve_chart(*arguments, **options)
 

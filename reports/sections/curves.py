@@ -12,7 +12,7 @@ import numpy as np
 from dtui.model import Curves, TimeAxis
 from dtui.model.judging import NOT_RIGHT
 from dtui.reports.charts import theme
-from dtui.reports.charts.curve_rows import Curve, Event
+from dtui.reports.charts.curves.rows import Curve, Event
 from dtui.reports.charts.ribbon import ribbon_marks
 from dtui.reports.document import Chart, Item, Paragraph, Pieces, Section, Spec
 from dtui.reports.sections.registry import View, section
@@ -109,7 +109,7 @@ def _chart(name: str, description: str, specify: Callable[..., Spec]) -> Chart:
 
 def _curve_chart(*arguments: Any, **options: Any) -> Spec:
     """Call `curve_chart` only when the chart is drawn, because its module imports Altair."""
-    from dtui.reports.charts.curves import curve_chart
+    from dtui.reports.charts.curves.chart import curve_chart
 
     return curve_chart(*arguments, **options)
 

@@ -4,22 +4,10 @@
   const grouped = number => number.toLocaleString("en-US");
   const colourOf = text => [1, 3, 5].map(at => parseInt(text.slice(at, at + 2), 16));
 
-  const pixelsOf = async url => {
-    const image = new Image();
-    image.src = url;
-    await image.decode();
-    const canvas = document.createElement("canvas");
-    canvas.width = image.naturalWidth;
-    canvas.height = image.naturalHeight;
-    const context = canvas.getContext("2d", {willReadFrequently: true});
-    context.drawImage(image, 0, 0);
-    return {data: context.getImageData(0, 0, canvas.width, canvas.height).data, width: canvas.width};
-  };
-
   const start = async svg => {
     const matrix = JSON.parse(svg.dataset.matrix), {rows, iterations, names, stops} = matrix;
     const columns = rows + 1, last = iterations.length - 1;
-    const {data, width} = await pixelsOf(matrix.picture);
+    const {data, width} = await dtuiReport.pixelsOf(matrix.picture);
     const at = (step, place) => data[4 * (step * width + place)] * matrix.unit;
     const count = (step, row, column) => at(step, row * columns + column);
     const judged = (step, row) => at(step, rows * columns + row);

@@ -89,21 +89,9 @@
     const read = async name => {
       const element = faces[name].querySelector("[data-shades]");
       if (!element) return;
-      const image = new Image();
-      image.src = element.getAttribute("href");
-      await image.decode();
-      const canvas = document.createElement("canvas");
-      canvas.width = image.naturalWidth;
-      canvas.height = image.naturalHeight;
-      const context = canvas.getContext("2d", {willReadFrequently: true});
-      context.drawImage(image, 0, 0);
-      const data = context.getImageData(0, 0, canvas.width, canvas.height).data;
-      const palette = name === "top" ? cube.errors : cube.usual;
-      const levels = new Map(palette.map((colour, level) => [colour, level / (palette.length - 1)]));
-      values[name] = (row, column) => {
-        const at = 4 * (row * canvas.width + Math.min(canvas.width - 1, column));
-        return data[at + 3] ? levels.get((data[at] << 16) | (data[at + 1] << 8) | data[at + 2]) ?? null : null;
-      };
+      const picture = await dtuiReport.pixelsOf(element.getAttribute("href"));
+      const valueAt = dtuiReport.levelsIn(name === "top" ? cube.errors : cube.usual);
+      values[name] = (row, column) => valueAt(picture, Math.min(picture.width - 1, column), row);
     };
     read("front");
     read("top");

@@ -55,17 +55,19 @@
     return context.getImageData(0, 0, canvas.width, canvas.height);
   };
 
-  // Heatmaps carry their values in their pictures: a colour is the position of the value in the palette.
+  // Pictures carry their values: a colour is the position of the value in the palette; null where nothing is drawn.
+  const levelsIn = palette => {
+    const levels = new Map(palette.map((colour, level) => [colour, level / (palette.length - 1)]));
+    return ({data, width}, column, row) => {
+      const at = 4 * (row * width + column);
+      return data[at + 3] ? levels.get((data[at] << 16) | (data[at + 1] << 8) | data[at + 2]) ?? null : null;
+    };
+  };
+
   const readBack = async (view, spec) => {
-    const levels = new Map(spec.usermeta.palette.map((colour, level) => [colour, level / (spec.usermeta.palette.length - 1)]));
+    const valueAt = levelsIn(spec.usermeta.palette);
     const rows = spec.data.find(data => data.name === "rows").values;
     const pictures = await Promise.all(rows.map(row => pixelsOf(row.url)));
-    const valueAt = (picture, column, row) => {
-      const at = 4 * (row * picture.width + column), data = picture.data;
-      if (data[at + 3] === 0) return null;
-      const level = levels.get((data[at] << 16) | (data[at + 1] << 8) | data[at + 2]);
-      return level === undefined ? null : level;
-    };
     let waiting = false;
     const refresh = () => {
       waiting = false;
@@ -118,14 +120,17 @@
     }).observe(host.parentElement);
   };
 
-  const coming = new IntersectionObserver(entries => {
-    for (const entry of entries) {
-      if (!entry.isIntersecting) continue;
-      coming.unobserve(entry.target);
-      bring(entry.target).catch(error => console.error(entry.target.id, error));
-    }
-  }, {rootMargin: "600px"});
-  document.querySelectorAll(".chart").forEach(host => coming.observe(host));
+  const bringNear = (selector, bring) => {
+    const coming = new IntersectionObserver(entries => {
+      for (const entry of entries) {
+        if (!entry.isIntersecting) continue;
+        coming.unobserve(entry.target);
+        bring(entry.target).catch(error => console.error(entry.target.id, error));
+      }
+    }, {rootMargin: "600px"});
+    document.querySelectorAll(selector).forEach(host => coming.observe(host));
+  };
+  bringNear(".chart", bring);
 
   document.querySelectorAll("tr[data-iteration], .card[data-iteration]").forEach(row => {
     row.addEventListener("mouseenter", () => show(row.dataset.chapter, Number(row.dataset.iteration)));
@@ -147,5 +152,6 @@
   };
 
   const kept = [];
-  window.dtuiReport = {numberText, views, rows: {}, kept, steer: (...chart) => kept.push(chart), show, listen: (name, heard) => chapterOf(name).listeners.push(heard)};
+  const steer = (...chart) => kept.push(chart), listen = (name, heard) => chapterOf(name).listeners.push(heard);
+  window.dtuiReport = {numberText, views, rows: {}, kept, steer, show, listen, bringNear, pixelsOf, levelsIn};
 })();

@@ -333,12 +333,5 @@
     return choose(0);
   };
 
-  const coming = new IntersectionObserver(entries => {
-    for (const entry of entries) {
-      if (!entry.isIntersecting) continue;
-      coming.unobserve(entry.target);
-      bring(entry.target).catch(error => console.error(entry.target.id, error));
-    }
-  }, {rootMargin: "600px"});
-  document.querySelectorAll(".rows").forEach(host => coming.observe(host));
+  dtuiReport.bringNear(".rows", bring);
 })();

@@ -13,9 +13,9 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from dtui.errors import RunExistsError
 from dtui.store import RunWriter, check_run, find_past
-from dtui.store.compact.worker import RunCompactor
 from dtui.store.run.run_file import RunFile
 from tests.store.builders import METADATA, STRUCTURE
+from tests.store.folding import fold
 from tests.store.hosts import View, content, on, record_of, seeing, view_of
 
 
@@ -127,10 +127,7 @@ class Hosts(RuleBasedStateMachine):
     @rule(finish=st.booleans(), host=st.sampled_from(["host0", "host1", "host9"]))
     def compact(self, finish: bool, host: str) -> None:
         with on(host):
-            compactor = RunCompactor(self.path)
-            assert compactor.compact(finish=finish) is not None
-            compactor.sweep(0.0)
-            compactor.close()
+            fold(self.path, finish=finish)
 
     @precondition(lambda self: self.is_closed)
     @rule()

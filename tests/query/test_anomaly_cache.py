@@ -15,11 +15,12 @@ from dtui.model import Anomaly, AnomalySettings
 from dtui.query import class_table, open_run
 from dtui.query.incidents import walk
 from dtui.query.labels import judgements
-from dtui.store import check_run, compact_run, pack_run
+from dtui.store import check_run, pack_run
 from dtui.store.check.result import FileState
 from dtui.store.run.anomaly_cache import MOST_TABLES, FindingsFile
 from dtui.synth import synthesise
 from tests.properties.test_findings import make_run
+from tests.store.folding import fold
 
 
 @pytest.fixture
@@ -143,7 +144,7 @@ def damage(part: Path, where: int) -> None:
 
 
 def test_what_was_kept_does_not_outlive_damage_that_came_later(run: Path, computed: list[AnomalySettings]) -> None:
-    assert compact_run(run).fault == ""
+    fold(run, finish=True)
     ask(run)
     part = next((run / "parts").glob("validations-*"))
     with tables.open_file(str(part)) as file:
@@ -265,7 +266,7 @@ def test_the_check_knows_it_and_nothing_else_minds(run: Path, tmp_path: Path) ->
     expected = ask(run)
     (verdict,) = [file for file in check_run(run).files if file.path.name == "findings.h5"]
     assert verdict.state is FileState.FINE
-    assert compact_run(run).fault == ""
+    fold(run, finish=True)
     assert ask(run) == expected
     assert pack_run(run, tmp_path / "run.h5").missing == ()
     assert ask(tmp_path / "run.h5") == expected

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import astuple
 from pathlib import Path
 
@@ -20,12 +20,13 @@ from dtui.model import ImageSet, ImagesRequest, RunStatus, TimeAxis, Validation
 from dtui.model.learning import IMAGE_LISTS, TURNED_WRONG, GalleryRequest, ImageLearning
 from dtui.query import RunQuery, open_run
 from dtui.query.labels import kept_learning
-from dtui.store import RunReader, RunWriter, compact_run, pack_run
+from dtui.store import RunReader, RunWriter, pack_run
 from dtui.store.run.anomaly_cache import FindingsFile
 from dtui.store.write.resume import find_past
 from tests.properties.test_findings import make_run
 from tests.query.test_anomaly_cache import damage
 from tests.store.builders import METADATA, STRUCTURE
+from tests.store.folding import fold
 from tests.store.noting import note_reads
 
 PER_CLASS = [8, 5, 9]
@@ -153,15 +154,6 @@ def begin(folder: Path) -> RunWriter:
     return writer
 
 
-def fold(path: Path) -> None:
-    """Fold full journals, as the recorder's compactor does."""
-    from dtui.store.compact.worker import RunCompactor
-
-    with closing(RunCompactor(path)) as compactor:
-        assert compactor.compact(finish=False) is not None
-        compactor.sweep(0.0)
-
-
 def test_of_a_live_run_only_new_validations_are_read(tmp_path: Path, read: list[slice]) -> None:
     with begin(tmp_path) as writer:
         for begun, stop, known in ((0, 40, 0), (40, 70, 32), (70, 75, 64)):
@@ -195,7 +187,7 @@ def test_what_a_resumed_training_superseded_counts_no_more(tmp_path: Path, read:
 
 
 def test_damage_that_came_later_is_told_and_read_around(run: Path) -> None:
-    assert compact_run(run).fault == ""
+    fold(run, finish=True)
     with open_run(run) as query:
         asked_of(query)
     part = next((run / "parts").glob("validations-*"))

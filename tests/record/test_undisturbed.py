@@ -30,7 +30,7 @@ FAULTS: dict[str, tuple[str, BaseException, int]] = {
     "a probe raises": ("dtui.record.measure.measurer.Measurer.measure", FloatingPointError("no such number"), 0),
     "a probe runs out of memory": ("dtui.record.measure.measurer._Device.take", OUT_OF_MEMORY, 1),
     "the sampler raises": ("dtui.record.measure.samples.LayerSampler.positions", IndexError("no such place"), 0),
-    "the structure cannot be told": ("dtui.record.recording.describe", KeyError("layer1"), 0),
+    "the structure cannot be told": ("dtui.record.start.starting_network.describe", KeyError("layer1"), 0),
     "the parameters cannot be counted": ("dtui.record.network.coverage.measure_coverage", TypeError("no number"), 0),
     "norms cannot be found": ("dtui.record.network.norm_layers.find_norms", TypeError("no module"), 0),
     "norms cannot be read": ("dtui.record.measure.norm_values.NormValues._plan", RuntimeError("no device"), 0),

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from dtui.model import Anomaly, Stage, TimeAxis
-from dtui.reports.charts.curve_rows import Curve
-from dtui.reports.charts.curves import Event, curve_chart
+from dtui.reports.charts.curves.chart import Event, curve_chart
+from dtui.reports.charts.curves.rows import Curve
 from dtui.reports.charts.heatmap import Group, Strip, class_heatmap
 from dtui.reports.charts.ribbon import ribbon_marks
 from dtui.reports.document import Spec

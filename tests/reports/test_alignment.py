@@ -10,8 +10,8 @@ from PIL import Image
 
 from dtui.model import TimeAxis
 from dtui.reports import build_report
-from dtui.reports.charts.curve_rows import Curve
-from dtui.reports.charts.curves import curve_chart
+from dtui.reports.charts.curves.chart import curve_chart
+from dtui.reports.charts.curves.rows import Curve
 from dtui.reports.document import Chart
 from tests.reports.fake_query import FakeQuery
 

@@ -149,7 +149,7 @@ def test_no_run_and_a_path_that_is_none_are_refused(tmp_path: Path) -> None:
 def test_charts_are_drawn_for_a_user_without_a_home() -> None:
     """As one of a container, whom no list of users has: Altair raises a RuntimeError there."""
     code = "import os, pwd; pwd.getpwuid = {}.__getitem__; del os.environ['HOME']\n"
-    code += "from dtui.reports.charts import curves; print(curves.alt.__name__, 'HOME' in os.environ)"
+    code += "from dtui.reports.charts.curves import chart; print(chart.alt.__name__, 'HOME' in os.environ)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout == "altair False\n", done.stderr[-500:]
 

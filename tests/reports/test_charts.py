@@ -21,9 +21,9 @@ from dtui.model import Stage, TimeAxis
 from dtui.model.findings.telling import Telling
 from dtui.reports.charts import theme
 from dtui.reports.charts.axis import time_axis
-from dtui.reports.charts.curve_labels import event_rows, stage_rows, under_labels
-from dtui.reports.charts.curve_rows import Curve, Event
-from dtui.reports.charts.curves import curve_chart
+from dtui.reports.charts.curves.chart import curve_chart
+from dtui.reports.charts.curves.labels import event_rows, stage_rows, under_labels
+from dtui.reports.charts.curves.rows import Curve, Event
 from dtui.reports.charts.heatmap import Group, Strip, class_heatmap
 from dtui.reports.charts.pictures.evidence import evidence_words
 from dtui.reports.charts.pictures.scale import axis_number, percent

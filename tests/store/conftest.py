@@ -32,17 +32,9 @@ class Recording:
             self.twin.validations.append(validation)
 
     def compact(self, *, finish: bool = False, sweep: bool = True) -> list[Path]:
-        from dtui.store.compact.worker import RunCompactor
+        from tests.store.folding import fold
 
-        compactor = RunCompactor(self.path)
-        try:
-            published = compactor.compact(finish=finish)
-            if sweep:
-                compactor.sweep(0.0)
-        finally:
-            compactor.close()
-        assert published is not None
-        return published
+        return fold(self.path, finish=finish, sweep=sweep)
 
     def reader(self) -> RunReader:
         reader = RunReader(self.path)

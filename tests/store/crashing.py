@@ -19,10 +19,10 @@ import pytest
 from dtui.errors import DtuiError
 from dtui.store import RunReader, RunWriter, check_run
 from dtui.store.check.result import FileState
-from dtui.store.compact.worker import RunCompactor
 from dtui.store.run.lock import CompactionLock
 from tests.store.builders import IMAGES, METADATA, STRUCTURE, make_record, make_validation
 from tests.store.dying import in_child, seen_at_calls, shrink_parts
+from tests.store.folding import fold
 from tests.store.remains import remains_of
 from tests.store.tally import Tally
 from tests.store.twin import Twin
@@ -52,12 +52,7 @@ def write_run(path: Path, descriptor: int) -> None:
 def compact_run(path: Path) -> None:
     """Fold twice, first as if the run went on, then the rest, and remove what was replaced."""
     for is_last in (False, True):
-        compactor = RunCompactor(path)
-        try:
-            assert compactor.compact(finish=is_last) is not None, "somebody else is compacting"
-            compactor.sweep(0.0)
-        finally:
-            compactor.close()
+        fold(path, finish=is_last)
 
 
 class Crashes:

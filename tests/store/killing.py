@@ -13,9 +13,7 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
-from dtui.store.compact.worker import RunCompactor
 from tests.store.tally import Tally
 
 READY = b"!"
@@ -123,13 +121,3 @@ def kill_somewhere(
     instants.tell(kind + str(after), died)
     tally.counts[kind] += died
     return acknowledged + further, died
-
-
-def compact(path: Path) -> None:
-    """Fold everything there is and remove what was replaced at once."""
-    compactor = RunCompactor(path)
-    try:
-        assert compactor.compact(finish=True) is not None, "somebody else is compacting"
-        compactor.sweep(0.0)
-    finally:
-        compactor.close()

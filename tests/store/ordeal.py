@@ -26,7 +26,8 @@ from dtui.store import RunReader, check_run, find_past
 from dtui.store.check.result import FileState
 from dtui.store.pack.worker import RunPacker
 from tests.store.dying import shrink_parts
-from tests.store.killing import Child, Instants, compact, kill_somewhere
+from tests.store.folding import fold
+from tests.store.killing import Child, Instants, kill_somewhere
 from tests.store.lives import (
     CLOSED,
     CREATED,
@@ -95,7 +96,7 @@ class Ordeal:
         return kill_somewhere(writer, work, self._instants, self._tally, after=after)[0]
 
     def _compact(self) -> None:
-        kill_somewhere("compactor", lambda _: compact(self.path), self._instants, self._tally)
+        kill_somewhere("compactor", lambda _: fold(self.path, finish=True), self._instants, self._tally)
         self._judge([self._held])
 
     def _both(self) -> None:
@@ -188,7 +189,7 @@ class Ordeal:
             assert found <= {FileState.FINE, FileState.LEFT_OVER}, found
 
     def _finish(self) -> None:
-        compact(self.path)
+        fold(self.path, finish=True)
         self._held = read_one_of(self.path, [self._held], {RunStatus.DONE, RunStatus.CRASHED})
         left = [file for file in check_run(self.path).files if file.state is not FileState.FINE]
         assert all("safe to remove" in file.detail for file in left), left

@@ -21,7 +21,6 @@ import pytest
 import dtui.store.format.part_arrays
 from dtui.model import CHANGE_RATIO_EDGES, Coverage, Gap, Trigger, Unrecorded
 from dtui.store import FORMAT_VERSION, RunReader, RunWriter, pack_run
-from dtui.store.compact.worker import RunCompactor
 from dtui.store.disk.hdf5 import tables
 from dtui.store.disk.seal import _RANGE, _TRAILER
 from dtui.store.format.contents import FORMAT_1, Contents, contents
@@ -30,6 +29,7 @@ from dtui.store.format.joins import Join
 from dtui.store.format.schema import Sizes, Stream
 from dtui.store.run.run_file import RunFile
 from tests.store.builders import IMAGES, METADATA, STRUCTURE, make_record, make_validation
+from tests.store.folding import fold
 
 LISTS = (FORMAT_1.sources, tuple(FORMAT_1.filters.values()), tuple(FORMAT_1.layers.values()))
 HELD = {1: FORMAT_1, 2: contents(2, *LISTS)}
@@ -74,10 +74,7 @@ def _record(folder: Path, held: Contents) -> tuple[Path, Path]:
     writer.append_gap(Gap(401, 402, "records", "a reason"))
     writer.append_trigger(Trigger(5, "filter", "fc", (1,), 2.5, 1.5))
     writer.append_logged(7, {"val_acc": 0.5})
-    compactor = RunCompactor(writer.path)
-    compactor.compact(finish=False)
-    compactor.sweep(0.0)
-    compactor.close()
+    fold(writer.path)
     writer.close()
     run_file = RunFile.read(writer.path)
     join = Join(400, {"records": (40, 40)}, {"gaps.jsonl": 1})

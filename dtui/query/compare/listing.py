@@ -40,7 +40,7 @@ def run_row(path: str | Path) -> RunRow:
         return RunRow(str(path), f"cannot be read, {error.strerror or error}")
 
 
-def row_of(query: RunQuery, *, has_incidents: bool = True) -> RunRow:
+def row_of(query: RunQuery) -> RunRow:
     """Return one row on an open run."""
     info, metadata = query.info(), query.metadata()
     rate, seconds_left = pace_of(query, info)
@@ -55,7 +55,7 @@ def row_of(query: RunQuery, *, has_incidents: bool = True) -> RunRow:
         sparkline_of=of,
         rate=rate,
         seconds_left=seconds_left,
-        incidents=_incidents(query) if has_incidents else None,
+        incidents=_incidents(query),
     )
 
 

@@ -1,34 +1,30 @@
 """Watches one validation, which is the user's own evaluation, from outside.
 
-Owns the matching of predictions with images. Inside the context a forward hook on the outermost module sees the
-predictions and a LoaderTap sees the batches; dtui never calls the user's code. Afterwards every hook is gone and every
-module has the training flag that it had before.
+Inside the context a forward hook on the outermost module sees the predictions and a LoaderTap sees the batches; dtui
+never calls the user's code. Afterwards every hook is gone and every module has the training flag that it had before.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from dtui.model import FloatArray, IntArray
 from dtui.record.network.hooks import after_calls, is_exported
 from dtui.record.validation.activations.part import ActivationPart
 from dtui.record.validation.activations.watch import ActivationWatch
-from dtui.record.validation.batch_matching import match
 from dtui.record.validation.loader_tap import LoaderTap
-from dtui.record.validation.output_kind import KINDS, Evidence, LastModules, last_operation
-from dtui.record.validation.ranks import ranked
-from dtui.record.validation.scores import Predicted, as_array, find_scores, predict, rows_of
+from dtui.record.validation.output_kind import LastModules, last_operation
+from dtui.record.validation.scores import Predicted, find_scores, predict, rows_of
 from dtui.record.validation.targets import Place, UnusableLoaderError, labels_in
 from dtui.record.validation.thumbnails import ThumbnailTaker
-from dtui.record.validation.tracked_images import IdArray, Judgements, known_ids
+from dtui.record.validation.tracked_images import known_ids
+from dtui.record.validation.watched import Part, Watched, collect, judged_parts
 from dtui.record.writing.warn import warn_once
 
 SMALL_PICTURE = 64
@@ -50,52 +46,6 @@ class Places:
 
     target: Place | None = None
     scores: Place | None = None
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Watched:
-    """The part of a validation that one process saw: n images, in the order of the loader.
-
-    Attributes:
-        ids: Shape (n,), integers or strings; an image may come more than once.
-        targets: True labels, shape (n,), int64.
-        labels: Predicted labels, shape (n, 2): as logits, as probabilities; NO_LABEL where an output is NaN.
-        confidences: Their probabilities, shape (n, 2).
-        evidence: The evidence for which of the two counts.
-        outputs: Number of outputs per image.
-        tops: The labels with the largest scores, shape (n, k), the largest first; (n, 0) where nobody asked.
-        seconds: Probability of the second of them, shape (n, 2), as `confidences`; (n, 0) likewise.
-        activations: What was counted of the activations; None where they are not recorded.
-    """
-
-    ids: IdArray
-    targets: IntArray
-    labels: IntArray
-    confidences: FloatArray
-    evidence: Evidence
-    outputs: int
-    tops: IntArray = field(default_factory=lambda: np.zeros((0, 0), dtype=np.int64))
-    seconds: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
-    activations: ActivationPart | None = None
-
-    def read_as(self, kind: str) -> Judgements:
-        """Return the judgements, the outputs taken as LOGITS or as PROBABILITIES."""
-        column = KINDS.index(kind)
-        labels, confidences = self.labels[:, column], self.confidences[:, column]
-        columns = {}
-        if self.tops.shape[1] > 1:
-            columns = ranked(self.targets, self.tops, self.seconds[:, column])
-        return Judgements(self.ids, self.targets, labels, confidences, max(2, self.outputs), columns)
-
-
-@dataclass(eq=False, slots=True)
-class _Part:
-    """A batch of the loader, or a call of `predictions`; `first` is the place of its first picture."""
-
-    predicted: Predicted
-    targets: IntArray
-    ids: IdArray
-    first: int
 
 
 class ValidationWatch:
@@ -124,7 +74,7 @@ class ValidationWatch:
         self._flags: list[tuple[nn.Module, bool]] = []
         self._handle: RemovableHandle | None = None
         self._seen: list[Predicted] = []
-        self._given: list[_Part] = []
+        self._given: list[Part] = []
         self._firsts: list[int] = []  # of each batch of the loader the place of its pictures
         self._items: list[int] = []
         self._problem: Exception | None = None
@@ -217,7 +167,7 @@ class ValidationWatch:
                 f"predictions: {len(predicted.labels)} logits, {len(true)} targets, {len(known)} ids; "
                 "give one of each an image"
             )
-        self._given.append(_Part(predicted, true, known, self._take(images, len(true))))
+        self._given.append(Part(predicted, true, known, self._take(images, len(true))))
         if self._activations is not None and not self._seen:
             self._activations.judged(len(self._given) - 1, len(true))
 
@@ -245,21 +195,12 @@ class ValidationWatch:
         if self._problem is not None:
             raise self._problem
         if self._tap is None or (self._given and not self._seen):
-            return self._whole(_collect(self._given), self._given, [one.predicted for one in self._given])
+            return self._whole(collect(self._given), self._given, [one.predicted for one in self._given])
         self._tap.check()
-        batches = self._tap.batches
-        has_ids = all(batch.ids is not None for batch in batches)  # one numbering for all of them
-        position = 0
-        parts: list[_Part] = []
-        for batch, predicted, first in zip(batches, match(batches, self._seen), self._firsts, strict=True):
-            numbered = np.arange(position, position + len(batch.targets), dtype=np.int64)
-            ids = batch.ids.astype(np.int64) if has_ids and batch.ids is not None else numbered
-            position += len(batch.targets)
-            if predicted is not None:
-                parts.append(_Part(predicted, batch.targets, ids, first))
-        return self._whole(self._check_found(_collect(parts)), parts, self._seen)
+        parts = judged_parts(self._tap.batches, self._seen, self._firsts)
+        return self._whole(self._check_found(collect(parts)), parts, self._seen)
 
-    def _whole(self, watched: Watched, parts: Sequence[_Part], passes: Sequence[Predicted]) -> Watched:
+    def _whole(self, watched: Watched, parts: Sequence[Part], passes: Sequence[Predicted]) -> Watched:
         """Return what was watched with the activations of the passes that count; `parts` are those, in order."""
         if self.thumbnails is not None:
             self.thumbnails.choose([one.first + place for one in parts for place in range(len(one.targets))])
@@ -325,24 +266,3 @@ def is_of_training(module: nn.Module) -> bool:
 def _stated(logits: Tensor, count: int, top: int) -> Predicted:
     scores = find_scores(logits, count)
     return predict(scores, 0, last_operation(scores), top)
-
-
-def _collect(parts: Sequence[_Part]) -> Watched:
-    if not parts:
-        raise UnusableLoaderError("validation: nothing was judged; call recorder.predictions or pass the loader")
-    seen = [one.predicted for one in parts]
-    outputs = {one.outputs for one in seen}
-    if len(outputs) > 1:
-        raise UnusableLoaderError(f"validation: the number of classes changes between batches: {sorted(outputs)}")
-    labels = as_array([one.labels for one in seen]).astype(np.int64)
-    confidences = as_array([one.confidences for one in seen])
-    looks = as_array([one.looks[None] for one in seen])
-    targets = np.concatenate([one.targets for one in parts])
-    ids = np.concatenate([one.ids for one in parts])
-    evidence = Evidence.of(looks, {one.ends_in for one in seen})
-    more = [
-        as_array([one if one is not None else predicted.confidences[:, :0] for predicted, one in kept])
-        for kept in ([(one, one.tops) for one in seen], [(one, one.seconds) for one in seen])
-    ]
-    tops, seconds = more[0].astype(np.int64), more[1].astype(np.float32)
-    return Watched(ids, targets, labels, confidences, evidence, outputs.pop(), tops, seconds)

@@ -27,7 +27,8 @@ from dtui.record.validation.ranks import top_error
 from dtui.record.validation.targets import UnusableLoaderError
 from dtui.record.validation.thumbnails import Thumbnails, ThumbnailTaker, with_thumbnails
 from dtui.record.validation.tracked_images import ImagesChangedError, ImageTracker
-from dtui.record.validation.validation_watch import Places, ValidationWatch, Watched
+from dtui.record.validation.validation_watch import Places, ValidationWatch
+from dtui.record.validation.watched import Watched
 from dtui.record.writing.failure_guard import VALIDATIONS, Boundary
 from dtui.record.writing.warn import warn_once, without_numbers
 from dtui.record.writing.writer_thread import Job, Store

@@ -9,7 +9,7 @@ import numpy as np
 
 from dtui.model import BoolArray, TimeAxis
 from dtui.reports.charts import theme
-from dtui.reports.charts.curve_rows import Curve
+from dtui.reports.charts.curves.rows import Curve
 from dtui.reports.charts.pictures.scale import Scale, axis_number
 from dtui.reports.charts.vectors import CHARACTER, Vectors
 from dtui.reports.document import Picture

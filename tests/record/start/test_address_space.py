@@ -61,7 +61,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("spare", [20, 150, 300])
+@pytest.mark.parametrize("spare", [20, 300])
 def test_a_training_without_room_for_a_recording_is_not_recorded(tmp_path: Path, spare: int, alone: str) -> None:
     settings = Settings(str(tmp_path / "run.dtui"), "run", 1, str(tmp_path))
     asked = {VARIABLE: as_variable(settings), "PYTHONPATH": f"{BOOTSTRAP}{os.pathsep}{Path(__file__).parents[3]}"}

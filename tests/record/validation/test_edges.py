@@ -12,13 +12,13 @@ from torch import Tensor
 
 from dtui.model.judging import HIGHER, LOWER
 from dtui.record import RecorderWarning
-from dtui.record.validation.batch_matching import match
 from dtui.record.validation.loader_tap import Batch
 from dtui.record.validation.ranks import MISSING, ranked, top_error
 from dtui.record.validation.score_limit import ScoreLimit, worst_tenth
 from dtui.record.validation.scores import find_scores, predict, rows_of
 from dtui.record.validation.targets import UnusableLoaderError, images_of, targets_of
 from dtui.record.validation.tracked_images import ImagesChangedError, ImageTracker, Judgements
+from dtui.record.validation.watched import match
 from dtui.record.writing.warn import forget_told
 from tests.record.telling import untold
 

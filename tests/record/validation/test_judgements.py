@@ -19,8 +19,8 @@ from dtui.record import RecorderWarning
 from dtui.record.validation.output_kind import LOGITS, PROBABILITIES, Evidence, OutputKind
 from dtui.record.validation.scores import predict
 from dtui.record.validation.tracked_images import ImagesChangedError
-from dtui.record.validation.validation_watch import Watched
 from dtui.record.validation.validator import _as_arrays, _merged
+from dtui.record.validation.watched import Watched
 from dtui.record.writing.warn import forget_told
 from tests.record.evaluating import (
     COUNT,

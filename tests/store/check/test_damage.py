@@ -20,7 +20,7 @@ from dtui.store.disk.sealed_file import SealedFile
 from tests.store.builders import METADATA, make_record
 from tests.store.chunks import chunk_place, stored_array
 from tests.store.conftest import Recording
-from tests.store.killing import compact
+from tests.store.folding import fold
 from tests.store.mutating import mutate_runs
 
 MUTATIONS = 240
@@ -118,7 +118,7 @@ def chunked(tmp_path: Path) -> tuple[Path, dict[str, np.ndarray]]:
     with RunWriter(tmp_path / "run", WIDE, METADATA, compact=False) as writer:
         for position in range(300):
             writer.append_record(make_record(position, structure=WIDE))
-    compact(writer.path)
+    fold(writer.path, finish=True)
     reader = RunReader(writer.path)
     values = {name: reader.read_filters(name, slice(None), slice(None)) for name in FILTER_STATISTICS}
     values["loss"] = reader.read_scalar("loss", slice(None))
@@ -191,7 +191,7 @@ def judged(tmp_path: Path) -> tuple[Path, dict[str, np.ndarray]]:
         for position in range(300):
             labels = random.integers(0, 2, 300).astype(np.uint16)
             writer.append_validation(Validation(position, labels, random.integers(0, 256, 300).astype(np.uint8)))
-    compact(writer.path)
+    fold(writer.path, finish=True)
     return writer.path, read_judgements(writer.path)
 
 

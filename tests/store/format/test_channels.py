@@ -15,9 +15,10 @@ from dtui.errors import NotRecordedError, RunDamagedError, UsageError
 from dtui.model import HeatmapRequest, NormLayer, Record, TimeAxis
 from dtui.model.statistics import CHANNEL_STATISTICS, Rows
 from dtui.query import RunQuery, data
-from dtui.store import RunReader, RunWriter, check_run, compact_run, find_past, pack_run
+from dtui.store import RunReader, RunWriter, check_run, find_past, pack_run
 from tests.store.builders import METADATA, STRUCTURE, make_record
-from tests.store.format.test_contents import fold, relist
+from tests.store.folding import fold
+from tests.store.format.test_contents import relist
 from tests.store.twin import rounded
 
 NORMS = tuple(NormLayer(name, "BatchNorm2d", size) for name, size in (("first", 3), ("large", 9), ("last", 2)))
@@ -72,7 +73,7 @@ def test_they_are_read_back_from_journals_parts_and_packed_runs(path: Path, tmp_
     assert_read(path, FRAMES)
     fold(path)
     assert_read(path, FRAMES)
-    assert compact_run(path).fault == ""
+    fold(path, finish=True)
     assert check_run(path).is_fine
     pack_run(path, tmp_path / "run.h5")
     assert_read(tmp_path / "run.h5", FRAMES)

@@ -11,9 +11,10 @@ import pytest
 
 from dtui.errors import NotRecordedError, RunDamagedError, UsageError
 from dtui.model import Column
-from dtui.store import RunReader, RunWriter, check_run, compact_run, find_past, pack_run
+from dtui.store import RunReader, RunWriter, check_run, find_past, pack_run
 from dtui.store.format.documents import parse_images_document
 from tests.store.builders import IMAGES, METADATA, STRUCTURE, make_record, make_validation
+from tests.store.folding import fold
 
 SAMPLES = Column("samples", "<f8", "watches", 3)
 SCORE, EXCITING = Column("score", "<f4"), Column("most_exciting", "<u4", rows=4)
@@ -39,7 +40,7 @@ def test_columns_are_read_back_from_journals_parts_and_packed_runs(tmp_path: Pat
     path = write(tmp_path / "run")
     for stage in ("journals", "parts", "packed"):
         if stage == "parts":
-            assert compact_run(path).fault == ""
+            fold(path, finish=True)
         elif stage == "packed":
             pack_run(path, path.with_suffix(".h5"))
             path = path.with_suffix(".h5")

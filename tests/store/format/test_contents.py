@@ -18,8 +18,7 @@ from dtui.model import FILTER_STATISTICS, LAYER_STATISTICS, SOURCES, Column, Hea
 from dtui.model import statistics as known
 from dtui.model.statistics import Drawn, Rows, Statistic
 from dtui.query import RunQuery
-from dtui.store import RunReader, RunWriter, check_run, compact_run, find_past, pack_run
-from dtui.store.compact.worker import RunCompactor
+from dtui.store import RunReader, RunWriter, check_run, find_past, pack_run
 from dtui.store.disk.sealed_builder import write_small_file
 from dtui.store.format.contents import (
     CONFIDENCE,
@@ -35,6 +34,7 @@ from dtui.store.format.documents import encode_document
 from dtui.store.format.frames import track_field
 from dtui.store.run.opening import read_document
 from tests.store.builders import IMAGES, METADATA, STRUCTURE, make_record, make_validation
+from tests.store.folding import fold
 from tests.store.read.test_watches import watch_at
 from tests.store.twin import Twin, rounded
 
@@ -63,13 +63,6 @@ def as_newer(record: Record) -> Record:
     filters = np.insert(record.filters, 3, record.filters[5] / 3, axis=0)
     layers, modules = (np.insert(values, 0, 7.0, axis=1) for values in (record.layers, record.modules))
     return replace(record, filters=filters, layers=layers, modules=modules)
-
-
-def fold(path: Path) -> None:
-    compactor = RunCompactor(path)
-    compactor.compact(finish=False)
-    compactor.sweep(0.0)
-    compactor.close()
 
 
 @pytest.fixture
@@ -122,10 +115,7 @@ def test_an_older_dtui_folds_and_packs_what_it_does_not_know(
 ) -> None:
     path, twin = new_run
     monkeypatch.setattr("dtui.store.format.part_arrays.LEAST_BINNED", 32)
-    compactor = RunCompactor(path)
-    assert len(compactor.compact(finish=True) or ()) == 3
-    compactor.sweep(0.0)
-    compactor.close()
+    assert len(fold(path, finish=True)) == 3
     assert check_run(path).is_fine
     pack_run(path, tmp_path / "new.h5")
     assert check_run(tmp_path / "new.h5").is_fine
@@ -256,7 +246,7 @@ def test_other_rows_and_columns_are_passed_over_and_kept(tmp_path: Path) -> None
     twin = Twin([make_record(p) for p in range(40)], [make_validation(p) for p in range(40)], [])
     for stage in ("half", "folded", "packed"):
         if stage == "folded":
-            assert compact_run(path).fault == ""
+            fold(path, finish=True)
         if stage == "packed":
             pack_run(path, tmp_path / "others.h5")
             path = tmp_path / "others.h5"
@@ -282,7 +272,7 @@ def test_other_rows_and_columns_are_passed_over_and_kept(tmp_path: Path) -> None
 def test_validations_without_labels_are_passed_over(tmp_path: Path) -> None:
     lists = (SOURCES, tuple(FORMAT_1.filters.values()), tuple(FORMAT_1.layers.values()))
     path = written(tmp_path / "scores", contents(2, *lists, (), (Column("score", "<f2"),)))
-    assert compact_run(path).fault == ""
+    fold(path, finish=True)
     reader = RunReader(path)
     assert reader.validation_iterations.size == 0
     assert reader.read_labels(slice(None), slice(None)).shape == (0, 0)
@@ -332,9 +322,7 @@ def test_a_run_of_format_1_goes_on_as_one(tmp_path: Path, is_newer: bool) -> Non
     assert {path.read_bytes()[4] for path in (writer.path / "journal").iterdir()} == {1}
     assert "format" not in json.loads(read_document(writer.path / "structure.h5").tobytes())
     for finish in (False, True):
-        compactor = RunCompactor(writer.path)
-        compactor.compact(finish=finish)
-        compactor.close()
+        fold(writer.path, finish=finish, sweep=False)
         reader = RunReader(writer.path)
         assert reader.format_version == 1
         assert reader.contents is FORMAT_1

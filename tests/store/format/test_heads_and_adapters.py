@@ -15,9 +15,10 @@ from dtui.model import Adapter, HeadGroup, Record
 from dtui.model.layers import ADAPTER_RATIO
 from dtui.model.statistics import Rows
 from dtui.query import RunQuery
-from dtui.store import RunReader, RunWriter, check_run, compact_run, find_past, pack_run
+from dtui.store import RunReader, RunWriter, check_run, find_past, pack_run
 from tests.store.builders import METADATA, STRUCTURE, make_record
-from tests.store.format.test_contents import fold, relist
+from tests.store.folding import fold
+from tests.store.format.test_contents import relist
 from tests.store.twin import rounded
 
 HEADS = (HeadGroup(1, "query", 0, 2, 2, 2), HeadGroup(2, "output", 0, 2, 2, 2, of_inputs=True))
@@ -56,7 +57,7 @@ def test_they_are_read_back_from_journals_parts_and_packed_runs(written: Path, t
     assert_read(path, FRAMES)
     fold(path)
     assert_read(path, FRAMES)
-    assert compact_run(path).fault == ""
+    fold(path, finish=True)
     assert check_run(path).is_fine
     pack_run(path, tmp_path / "run.h5")
     assert_read(tmp_path / "run.h5", FRAMES)

@@ -15,10 +15,11 @@ from dtui.model import NORM_STATISTICS, NormLayer, Record
 from dtui.model import statistics as known
 from dtui.model.statistics import NORMS, Rows, Statistic
 from dtui.query import RunQuery
-from dtui.store import RunReader, RunWriter, check_run, compact_run, find_past, pack_run
+from dtui.store import RunReader, RunWriter, check_run, find_past, pack_run
 from dtui.store.run.opening import read_document
 from tests.store.builders import METADATA, STRUCTURE, make_record
-from tests.store.format.test_contents import assert_refused, fold
+from tests.store.folding import fold
+from tests.store.format.test_contents import assert_refused
 from tests.store.read.test_watches import watch_at
 from tests.store.twin import Twin, rounded
 
@@ -62,7 +63,7 @@ def test_norms_are_read_back_from_journals_parts_and_packed_runs(tmp_path: Path)
     path, twin = written(tmp_path / "run")
     for stage in ("half", "folded", "packed"):
         if stage == "folded":
-            assert compact_run(path).fault == ""
+            fold(path, finish=True)
         if stage == "packed":
             pack_run(path, tmp_path / "run.h5")
             path = tmp_path / "run.h5"
@@ -130,7 +131,7 @@ def test_a_run_with_norms_is_gone_on_with(tmp_path: Path) -> None:
     twin.records.append(replace(record_at(90), norms=np.full((len(NORM_STATISTICS), 2), np.nan, np.float32)))
     for finish in (False, True):
         if finish:
-            assert compact_run(path).fault == ""
+            fold(path, finish=True)
         reader = RunReader(path)
         twin.assert_read_by(reader)
         assert_norms(reader, twin.records)

@@ -15,9 +15,10 @@ from dtui.model.layers import UPDATE_RATIO
 from dtui.model.statistics import PARAMETERS, Rows
 from dtui.query import RunQuery
 from dtui.query.watching.nonfinite import NonfiniteSearch
-from dtui.store import RunReader, RunWriter, check_run, compact_run, find_past, pack_run
+from dtui.store import RunReader, RunWriter, check_run, find_past, pack_run
 from tests.store.builders import METADATA, STRUCTURE, make_record
-from tests.store.format.test_contents import assert_refused, fold
+from tests.store.folding import fold
+from tests.store.format.test_contents import assert_refused
 from tests.store.read.test_watches import watch_at
 from tests.store.twin import rounded
 
@@ -54,7 +55,7 @@ def test_they_are_read_back_from_journals_parts_and_packed_runs(tmp_path: Path) 
     path = writer.path
     for stage in ("half", "folded", "packed"):
         if stage == "folded":
-            assert compact_run(path).fault == ""
+            fold(path, finish=True)
         if stage == "packed":
             pack_run(path, tmp_path / "run.h5")
             path = tmp_path / "run.h5"

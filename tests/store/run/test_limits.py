@@ -16,13 +16,14 @@ import pytest
 
 from dtui.errors import RunDamagedError, UsageError
 from dtui.model import Gap, ImageSet, RunStatus
-from dtui.store import RunWriter, compact_run
+from dtui.store import RunWriter
 from dtui.store.disk.json_lines import LARGEST_FILE, LONGEST_LINE, append_line, read_lines
 from dtui.store.format import documents as document
 from dtui.store.format.joins import Join
 from dtui.store.run.run_file import RunFile
 from tests.store.builders import METADATA, STRUCTURE, make_record
 from tests.store.conftest import Recording
+from tests.store.folding import fold
 
 
 def test_the_longest_line_is_read_and_a_longer_one_is_not_written(tmp_path: Path) -> None:
@@ -128,7 +129,7 @@ def test_the_umask_decides_who_may_write(tmp_path: Path, umask: int) -> None:
             writer.append_record(make_record(iteration))
         writer.append_gap(Gap(5, 6, "records", "slow disk"))
         writer.close()
-        compact_run(writer.path)
+        fold(writer.path, finish=True)
         append_line(writer.path / "triage.jsonl", {"what": "a"})
     finally:
         os.umask(before)

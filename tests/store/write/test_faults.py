@@ -29,7 +29,7 @@ from tests.store.builders import METADATA, STRUCTURE, make_record
 from tests.store.conftest import Recording
 from tests.store.dying import in_child
 from tests.store.filling import on_a_small_disk
-from tests.store.killing import compact
+from tests.store.folding import fold
 
 
 @pytest.fixture
@@ -215,15 +215,15 @@ def test_a_full_disk_in_the_compactor_loses_nothing_and_heals(recording: Recordi
     recording.append(40)
     whole = recording.path / "whole.dtui"
     shutil.copytree(recording.path, whole, ignore=shutil.ignore_patterns("whole.dtui"))
-    compact(whole)
+    fold(whole, finish=True)
     size = max(path.stat().st_size for path in (whole / "parts").iterdir())
     shutil.rmtree(whole)
 
-    def fold(descriptor: int) -> None:
+    def fold_there(descriptor: int) -> None:
         limit_files_to(int(share * size))
         os.write(descriptor, str(compact_main([str(recording.path)])).encode())
 
-    told, _ = in_child(fold, 0)
+    told, _ = in_child(fold_there, 0)
     assert told == b"1"
     assert len(list((recording.path / "journal").iterdir())) == 4
     recording.twin.assert_read_by(recording.reader())
@@ -239,11 +239,11 @@ def test_a_disk_without_room_for_the_head_of_a_part_leaves_nothing(
     recording.append(40)
     monkeypatch.setattr(CompactionLock, "acquire", lambda _: True)  # it would not fit either
 
-    def fold(descriptor: int) -> None:
+    def fold_there(descriptor: int) -> None:
         limit_files_to(50)
         os.write(descriptor, str(compact_main([str(recording.path)])).encode())
 
-    told, _ = in_child(fold, 0)
+    told, _ = in_child(fold_there, 0)
     assert told == b"1"
     assert list((recording.path / "parts").iterdir()) == []
     assert check_run(recording.path).is_fine

@@ -10,13 +10,14 @@ import pytest
 
 from dtui.errors import RunDamagedError, RunExistsError, RunNotFoundError
 from dtui.model import Gap, RunStatus, Trigger
-from dtui.store import RunReader, RunWriter, check_run, compact_run, find_past, pack_run
+from dtui.store import RunReader, RunWriter, check_run, find_past, pack_run
 from dtui.store.check.result import FileState
 from dtui.store.compact import worker as compact
 from dtui.store.format.joins import Join, holes_of, kept_stop, seams, unexplained
 from dtui.store.format.schema import Stream
 from dtui.store.run.run_file import Process, RunFile
 from tests.store.builders import IMAGES, METADATA, STRUCTURE
+from tests.store.folding import fold
 from tests.store.resuming import die, iterations_of, record_of, resume, validation_of
 from tests.store.twin import Twin
 
@@ -38,13 +39,6 @@ def record(path: Path, iterations: range, training: int = 0, *, judge: bool = Tr
     return writer, twin
 
 
-def fold_all(path: Path) -> None:
-    compactor = compact.RunCompactor(path)
-    assert compactor.compact(finish=True) is not None
-    compactor.sweep(0.0)
-    compactor.close()
-
-
 def read(path: Path) -> RunReader:
     reader = RunReader(path)
     reader.close()
@@ -64,7 +58,7 @@ def test_what_is_past_the_checkpoint_is_superseded(tmp_path: Path, at: int, kept
     twin.assert_read_by(reader)
     assert [join.iteration for join in reader.joins] == [at]
     writer.close()
-    fold_all(path)
+    fold(path, finish=True)
     reader.refresh()
     twin.assert_read_by(reader)
     reader.close()
@@ -91,8 +85,8 @@ def test_a_large_part_that_straddles_the_join_is_cut_and_made_smaller(
     assert (straddling.state, "from 40 on superseded" in straddling.detail) == (FileState.FINE, True)
     assert states["journal/records-0000000096.dtj"].state is FileState.LEFT_OVER
     writer.close()
-    fold_all(path)
-    fold_all(path)
+    fold(path, finish=True)
+    fold(path, finish=True)
     reader.refresh()
     twin.assert_read_by(reader)
     reader.close()
@@ -101,7 +95,7 @@ def test_a_large_part_that_straddles_the_join_is_cut_and_made_smaller(
         "records-0000000100-0000000130.h5",
     ]
     assert list((path / "journal").iterdir()) == []
-    assert compact_run(path).published == ()
+    assert fold(path, finish=True) == []
 
 
 def test_nothing_is_superseded_before_something_new_is_written(tmp_path: Path) -> None:
@@ -278,7 +272,7 @@ def test_a_lost_join_is_told_and_nothing_is_mixed(tmp_path: Path) -> None:
     twin.assert_validations(reader, slice(None))
     reader.close()
     assert not check_run(path).is_fine
-    fold_all(path)
+    fold(path, finish=True)
     reader = RunReader(path)
     twin.assert_records(reader, slice(None))
     reader.close()

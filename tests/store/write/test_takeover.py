@@ -12,13 +12,13 @@ from dtui.errors import RunExistsError
 from dtui.model import Gap, RunStatus
 from dtui.store import PastRun, RunReader, RunWriter, check_run, find_past, pack_run
 from dtui.store.check.result import FileState
-from dtui.store.compact.worker import RunCompactor
 from dtui.store.run import turns
 from dtui.store.run.run_file import Process, RunFile
 from dtui.store.run.turns import claim_turn, highest_turn, last_claim
 from dtui.store.write.resume import refuse_recorded
 from tests.store.builders import IMAGES, METADATA, STRUCTURE
 from tests.store.conftest import Recording
+from tests.store.folding import fold
 from tests.store.hosts import content, on, record_of, seeing, view_of
 from tests.store.resuming import die, validation_of
 
@@ -58,13 +58,10 @@ def by(who: int, iterations: range) -> list[tuple[int, int]]:
     return [(iteration, who) for iteration in iterations]
 
 
-def fold(path: Path, host: str, *, finish: bool) -> None:
+def fold_on(path: Path, host: str, *, finish: bool) -> None:
     """Compact from a host."""
     with on(host):
-        compactor = RunCompactor(path)
-        assert compactor.compact(finish=finish) is not None
-        compactor.sweep(0.0)
-        compactor.close()
+        fold(path, finish=finish)
 
 
 @pytest.mark.parametrize("finish", [False, True])
@@ -78,7 +75,7 @@ def test_what_was_appended_between_the_look_and_the_take_over_is_superseded(a: R
         append(a, A, range(100, 101))
     b.close()
     if finish:
-        fold(a.path, "hostB", finish=True)
+        fold_on(a.path, "hostB", finish=True)
     assert content(a.path) == by(A, range(20)) + by(B, range(20, 53))
     assert check_run(a.path).is_fine
     assert RunFile.read(a.path).closed is RunStatus.DONE
@@ -106,11 +103,11 @@ def test_an_old_writer_that_does_not_see_it_yet_changes_nothing(a: RunWriter, st
         append(a, A, range(64, 164))
     append(b, B, range(30, 53))
     assert content(a.path) == by(A, range(20)) + by(B, range(20, 53))
-    fold(a.path, "hostA", finish=False)
-    fold(a.path, "hostB", finish=False)
+    fold_on(a.path, "hostA", finish=False)
+    fold_on(a.path, "hostB", finish=False)
     assert content(a.path) == by(A, range(20)) + by(B, range(20, 53))
     b.close()
-    fold(a.path, "hostB", finish=True)
+    fold_on(a.path, "hostB", finish=True)
     assert content(a.path) == by(A, range(20)) + by(B, range(20, 53))
     assert list((a.path / "journal").iterdir()) == []
 
@@ -123,7 +120,7 @@ def test_an_old_writer_that_writes_over_run_json_is_undone(a: RunWriter) -> None
     with seeing(blind):
         a.close()
     assert RunFile.read(a.path).closed is RunStatus.DONE
-    fold(a.path, "hostA", finish=True)  # its compactor must not take the run for ended: turn 2 was claimed
+    fold_on(a.path, "hostA", finish=True)  # its compactor must not take the run for ended: turn 2 was claimed
     append(b, B, range(30, 53))
     assert content(a.path) == by(A, range(20)) + by(B, range(20, 53))
     b.close()
@@ -221,7 +218,7 @@ def test_a_writer_that_is_known_to_be_dead_leaves_no_hole(tmp_path: Path) -> Non
     b = RunWriter.resume(past, 40, compact=False)
     append(b, B, range(40, 60))
     b.close()
-    fold(b.path, "", finish=True)
+    fold_on(b.path, "", finish=True)
     assert [path.name for path in (b.path / "parts").iterdir()] == ["records-0000000000-0000000060.h5"]
     assert RunFile.read(b.path).turn == 2
 
@@ -264,12 +261,9 @@ def test_images_that_were_set_meanwhile_are_taken_as_they_are(a: RunWriter) -> N
 
 def test_a_journal_that_another_host_removed_costs_no_record(a: RunWriter) -> None:
     """Its frames are in a part; the next one goes into a new file."""
-    fold_all = RunCompactor(a.path)
     RunFile.read(a.path)
     a._owner.write(closed=RunStatus.DONE, counts={})  # as an old writer's run.json would say for a moment
-    assert fold_all.compact(finish=True)
-    fold_all.sweep(0.0)
-    fold_all.close()
+    assert fold(a.path, finish=True)
     assert list((a.path / "journal").iterdir()) == []
     a._owner.write(closed=None, counts=None)
     append(a, A, range(60, 80))

@@ -1,7 +1,7 @@
 """Reads activations during one validation, by forward hooks that are gone afterwards.
 
 Owns which pass an image was in. A pass of the model counts as the validation's own rule says
-(`dtui.record.validation.batch_matching`): where the model is called several times for a batch, an image has its largest
+(`dtui.record.validation.watched`): where the model is called several times for a batch, an image has its largest
 value in any of them.
 """
 

@@ -12,9 +12,20 @@ from typing import Any
 import numpy as np
 
 from dtui.model import Stage, TimeAxis
-from dtui.reports.charts import curve_labels as labels
 from dtui.reports.charts import theme
-from dtui.reports.charts.curve_rows import Curve, Event, curve_rows, nonfinite_rows
+from dtui.reports.charts.curves import labels
+from dtui.reports.charts.curves.marks import (
+    EVENT_LANE,
+    RIBBON_LANE,
+    RIBBON_TOP,
+    channels,
+    crosshair_layer,
+    event_layers,
+    nonfinite_layers,
+    ribbon_layers,
+    stage_layers,
+)
+from dtui.reports.charts.curves.rows import Curve, Event, curve_rows, nonfinite_rows
 from dtui.reports.charts.ribbon import RibbonMark
 from dtui.reports.document import Spec
 from dtui.user_cache import some_home
@@ -24,11 +35,6 @@ with some_home():
 
 ERROR_HEIGHT = 230
 LOSS_HEIGHT = 120
-RIBBON_TOP = 10
-RIBBON_LANE = 15
-EVENT_LANE = 14
-EVENTS_WITH_LINES = 16
-"""Up to this many events have a line through the curves; more would hide them."""
 LOG_FROM = 40.0
 """Ratio of the largest to the smallest value from which on the loss is drawn on a logarithmic scale."""
 _READ_OUT = "(iteration == null ? datum.last === true : datum.column == shown)"
@@ -36,12 +42,6 @@ _READ_OUT = "(iteration == null ? datum.last === true : datum.column == shown)"
 _VALUES_AT = labels.either(-44, "width")
 """Where the values end: in the gutter, or at the right."""
 _BEGIN = labels.either(-theme.GUTTER, -theme.NARROW_GUTTER)
-_STUB, _STAGE_TOP = -6, -19
-"""Where the label of a stage ends and begins, above the curves."""
-_SIDES: tuple[tuple[Any, int], ...] = (("left", 4), ("right", -4))
-"""How the label of an event is aligned, and how far it stands from the line."""
-_FIELDS: dict[str, Any] = {"x": alt.X, "x2": alt.X2, "y": alt.Y, "y2": alt.Y2, "text": alt.Text}
-_PLACES: dict[str, Any] = {"x": alt.XValue, "x2": alt.X2Value, "y": alt.YValue, "y2": alt.Y2Value}
 
 
 @alt.utils.schemapi.debug_mode(False)  # else each part is held against the schema; the tests hold the whole against it
@@ -84,13 +84,13 @@ def curve_chart(
     changes = labels.stage_rows(stages, axis)
     strip = RIBBON_TOP + 2 * RIBBON_LANE if ribbon else 0
     layers = [
-        *_stage_layers(stages, axis, height),
-        *_event_layers(known, lanes, height, labels.under_labels(changes, axis)),
-        *_nonfinite_layers(curves, height),
+        *stage_layers(stages, axis, height),
+        *event_layers(known, lanes, height, labels.under_labels(changes, axis)),
+        *nonfinite_layers(curves, height),
         *_curve_layers(curves, axis, unit, strip, top),
-        *_ribbon_layers(ribbon, height),
+        *ribbon_layers(ribbon, height),
         _place_layer(len(curves), top, labels.lines_a_name([curve.name for curve in curves], unit)),
-        _crosshair_layer(height + strip),
+        crosshair_layer(height + strip),
     ]
     spec = _layered(layers, axis, (width, height), (top, 40 + strip))
     spec["usermeta"]["narrow"] = {"left": theme.NARROW_GUTTER, "top": top + labels.names_room(len(curves))}
@@ -134,37 +134,12 @@ def _layered(layers: list[alt.Chart], axis: TimeAxis, size: tuple[int, int], roo
     return spec
 
 
-def _channels(**wanted: float | str | dict[str, Any] | alt.SchemaBase) -> dict[str, Any]:
-    """Return encodings with their classes: a number or expression is a place in pixels, a text a field with its type.
-
-    Altair would find the classes by itself, but each time by comparing all that it has: 20 ms a channel.
-    """
-    return {
-        name: channel
-        if isinstance(channel, alt.SchemaBase)
-        else (_FIELDS[name](channel) if isinstance(channel, str) else _PLACES[name](channel))
-        for name, channel in wanted.items()
-    }
-
-
 def _shown(axis: TimeAxis) -> str:
     """Return the expression for the column to read out: the crosshair's, or else the last."""
     return (
         f"iteration == null ? {axis.columns - 1} : "
         f"clamp(floor((iteration + 0.5 - {axis.first}) / {axis.column_span}), 0, {axis.columns - 1})"
     )
-
-
-def _nonfinite_layers(curves: Sequence[Curve], height: int) -> list[alt.Chart]:
-    """Return the bars behind the curves where one was NaN or Inf. A thin line keeps even the narrowest bar visible."""
-    if all(curve.nonfinite is None or not curve.nonfinite.any() for curve in curves):
-        return []
-    bar: alt.Chart = (
-        alt.Chart(alt.NamedData(name="nonfinite"))
-        .mark_rect(color=theme.LOST, opacity=0.25, stroke=theme.LOST, strokeWidth=0.8, strokeOpacity=0.6)
-        .encode(**_channels(x="begin:Q", x2="end:Q", y=0, y2=height))
-    )
-    return [bar]
 
 
 def _x(axis: TimeAxis, strip: float = 0) -> alt.X:
@@ -211,23 +186,23 @@ def _curve_layers(curves: Sequence[Curve], axis: TimeAxis, unit: str, strip: flo
         scale=scale,
         axis=alt.Axis(title=None, domain=False, ticks=False, labelExpr=told, **_decades(scale, curves)),
     )
-    base = alt.Chart(alt.NamedData(name="curves")).encode(**_channels(x=_x(axis, strip), color=colour))
+    base = alt.Chart(alt.NamedData(name="curves")).encode(**channels(x=_x(axis, strip), color=colour))
     layers = []
     if any(curve.extremes is not None for curve in curves):
         layers.append(
             base.transform_filter("isValid(datum.high)")
             .mark_area(interpolate="step", opacity=0.28, clip=True, line=False)
-            .encode(**_channels(y=alt.Y("low:Q", title=None), y2="high:Q"))
+            .encode(**channels(y=alt.Y("low:Q", title=None), y2="high:Q"))
         )
     layers.append(
         base.mark_line(interpolate="step", strokeWidth=1.6, strokeCap="round", clip=True).encode(
-            **_channels(y=y, strokeDash=dash)
+            **channels(y=y, strokeDash=dash)
         )
     )
     read = base.transform_filter("datum.column == shown")
     layers.append(
         read.mark_point(filled=True, size=34, opacity=1).encode(
-            **_channels(y="value:Q", opacity=alt.OpacityValue(1, condition={"test": "iteration == null", "value": 0}))
+            **channels(y="value:Q", opacity=alt.OpacityValue(1, condition={"test": "iteration == null", "value": 0}))
         )
     )
     share = theme.share_expression("datum.value"), theme.share_expression("datum.value", 0)
@@ -243,16 +218,16 @@ def _curve_layers(curves: Sequence[Curve], axis: TimeAxis, unit: str, strip: flo
         key = alt.Chart(alt.NamedData(name="once"))
         layers += [
             key.mark_text(align="left", text=curve.name, fontSize=11, **label).encode(
-                **_channels(x=labels.either(18 - theme.GUTTER, 18 - theme.NARROW_GUTTER), y=row)
+                **channels(x=labels.either(18 - theme.GUTTER, 18 - theme.NARROW_GUTTER), y=row)
             ),
             key.mark_rule(strokeWidth=2.4, color=curve.colour, strokeDash=[4, 2] if curve.dashed else [1, 0]).encode(
-                **_channels(x=_BEGIN, x2=labels.either(12 - theme.GUTTER, 12 - theme.NARROW_GUTTER), y=row)
+                **channels(x=_BEGIN, x2=labels.either(12 - theme.GUTTER, 12 - theme.NARROW_GUTTER), y=row)
             ),
             alt.Chart(alt.NamedData(name="curves"))
             .transform_filter(f"{_READ_OUT} && datum.curve == {theme.quoted(curve.name)}")
             .transform_calculate(label=f"isValid(datum.value) ? {told_value} : datum.missing")
             .mark_text(align="right", **value)
-            .encode(**_channels(x=_VALUES_AT, y=beside, text="label:N")),
+            .encode(**channels(x=_VALUES_AT, y=beside, text="label:N")),
         ]
     return layers
 
@@ -263,88 +238,6 @@ def _place_layer(curves: int, top: float, lines: int) -> alt.Chart:
         alt.Chart(alt.NamedData(name="once"))
         .transform_calculate(label="iteration == null ? 'last' : 'iteration ' + format(iteration, ',d')")
         .mark_text(align="right", baseline="middle", color=theme.MUTED, fontSize=11)
-        .encode(**_channels(x=_VALUES_AT, y=labels.name_row(curves, curves, top, lines * curves), text="label:N"))
-    )
-    return layer
-
-
-def _stage_layers(stages: Sequence[Stage], axis: TimeAxis, height: int) -> list[alt.Chart]:
-    if not stages:
-        return []
-    base = alt.Chart(alt.NamedData(name="stages")).encode(**_channels(x="iteration:Q"))
-    layers = [
-        base.transform_filter("!narrow || datum.fits")
-        .mark_text(align="left", dx=4, color=theme.MUTED, fontSize=11, baseline="bottom")
-        .encode(**_channels(text="label:N", y=-6))
-    ]
-    changes = f"datum.iteration > {axis.first}"
-    layers.append(
-        base.transform_filter(changes)
-        .mark_rule(color=theme.MUTED, strokeDash=[3, 3], opacity=0.55)
-        .encode(**_channels(y=-16, y2=height))
-    )
-    return layers
-
-
-def _event_layers(events: Sequence[dict[str, Any]], lanes: int, height: int, under: str) -> list[alt.Chart]:
-    """Return lines with their labels; a line breaks off where the label of a stage stands, if `under` says so."""
-    if not events:
-        return []
-    base = alt.Chart(alt.NamedData(name="events")).encode(**_channels(x="iteration:Q"))
-    through, around = base.transform_filter(f"!({under})"), base.transform_filter(under)
-    layers = []
-    foot = height if len(events) <= EVENTS_WITH_LINES else 0
-    lane_of, side = "(narrow ? datum.thin : datum.lane)", "(narrow ? datum.bent : datum.side)"
-    if any(min(event["lane"], event["thin"]) < 0 for event in events):
-        unlabelled = base.transform_filter(f"{lane_of} < 0").mark_rule(color=theme.EVENT, opacity=0.6)
-        layers.append(unlabelled.encode(**_channels(y=_STUB, y2=foot)))
-    for lane in range(lanes):
-        at = -26 - EVENT_LANE * lane
-        mine, here = base.transform_filter(f"{lane_of} == {lane}"), f"{lane_of} == {lane}"
-        for part, ends in ((through, ((at, foot),)), (around, ((at, _STAGE_TOP), (_STUB, foot)))):
-            rule = part.transform_filter(here).mark_rule(color=theme.EVENT, opacity=0.6)
-            layers += [rule.encode(**_channels(y=begin, y2=end)) for begin, end in ends]
-        for align, dx in _SIDES[: 1 + any("right" in (event["side"], event["bent"]) for event in events)]:
-            words = mine.transform_filter(f"{side} == '{align}'")
-            layers.append(
-                words.mark_text(align=align, dx=dx, color=theme.EVENT, fontSize=11, baseline="middle").encode(
-                    **_channels(text="label:N", y=at)
-                )
-            )
-    return layers
-
-
-def _ribbon_layers(ribbon: Sequence[RibbonMark], height: int) -> list[alt.Chart]:
-    """Return the triangles: lost point down in the upper lane, gained point up in the lower one."""
-    if not ribbon:
-        return []
-    layers = []
-    key = alt.Chart(alt.NamedData(name="once"))
-    for lane, (direction, shape, colour) in enumerate(
-        (("lost", "triangle-down", theme.LOST), ("gained", "triangle-up", theme.GAINED))
-    ):
-        at = height + RIBBON_TOP + RIBBON_LANE * lane + RIBBON_LANE / 2
-        layers += [
-            alt.Chart(alt.NamedData(name="ribbon"))
-            .transform_filter(f"datum.direction == '{direction}'")
-            .mark_point(shape=shape, filled=True, opacity=0.85, color=colour)
-            .encode(**_channels(x="iteration:Q", y=at, size=alt.Size("size:Q", scale=None, legend=None))),
-            key.mark_point(shape=shape, filled=True, size=60, opacity=1, color=colour).encode(
-                **_channels(x=labels.either(6 - theme.GUTTER, 6 - theme.NARROW_GUTTER), y=at)
-            ),
-            key.mark_text(align="left", baseline="middle", color=colour, fontSize=12, text=direction).encode(
-                **_channels(x=labels.either(18 - theme.GUTTER, 14 - theme.NARROW_GUTTER), y=at)
-            ),
-        ]
-    return layers
-
-
-def _crosshair_layer(height: float) -> alt.Chart:
-    layer: alt.Chart = (
-        alt.Chart(alt.NamedData(name="once"))
-        .transform_calculate(iteration="iteration == null ? null : iteration + 0.5")
-        .transform_filter("iteration != null")
-        .mark_rule(color=theme.CROSSHAIR, opacity=0.75)
-        .encode(**_channels(x="iteration:Q", y=0, y2=height))
+        .encode(**channels(x=_VALUES_AT, y=labels.name_row(curves, curves, top, lines * curves), text="label:N"))
     )
     return layer

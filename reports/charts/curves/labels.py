@@ -10,7 +10,7 @@ from typing import Any
 from dtui.model import Stage, TimeAxis
 from dtui.number_text import number_text
 from dtui.reports.charts import theme
-from dtui.reports.charts.curve_rows import Event
+from dtui.reports.charts.curves.rows import Event
 
 EVENT_LANES, FEW_EVENTS, FEW_LANES = 3, 6, 5
 """Lines of labels above the curves, more for few events; an event for which none has room has no label."""

@@ -1,0 +1,1 @@
+"""Curves over the iterations, with what stands around them, as Altair charts."""
