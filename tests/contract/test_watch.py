@@ -21,7 +21,10 @@ import pytest
 from dtui.cli import main
 from dtui.cli.watching import calling, watch
 from dtui.cli.watching.calling import call
+from dtui.cli.watching.teller import Teller
+from dtui.errors import OutputError
 from dtui.model import RunMetadata, RunStatus
+from dtui.output import OutputTarget
 from dtui.query.watching.events import EventKind, Severity, Wanted, WatchEvent
 from dtui.store import RunWriter
 from dtui.store.format.schema import STOP_FILE, STRUCTURE_FILE
@@ -80,6 +83,30 @@ def test_what_a_file_remembers_is_not_told_again(writer: RunWriter, tmp_path: Pa
     writer.append_record(calm(1, "weights"))
     words = ["watch", str(writer.path), "--once", "--state", str(tmp_path / "told.json")]
     assert [main(words), main(words)] == [1, 0]
+
+
+def test_a_full_disk_ends_no_watch_and_what_was_not_kept_is_told_again(
+    writer: RunWriter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fill(target: OutputTarget, data: bytes) -> None:
+        raise OutputError("no room")
+
+    writer.append_record(calm(1, "weights"))
+    words = ["watch", str(writer.path), "--state", str(tmp_path / "told.json")]
+    with monkeypatch.context() as full, open("/dev/full", "w") as printed:
+        full.setattr(OutputTarget, "write", fill)
+        full.setattr(sys, "stdout", printed)
+        full.setattr(watch, "time", Namespace(sleep=lambda _: writer.close(RunStatus.CRASHED, "boom")))
+        assert main(words) == 1
+        told = capsys.readouterr().err.splitlines()
+        assert [main([*words, "--once"]), main([*words, "--once", "--on", "stall"])] == [1, 2]
+    assert len(told) == 3
+    assert "nonfinite" in told[0]
+    assert told[1] == "dtui: --state: no room"
+    assert "crash" in told[2]
+    assert [main([*words, "--once"]), main([*words, "--once"])] == [1, 0]
+    for elsewhere in (tmp_path, tmp_path / "nowhere" / "told.json", "-"):
+        assert main([*words, "--state", str(elsewhere)]) == 2
 
 
 def test_a_training_that_crashed_is_not_asked_to_stop(writer: RunWriter, capsys: pytest.CaptureFixture[str]) -> None:
@@ -170,7 +197,7 @@ def test_where_nobody_reads_the_events_a_command_is_still_run_and_without_one_it
     reading, writing = os.pipe()
     os.close(reading)
     monkeypatch.setattr(sys, "stdout", os.fdopen(writing, "w"))
-    teller = watch.Teller(Namespace(stop=False, json=False, plain=True, timeout=60.0, run_command=command))
+    teller = Teller(Namespace(stop=False, json=False, plain=True, timeout=60.0, run_command=command))
     event = WatchEvent(EventKind.CRASH, "1", "run", str(writer.path), RunStatus.CRASHED, 10, "crashed")
     if command is None:
         with pytest.raises(KeyboardInterrupt):
@@ -272,7 +299,7 @@ def test_a_run_that_has_ended_is_told_once_to_be_past_stopping(
     writer: RunWriter, capsys: pytest.CaptureFixture[str]
 ) -> None:
     writer.close()
-    teller = watch.Teller(Namespace(stop=True, json=False, run_command=None))
+    teller = Teller(Namespace(stop=True, json=False, run_command=None))
     for at in (10, 20):
         kind, key = EventKind.NONFINITE, f"{at}"
         teller.tell(WatchEvent(kind, key, "ended", str(writer.path), RunStatus.DONE, at, "it holds NaN"))
