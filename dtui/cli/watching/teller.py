@@ -115,8 +115,6 @@ class Teller:
         """Print a line at once; where nobody reads any more, only the command is called from then on."""
         from dtui.output import FULL, stop_printing
 
-        if sys.stdout is None:
-            return
         try:
             print(line, flush=True)
         except OSError as error:

@@ -162,7 +162,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         type=parse_seconds,
         default=TIMEOUT_SECONDS,
         metavar="TIME",
-        help="how long CMD may take (default: 60s)",
+        help=f"how long CMD may take (default: {TIMEOUT_SECONDS:g}s)",
     )
     parser.add_argument("--once", action="store_true", help="look once and exit, also at runs that have ended")
     parser.add_argument(
@@ -182,17 +182,21 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         type=parse_factor,
         default=STALL_FACTOR,
         metavar="N",
-        help="a stall is N times the usual interval between records without anything new (default: 10)",
+        help=f"a stall is N times the usual interval between records without anything new (default: {STALL_FACTOR:g})",
     )
     parser.add_argument(
         "--stall-seconds",
         type=parse_seconds,
         default=STALL_SECONDS,
         metavar="TIME",
-        help="and so long at least: seconds, or 15m, or 2h (default: 60s)",
+        help=f"and so long at least: seconds, or 15m, or 2h (default: {STALL_SECONDS:g}s)",
     )
     parser.add_argument(
-        "--poll", type=parse_seconds, default=POLL_SECONDS, metavar="TIME", help="between two looks (default: 5s)"
+        "--poll",
+        type=parse_seconds,
+        default=POLL_SECONDS,
+        metavar="TIME",
+        help=f"between two looks (default: {POLL_SECONDS:g}s)",
     )
     parser.add_argument(
         "--state", metavar="FILE", help="keep what was told in FILE, so that nothing is told again after a restart"
