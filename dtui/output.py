@@ -21,7 +21,8 @@ from dtui.dataclass_on_use import dataclass
 from dtui.errors import OutputError
 
 STANDARD_OUTPUT = "-"
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""How a disk says that it has no room, which may come back."""
 CANNOT_SYNC = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EROFS)
 """How a filesystem says that it synchronises nothing to a disk, as some of FUSE do: what was written is written."""
 TEMPORARY = ".dtui-"
@@ -82,7 +83,7 @@ class OutputTarget:
             if isinstance(error, OutputError):
                 raise
             reason = error.strerror or error
-            where = "make room there, or choose" if error.errno in _FULL else "choose"
+            where = "make room there, or choose" if error.errno in FULL else "choose"
             raise OutputError(f"{self.name}: cannot be written ({reason}); {where} another place") from error
 
 

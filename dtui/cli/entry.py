@@ -47,6 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Without the program's name; None takes those of this process.
     """
     occupy_closed()
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115  else print takes standard output in its place
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
@@ -140,8 +142,7 @@ def _print(outcome: Outcome) -> int:
 
 def _fail(line: str, code: int) -> int:
     try:
-        if sys.stderr is not None:
-            print(f"dtui: {safe(line, LONGEST_LINE)}", file=sys.stderr, flush=True)
+        print(f"dtui: {safe(line, LONGEST_LINE)}", file=sys.stderr, flush=True)
     except OSError:  # the terminal is gone, and nobody reads this
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
     return int(code)

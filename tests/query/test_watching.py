@@ -639,6 +639,10 @@ def test_a_folder_tells_of_new_runs_and_not_of_what_ended_before(tmp_path: Path)
     now = [0.0]
     watcher = Watcher(tmp_path, Wanted(), clock=lambda: now[0])
     assert watcher.look().events == ()
+    for here, there in (("old.dtui", "moved"), ("moved", "old.dtui")):  # as a disk that is not mounted for a while
+        (tmp_path / here).rename(tmp_path / there)
+        now[0] += 60
+        assert watcher.look() == Look()
     new = RunWriter(tmp_path / "deep" / "new", STRUCTURE, METADATA, compact=False)
     new.append_record(calm(0, "weights"))
     now[0] += 60
@@ -751,6 +755,41 @@ def test_what_was_told_is_not_told_again_after_a_restart(tmp_path: Path) -> None
     told = Told(file)
     watcher = Watcher(path.parent, Wanted(), told)  # it ended while nobody watched, and that is news
     assert [event.path for event in watcher.look().events] == [str(second.path)]
+
+
+def crashed(path: Path, is_old: bool = True) -> Path:
+    """Record a run that crashes; where one is there, the new one takes its place, or goes on with it."""
+    past = find_past(path) if is_old else None
+    if past is None:
+        shutil.rmtree(path.with_suffix(".dtui"), ignore_errors=True)
+        writer = RunWriter(path, STRUCTURE, METADATA, compact=False)
+        writer.append_record(calm(0))
+    else:
+        writer = RunWriter.resume(past, 10, compact=False)
+        writer.append_record(calm(1))
+    writer.close(RunStatus.CRASHED, "boom")
+    return writer.path
+
+
+def test_what_was_told_of_a_run_is_told_of_another_in_its_place_and_of_one_that_went_on(tmp_path: Path) -> None:
+    """By the same watch, and by one that is started when all is over; each thing once."""
+    now, file = [0.0], tmp_path / "told.json"
+    watcher = Watcher(tmp_path, Wanted(), Told(file), clock=lambda: now[0])
+
+    def told() -> list[str]:
+        now[0] += 60.0
+        return kinds(list(watcher.look().events))
+
+    for is_old, expected in ((False, ["crash"]), (False, ["crash"]), (True, ["crash"])):
+        crashed(tmp_path / "run", is_old)
+        assert [told(), told()] == [expected, []]
+    for is_old in (True, False):
+        for expected in ([], ["crash"], []):
+            if expected:
+                crashed(tmp_path / "run", is_old)
+            watcher = Watcher(tmp_path, Wanted(), Told(file), clock=lambda: now[0])
+            assert told() == expected
+            watcher._told.save()
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b'{"dtui_watch": 9}', b'{"told": {}}', b"\xff", b"[" * 100_000])

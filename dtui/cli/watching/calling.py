@@ -58,6 +58,3 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             os.killpg(process.pid, number)
         with suppress(subprocess.TimeoutExpired):
             process.wait(_FAREWELL_SECONDS)
-            if number == signal.SIGTERM:
-                continue
-            return

@@ -3,31 +3,25 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dtui.cli.command import Command, add_json
 from dtui.cli.outcome import Exit, Outcome
 from dtui.errors import DtuiError, UsageError
-from dtui.number_text import counted
 from dtui.safe_text import safe
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
-    from dtui.query.watching.events import Look, Wanted, WatchEvent
-    from dtui.query.watching.watcher import Watcher
+    from dtui.cli.watching.teller import Teller
+    from dtui.query.watching.events import Look, Wanted
 
 KINDS = ("crash", "nonfinite", "stall", "incident")
 SEVERITIES = ("any", "strong", "lasting")
-LONGEST_LINE = 500
 POLL_SECONDS, TIMEOUT_SECONDS = 5.0, 60.0
 STALL_FACTOR, STALL_SECONDS = 10.0, 60.0
-_STYLES = {"crash": "bad", "nonfinite": "bad", "stall": "warn", "incident": "warn"}
 
 
 def run_watch(options: argparse.Namespace) -> Outcome:
@@ -35,6 +29,7 @@ def run_watch(options: argparse.Namespace) -> Outcome:
     try:
         if options.stop and not (options.on or options.run_command is not None or options.once):
             return _stop_now(options.place)
+        from dtui.cli.watching.teller import Teller
         from dtui.query.watching.told import Told
         from dtui.query.watching.watcher import Watcher
 
@@ -47,17 +42,16 @@ def run_watch(options: argparse.Namespace) -> Outcome:
         with _until_ended():
             while True:
                 _tell(watcher.look(), teller)
-                told.save()
+                teller.keep(told)
                 if options.once or watcher.is_over:
                     break
                 with teller.waiting(watcher):
                     time.sleep(options.poll)
     except KeyboardInterrupt:
         pass  # the way to end it
-    except DtuiError as error:
-        return Outcome(code=Exit.NOT_JUDGED, remark=str(error))
     finally:
         watcher.close()
+        teller.close()
     return Outcome(code=Exit.NOT_FINE if teller.has_fired else Exit.NOT_JUDGED if teller.is_lost else Exit.DONE)
 
 
@@ -104,119 +98,6 @@ def _until_ended() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-class Teller:
-    """Prints events, calls the person's command, and asks the training to stop."""
-
-    def __init__(self, options: argparse.Namespace) -> None:
-        from dtui.cli.shell.progress import StatusLine
-
-        self._options = options
-        self._status = StatusLine("watch")
-        self.has_fired = False
-        self.is_lost = False
-        self._not_stopped: set[str] = set()
-
-    def tell(self, event: WatchEvent) -> None:
-        """Tell one event. Whatever fails is a line, and the watch goes on."""
-        import json
-        from datetime import datetime
-
-        self.has_fired = True
-        options, when = self._options, datetime.now().astimezone()
-        as_json = json.dumps(event_fields(event, when.isoformat(timespec="seconds")), allow_nan=False)
-        self._print(as_json if options.json else line_of(event, when))
-        if options.stop and event.kind != "crash":
-            self._ask_to_stop(event)
-        if options.run_command is not None:
-            told = plain_line(event) if options.plain else as_json
-            from dtui.cli.watching.calling import call
-
-            fault = call(options.run_command, f"{told}\n", options.timeout)
-            if fault:
-                self.remark(fault)
-
-    def remark(self, line: str) -> None:
-        """Say on standard error what hinders the watch."""
-        self._status.clear()
-        with suppress(OSError):
-            print(f"dtui: {safe(line, LONGEST_LINE)}", file=sys.stderr, flush=True)
-
-    @contextmanager
-    def waiting(self, watcher: Watcher) -> Iterator[None]:
-        """Say on a terminal what is watched, until the next look."""
-        runs = watcher.following
-        names = ", ".join(safe(run.path.stem, 40) for run in runs[:3]) + (" …" if len(runs) > 3 else "")
-        at = (
-            f" at iteration {runs[0].last_iteration:,}" if len(runs) == 1 and runs[0].last_iteration is not None else ""
-        )
-        self._status.say(f"{counted(len(runs), 'live run')}{f': {names}' if runs else ''}{at}")
-        try:
-            yield
-        finally:
-            self._status.clear()
-
-    def _ask_to_stop(self, event: WatchEvent) -> None:
-        from dtui.store.run.stop_request import leave_stop_request
-
-        try:
-            leave_stop_request(event.path, str(event.kind))
-        except DtuiError as error:
-            line = f"--stop: {error}"
-            if line not in self._not_stopped:  # once, though each event asks
-                self._not_stopped.add(line)
-                self.remark(line)
-        else:
-            self.remark(f"{event.path}: asked to stop")
-
-    def _print(self, line: str) -> None:
-        """Print a line at once; where nobody reads any more, only the command is called from then on."""
-        from dtui.output import stop_printing
-
-        if sys.stdout is None:
-            return
-        try:
-            print(line, flush=True)
-        except OSError:
-            stop_printing()
-            if self._options.run_command is None:
-                raise KeyboardInterrupt from None
-
-
-def line_of(event: WatchEvent, when: datetime) -> str:
-    """Return an event as one line for people."""
-    from dtui.cli.table import paint
-
-    kind = paint(str(event.kind).ljust(9), _STYLES[event.kind])
-    return f"{paint(when.strftime('%H:%M:%S'), 'dim')}  {kind}  {safe(f'{event.run}: {event.sentence}', LONGEST_LINE)}"
-
-
-def plain_line(event: WatchEvent) -> str:
-    """Return an event as one line of visible ASCII; it begins with our name, so that mailers see no order in it."""
-    text = safe(f"dtui: {event.run}: {event.kind}, {event.sentence}", LONGEST_LINE)
-    return text.encode("ascii", "replace").decode()
-
-
-def event_fields(event: WatchEvent, when: str) -> dict[str, Any]:
-    """Return the JSON object of an event; every text is data from outside."""
-    from dtui.cli.as_json import incident_fields, plain
-
-    fields: dict[str, Any] = plain(
-        {
-            "event": event.kind,
-            "run": event.run,
-            "path": event.path,
-            "status": event.status,
-            "iteration": event.iteration,
-            "sentence": event.sentence,
-            "text": plain_line(event),
-            "time": when,
-            "details": event.details,
-        }
-    )
-    fields["incident"] = None if event.incident is None else incident_fields(event.incident, event.classes)
-    return fields
 
 
 def parse_kinds(text: str) -> tuple[str, ...]:
@@ -281,7 +162,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         type=parse_seconds,
         default=TIMEOUT_SECONDS,
         metavar="TIME",
-        help="how long CMD may take (default: 60s)",
+        help=f"how long CMD may take (default: {TIMEOUT_SECONDS:g}s)",
     )
     parser.add_argument("--once", action="store_true", help="look once and exit, also at runs that have ended")
     parser.add_argument(
@@ -301,17 +182,21 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         type=parse_factor,
         default=STALL_FACTOR,
         metavar="N",
-        help="a stall is N times the usual interval between records without anything new (default: 10)",
+        help=f"a stall is N times the usual interval between records without anything new (default: {STALL_FACTOR:g})",
     )
     parser.add_argument(
         "--stall-seconds",
         type=parse_seconds,
         default=STALL_SECONDS,
         metavar="TIME",
-        help="and so long at least: seconds, or 15m, or 2h (default: 60s)",
+        help=f"and so long at least: seconds, or 15m, or 2h (default: {STALL_SECONDS:g}s)",
     )
     parser.add_argument(
-        "--poll", type=parse_seconds, default=POLL_SECONDS, metavar="TIME", help="between two looks (default: 5s)"
+        "--poll",
+        type=parse_seconds,
+        default=POLL_SECONDS,
+        metavar="TIME",
+        help=f"between two looks (default: {POLL_SECONDS:g}s)",
     )
     parser.add_argument(
         "--state", metavar="FILE", help="keep what was told in FILE, so that nothing is told again after a restart"

@@ -17,6 +17,9 @@ MOST_KEYS = 32_768
 MOST_RUNS = 4_096
 LARGEST_FILE = 64 << 20
 LONGEST_KEY = 500
+_OF = "of run "
+"""How the key begins by which a run is known from another at the same place."""
+_NOT_OURS = "{}: not a file that dtui watch keeps; give another name, or remove it"
 
 
 class Told:
@@ -29,7 +32,7 @@ class Told:
             file: Where it is kept; None for nowhere.
 
         Raises:
-            OutputError: There is something that is no such file, or it cannot be read.
+            OutputError: There is something that is no such file, it cannot be read, or nothing can be written there.
         """
         self._file = file
         self._runs: dict[str, dict[str, None]] = {}
@@ -38,6 +41,20 @@ class Told:
         """Whether nobody has told anything before."""
         if file is not None:
             self._read(file)
+            if find_target(file).file is None:
+                raise OutputError(_NOT_OURS.format(file))
+
+    def begin(self, run: str, id: str) -> None:
+        """Note which run is at a place; what was told of another one there before is forgotten.
+
+        Args:
+            run: The place.
+            id: Of the run. An earlier dtui did not note it: what it told counts as told of this one.
+        """
+        keys, mark = self._runs.get(run, {}), f"{_OF}{id}"
+        if mark not in keys and any(key.startswith(_OF) for key in keys):
+            del self._runs[run]
+        self.add(run, mark)
 
     def knows(self, run: str, key: str) -> bool:
         """Whether something was told of a run."""
@@ -69,7 +86,7 @@ class Told:
         self._is_changed = False
 
     def _read(self, file: Path) -> None:
-        wrong = f"{file}: not a file that dtui watch keeps; give another name, or remove it"
+        wrong = _NOT_OURS.format(file)
         try:
             if not file.exists():
                 return

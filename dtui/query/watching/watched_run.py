@@ -50,6 +50,7 @@ class WatchedRun:
         self.path = self._reader.path
         self._query = RunQuery(self.path, self._reader)
         self._wanted, self._told = wanted, told
+        told.begin(self._run_id, self._reader.run_id)
         self._nonfinite = NonfiniteSearch(self._reader)
         self._progress = Progress(self._reader, wanted.stall_factor, wanted.stall_seconds)
         self._remarked: set[str] = set()

@@ -19,6 +19,7 @@ from dtui.store.format.schema import RUN_FILE
 from dtui.store.run.life import meet
 from dtui.store.run.list_runs import find_runs
 from dtui.store.run.run_file import RunFile
+from dtui.store.run.turns import highest_turn
 
 MOST_FOLLOWED = 64
 """Runs of a folder that are followed at once: each takes memory for the size of its network."""
@@ -141,9 +142,9 @@ class Watcher:
             try:
                 self._paths = self._scan()
                 self._remarked.pop(self._place, None)
-            except DtuiError as error:
+            except (DtuiError, OSError) as error:
                 self._lose(self._place, error, remarks)
-        for path in [path for path in self._followed if path not in self._paths and not path.exists()]:
+        for path in [path for path in self._followed if path not in self._paths and _is_gone(path)]:
             remarks.append(f"{path}: the run was removed; it is not watched any more")
             self._followed.pop(path).close()
         wanted = [path for path in self._paths if path in self._followed or self._is_new(path)]
@@ -162,25 +163,41 @@ class Watcher:
         meet(found)
         took = self._clock() - begun
         self._scan_at = begun + SCAN_SHARE * took
-        for gone in [path for path in self._ended if path not in found]:
-            del self._ended[gone]
         return found
 
     def _pass_over_old(self) -> None:
         """Leave out what ended before anybody watched: it is no news."""
         for path in self._paths:
-            if not self._told.is_new and not self._told.knows(str(path), "over"):
+            run_file = _run_file_of(path)
+            if run_file is not None and run_file.run:  # a newer dtui may name it elsewhere
+                self._told.begin(str(path), run_file.run)
+            key = _over(path)
+            if not self._told.is_new and not self._told.knows(str(path), key):
                 continue  # an earlier process watched this folder, and this run ended since
-            if _has_ended(path):
+            if not path.is_dir() or (run_file is not None and _has_ended(run_file)):
                 self._ended[path] = stamp_of(path / RUN_FILE)
-                self._told.add(str(path), "over")
+                self._told.add(str(path), key)
 
 
-def _has_ended(path: Path) -> bool:
-    if not path.is_dir():
-        return True
+def _is_gone(path: Path) -> bool:
     try:
-        found = RunFile.read(path)
-    except OSError:
+        return not path.exists()
+    except OSError:  # the disk does not say
         return False
+
+
+def _run_file_of(path: Path) -> RunFile | None:
+    try:
+        return RunFile.read(path)
+    except OSError:
+        return None
+
+
+def _has_ended(found: RunFile) -> bool:
     return found.closed is not None or found.writer.is_alive() is False
+
+
+def _over(path: Path) -> str:
+    """Return the key that a run has ended: one that was resumed ends once more."""
+    turn = highest_turn(path)
+    return "over" if turn == 1 else f"over {turn}"

@@ -28,6 +28,7 @@ class FollowedRun:
 
     Attributes:
         path: Its directory, or its packed file.
+        run_id: 32 hexadecimal digits; another run at the same path has another.
         format_version: Of the files.
         contents: What the run holds: the statistics that can be read.
         metadata: What was known before the first record.
@@ -47,6 +48,7 @@ class FollowedRun:
         """
         source = open_source(Path(path))
         self.path, opened = source.path, source.opened
+        self.run_id = opened.run
         self.contents: Contents = opened.contents
         self.format_version = opened.contents.format
         self.metadata: RunMetadata = opened.metadata
