@@ -110,7 +110,10 @@ class ComparedRowsPicture(Picture):
         room = max(0, self._legend_begin(frame) - begin - 2)
         cells.clear(begin, 0, room)
         a, b, distance = self._at(frame, row, column, iteration)
-        tail = f": A {self._value(a)} B {self._value(b)}, {_distance(distance)} apart"
+        apart = "no distance" if np.isnan(distance) else f"{_distance(distance)} apart"
+        tail = f": A {self._value(a)} B {self._value(b)}, {apart}"
+        if np.isnan(a) and np.isnan(b):
+            tail = ": no value here"
         if text_width(tail) + 4 > room:
             return
         name = shorten_names(safe(self.rows.names[row], 80), room - text_width(tail))
