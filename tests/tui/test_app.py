@@ -41,9 +41,9 @@ async def test_keys_move_rows_panes_and_screens():
         await press(app, pilot, "tab", "j")
         assert (app.session.scene.pane.name, app.session.scene.pane.row(app.session.scene)) == ("filters", 1)
         await press(app, pilot, "3")
-        assert app.session.scene.pane.name == "images"
-        assert "Images" in screen_text(app)
-        await press(app, pilot, "2", "tab", "g")
+        assert app.session.scene.pane.name == "classes"
+        assert "Classes" in screen_text(app)
+        await press(app, pilot, "2", "g")
         assert app.session.selection.node == 0
 
 

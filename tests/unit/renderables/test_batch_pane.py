@@ -61,6 +61,9 @@ def test_a_wide_pane_has_both_beside_each_other() -> None:
 def test_what_has_no_room_is_counted() -> None:
     short = lines(60, 8)
     assert any(line.endswith("more") and "…" in line for line in short)
+    many = BatchAnswer(20, batch(20, [3]), (batch(10, range(100, 140)), batch(0, range(200, 240))), (), 0)
+    assert any(line.endswith("more") for line in lines(60, 9, many))
+    assert not any("more" in line for line in lines(60, 16, many)), "with room, they stand there in full"
     assert lines(1, 1) == [" "] or lines(1, 1) == [""]
 
 

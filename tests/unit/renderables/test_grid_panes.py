@@ -243,6 +243,11 @@ def test_the_three_faces_stand_on_one_screen_and_share_the_rows_of_classes():
     assert "picked: cat" in to_text(cells)
 
 
+def middle_of(place, layer):
+    """The terminal row of a layer that has its name."""
+    return place.layer_top + layer * place.layer_tall + (place.layer_tall - 1) // 2
+
+
 def test_a_pick_keeps_the_colours_of_what_belongs_to_it_and_fades_the_rest():
     where = cube_frame()
     whole, one = cube().draw(where, 450), cube(pick=Pick(row=1), picked=(1, 0)).draw(where, 450)
@@ -256,12 +261,12 @@ def test_a_pick_keeps_the_colours_of_what_belongs_to_it_and_fades_the_rest():
     lit = picture.lit.layers
     assert 0 < lit.sum() < len(LAYERS)
     for layer in range(len(LAYERS)):
-        y = place.layer_top + layer
+        y = middle_of(place, layer)
         plain = np.isin(whole.ch[y, time], [ord("▀")]) & np.isin(one.ch[y, time], [ord("▀")])
         same = (whole.fg[y, time] == one.fg[y, time])[plain]
         assert same.all() if lit[layer] else same.mean() < 0.2
     text = rows_of(one)
-    marks = [text[place.layer_top + layer][time].count(NAMED) for layer in range(len(LAYERS))]
+    marks = [text[middle_of(place, layer)][time].count(NAMED) for layer in range(len(LAYERS))]
     assert marks == [
         sum(bool(GRID.filters[event, layer]) for event in GRID.rows[1].events) for layer in range(len(LAYERS))
     ]
@@ -277,7 +282,7 @@ def test_the_gutter_has_the_error_and_the_factor_at_the_cursor():
     assert f"{100 * error:.1f}%" in rows[place.top + (place.tall - 1) // 2][:34]
     shade = picture.cube.shades[3, column]
     sign = "×" if shade >= 0 else "÷"
-    assert f"{sign}{10 ** abs(shade):.2g}" in rows[place.layer_top + 3][:34]
+    assert f"{sign}{10 ** abs(shade):.2g}" in rows[middle_of(place, 3)][:34]
 
 
 def test_layers_that_do_not_fit_share_pixel_rows():

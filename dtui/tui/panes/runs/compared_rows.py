@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from dtui.query.compare.others import Others, Wanted
 
 PAIRED_FROM = 10
-"""Rows of a pane from which on a row shows both runs, unless a person chose otherwise."""
+"""Rows of a pane from which on a row shows both runs, or all of them do, unless a person chose otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class ComparedRows(ListPane):
     def is_paired(self, scene: Scene) -> bool:
         """Whether a row shows both runs."""
         chosen = scene.selection.get(CompareOptions).is_paired
-        return self.height(scene) >= PAIRED_FROM if chosen is None else chosen
+        return self.height(scene) >= min(PAIRED_FROM, self.needed(scene)) if chosen is None else chosen
 
     def _cycle_chart(self, scene: Scene) -> Selection:
         options = scene.selection.get(CompareOptions)

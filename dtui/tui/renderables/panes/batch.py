@@ -80,22 +80,22 @@ class BatchPicture(Picture):
         if self.found.before and y + 2 < frame.height:
             y += 1
             cells.text(x, y, "the batches before it:", theme.muted, limit=room)
+        rows = max(1, (frame.height - 1 - y) // max(1, len(self.found.before)))
         for batch in self.found.before:
             if y + 1 >= frame.height:
                 return
-            y = self._draw_before(cells, frame, x, y + 1, room, batch, named)
+            y = self._draw_before(cells, frame, x, y + 1, room, batch, named, rows)
 
     def _draw_before(
-        self, cells: Cells, frame: Frame, x: int, y: int, room: int, batch: KeptBatch, named: set[int]
+        self, cells: Cells, frame: Frame, x: int, y: int, room: int, batch: KeptBatch, named: set[int], rows: int
     ) -> int:
-        """Draw one line of a batch before, its own number first."""
+        """Draw a batch before in at most `rows` rows, its own number first; return the last row."""
         begin = cells.text(x, y, f"{batch.iteration:,}  ", frame.theme.muted)
         if sorted(batch.samples) == sorted(self.found.batch.samples):
             cells.text(begin, y, "the same samples", frame.theme.warning, limit=room - (begin - x))
             return y
         samples = _ordered(batch.samples, named)
-        self._draw_ids(cells, frame, begin, y, room - (begin - x), samples, named, frame.theme.muted, rows=1)
-        return y
+        return self._draw_ids(cells, frame, begin, y, room - (begin - x), samples, named, frame.theme.muted, rows)
 
     def _draw_ids(
         self,

@@ -150,13 +150,15 @@ class EntryDetailPicture(Picture):
         words = f"{name} was taken for{at}, of {evidence.judged:,} images:"
         if not has_labels(evidence.judging):
             words = f"{name}{at}, of {evidence.judged:,} items, by their {score_name(evidence.judging)}:"
-        cells.text(3, y, shorten(words, room - 1), frame.theme.text)
+        for line in wrap(words, room - 1)[: frame.height - 1 - y]:
+            cells.text(3, y, line, frame.theme.text)
+            y += 1
         shown = evidence.became[: 3 if frame.height < 16 else 5]
         bars = [
             (class_name(self.classes, pair.label), pair.count, wrong_colour(frame.theme, pair.label, evidence.judging))
             for pair in shown
         ]
-        return y + 1 + draw_share_bars(cells, frame, 5, y + 1, room - 4, bars, evidence.judged)
+        return y + draw_share_bars(cells, frame, 5, y, room - 4, bars, evidence.judged)
 
     def _draw_charts(self, cells: Cells, frame: Frame, x: int, y: int, width: int, height: int) -> None:
         """Draw as many charts below each other as there is room for."""

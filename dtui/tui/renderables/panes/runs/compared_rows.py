@@ -18,7 +18,9 @@ from dtui.tui.renderables.parts.chrome import draw_header, draw_legend, draw_thu
 from dtui.tui.renderables.parts.picture import Picture
 
 FULL = 20.0
-"""Spreads that have the strongest shade."""
+"""Spreads, the usual distance, that have the strongest shade."""
+ROOMY = 100
+"""From this width on the legend says in what distances are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,10 @@ class ComparedRowsPicture(Picture):
         room = max(0, self._legend_begin(frame) - begin - 2)
         cells.clear(begin, 0, room)
         a, b, distance = self._at(frame, row, column, iteration)
-        tail = f": A {self._value(a)} B {self._value(b)}, {_distance(distance)} apart"
+        apart = "no distance" if np.isnan(distance) else f"{_distance(distance)} apart"
+        tail = f": A {self._value(a)} B {self._value(b)}, {apart}"
+        if np.isnan(a) and np.isnan(b):
+            tail = ": no value here"
         if text_width(tail) + 4 > room:
             return
         name = shorten_names(safe(self.rows.names[row], 80), room - text_width(tail))
@@ -137,15 +142,14 @@ class ComparedRowsPicture(Picture):
         return found[0], found[1], found[2]
 
     def _legend_begin(self, frame: Frame) -> int:
-        return frame.width - (36 if frame.width >= 100 else 26)
+        return frame.width - (44 if frame.width >= ROOMY else 26)
 
     def _draw_header(self, cells: Cells, frame: Frame) -> None:
         theme = frame.theme
         x = draw_header(cells, frame, self.title, max(0, frame.width - 1))
         colours = ramp(theme, "magnitude", frame.output)
-        draw_legend(
-            cells, frame, colours, "0", f"{FULL:.0f}+", "distance", left=max(x + 1, self._legend_begin(frame) - 1)
-        )
+        most = f"{FULL:.0f}+ × usual" if frame.width >= ROOMY else f"{FULL:.0f}+"
+        draw_legend(cells, frame, colours, "0", most, "distance", left=max(x + 1, self._legend_begin(frame) - 1))
         if self.is_paired:
             words = f"{self.rows.measure}, {self.words}"
             cells.text(x + 2, 0, words, theme.muted, limit=max(0, self._legend_begin(frame) - x - 3))

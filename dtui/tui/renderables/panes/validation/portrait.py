@@ -25,8 +25,9 @@ WORDS = 30
 """Columns that the words need beside the picture."""
 WIDE_WORDS = 46
 """Columns that they get where there is room for more pictures."""
-PARTNER = 14
-"""Columns of the picture of an image that flips with it; it has half as many rows, and its name below."""
+PARTNERS, ACROSS = (40, 28, 20, 14), 4
+"""Columns of the picture of an image that flips with it, as many as all have room for, so many beside each other. It
+has half as many rows, and its name below."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +78,11 @@ class PortraitPicture(Picture):
 
     def _draw_partners(self, cells: Cells, frame: Frame, left: int) -> int:
         """Draw the pictures that flip with it right of column `left`, and return the column where they begin."""
-        history, theme, size = self.history, frame.theme, PARTNER
-        across = min(4, (frame.width - left) // (size + 2))
+        history, theme, room = self.history, frame.theme, frame.width - left
+        lines = -(-len(history.partners) // ACROSS)
+        fits = [one for one in PARTNERS if ACROSS * (one + 2) <= room and lines * (one // 2 + 2) <= frame.height - 2]
+        size = max(fits, default=PARTNERS[-1])
+        across = min(ACROSS, room // (size + 2))
         down = (frame.height - 2) // (size // 2 + 2)
         if across < 2 or down < 1 or not any(pixels is not None for pixels in history.partner_pixels):
             return frame.width
