@@ -23,7 +23,7 @@ def test_advice_is_a_table_and_a_command_that_works(
     assert [row.split()[0] for row in rows][:3] == ["6%", "8%", "10%"]
     assert [row for row in rows if row.endswith("proposed")] == [rows[5]]
     assert counted.startswith("Counted are 216 validations, without the first 24;")
-    assert dense.startswith("Class anomalies a hundred validations, by learning rate")
+    assert dense.startswith("Anomalies of classes a hundred validations, by learning rate")
     assert said == "20% is the smallest that marks 5% of them or fewer. Use it with:"
     program, *words = command.split()
     assert (program, words[-1]) == ("dtui", "20%")

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from dtui.analysis.thresholds import THRESHOLDS, advise_from
 from dtui.errors import UsageError
 from dtui.model import ClassCluster
 from dtui.model.findings.batches import BatchAnswer, KeptBatch, StandoutSample
@@ -59,6 +60,14 @@ class FakeValidation:
         batches = [KeptBatch(at, np.arange(at, at + 40), 50) for at in range(iteration, iteration - 3, -1)]
         named = (StandoutSample(iteration + 3, 4, 9, 5, 1e-5), StandoutSample(1, 3, 9, 3, 1e-3))
         return BatchAnswer(iteration, batches[0], tuple(batches[1:]), named, 9)
+
+    def advise(self):
+        """Every threshold marks half as much as the one before it."""
+        marks = np.array([[64 >> place, 128 >> place] for place in range(len(THRESHOLDS))])
+        return advise_from(marks, 100)
+
+    def anomaly_density(self, settings=None):
+        return ()
 
     def image_history(self, image, partners=8):
         self._ask("history", image)

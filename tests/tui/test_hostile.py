@@ -114,7 +114,26 @@ WALK = (
 """Every screen that such a run has, every box and every prompt."""
 WALK_OF_MORE = (
     *("2", "tab", "J", "enter", "j", "b", "tab", "J", "l", "enter", "J", "escape", "escape", "escape"),
-    *("D", "comma", "comma", "full_stop", "slash", "x", "escape", "E", "escape", "y", "L", "D", "escape"),
+    *(
+        "D",
+        "comma",
+        "comma",
+        "full_stop",
+        "slash",
+        "x",
+        "escape",
+        "E",
+        "escape",
+        "y",
+        "L",
+        "D",
+        "escape",
+        "p",
+        "j",
+        "E",
+        "escape",
+        "escape",
+    ),
 )
 """The screens of activations and of batches."""
 TYPED = {

@@ -31,6 +31,7 @@ WAYS = {
     "Image": ("3", "tab", "j", "j", "enter"),
     "Confusion": ("3", "n", "C"),
     "batch": ("D",),
+    "Thresholds": ("p",),
 }
 
 
@@ -101,6 +102,7 @@ def test_a_link_to_an_incident_opens_it_when_the_detectors_have_answered(faults:
     assert "the error of class 4 rose" in desk.panes()["detail"]
     shown = followed(faults, [*words, "--screen", "confusion"])
     assert (shown.screen, shown.session.selection.cursor) == ("Confusion", 430)
+    assert followed(faults, [*words, "--screen", "thresholds"]).screen == "Thresholds"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What opens over any screen: the images that are always wrong, the confusions, the network, the batch."""
+"""What opens over any screen: images that are always wrong, confusions, the network, the batch, thresholds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dtui.query import RunQuery
 from tests.tui.conftest import SAMPLES
 from tests.tui.desk import Desk
 
-OPENS = {"A": "Gallery", "C": "Confusion", "T": "structure", "D": "batch"}
+OPENS = {"A": "Gallery", "C": "Confusion", "T": "structure", "D": "batch", "p": "Thresholds"}
 
 
 @pytest.fixture(scope="module")

@@ -27,6 +27,7 @@ from dtui.tui.state.actions import (
     BAR_LAST,
     BAR_LAST_INSIDE,
     BAR_OF_ANOMALIES,
+    Action,
     main_keys,
 )
 from dtui.tui.state.key_steps import STEPS
@@ -70,12 +71,17 @@ class TopBar(Pane):
         return None
 
 
+THRESHOLDS_OF_ANOMALIES = Action(
+    "thresholds", ("p",), "thresholds", "Show what each threshold of anomalies marks, and the best.", "Review"
+)
+
+
 class Ribbon(Pane):
     """The ribbon of what people review along the time axis: incidents, or the paper's anomalies."""
 
     name = "ribbon"
     fixed_rows = RIBBON_ROWS
-    actions = (OPENING,)
+    actions = (OPENING, THRESHOLDS_OF_ANOMALIES)
 
     @property
     def steps(self) -> Mapping[str, Step]:

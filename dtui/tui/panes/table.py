@@ -27,7 +27,8 @@ from dtui.tui.panes.triage import Triage
 from dtui.tui.panes.validation.confusion import Matrix, Pairs
 from dtui.tui.panes.validation.gallery import GalleryPane
 from dtui.tui.panes.validation.image import History, Portrait
-from dtui.tui.panes.validation.inside import CONFUSION, GALLERY, IMAGE
+from dtui.tui.panes.validation.inside import CONFUSION, GALLERY, IMAGE, THRESHOLDS
+from dtui.tui.panes.validation.thresholds import Thresholds
 from dtui.tui.state.pane import Screen, Table
 
 RUNS = Runs()
@@ -51,6 +52,7 @@ INNER: tuple[Screen, ...] = (
     Screen("", IMAGE, (History(), Portrait())),
     Screen("", CONFUSION, (Pairs(), Matrix())),
     Screen("", BATCH, (Batch(),)),
+    Screen("", THRESHOLDS, (Thresholds(),)),
 )
 """Screens without a tab: a pane opens them with `Scene.opened`, and Esc goes back."""
 

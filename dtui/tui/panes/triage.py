@@ -65,9 +65,11 @@ class Triage(ListPane):
 
     def keys(self, scene: Scene) -> Sequence[BarItem]:
         """Return those that do something, with what L lists."""
-        listing = (("listing",), "anomalies" if scene.selection.listing == INCIDENTS else "incidents")
+        is_paper = scene.selection.listing != INCIDENTS
+        listing = (("listing",), "incidents" if is_paper else "anomalies")
         own = (item for item in self.bar if scene.can_undo or item != UNDO)
-        return (*own, listing) if scene.entries else (listing,)
+        others = (listing, (("thresholds",), "thresholds")) if is_paper else (listing,)
+        return (*own, *others) if scene.entries else others
 
     # --- what it shows
 

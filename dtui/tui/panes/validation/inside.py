@@ -1,4 +1,4 @@
-"""Opens the inner screens of Validation: a gallery, one image, the confusion matrix; also for other screens.
+"""Opens the inner screens of Validation: a gallery, one image, confusions, thresholds; also for other screens.
 
 Owns their names and what they are about.
 """
@@ -20,6 +20,7 @@ from dtui.tui.state.selection import Selection
 GALLERY = "Gallery"
 IMAGE = "Image"
 CONFUSION = "Confusion"
+THRESHOLDS = "Thresholds"
 UNREADABLE = ("No validation can be read", "Files of this run are missing or damaged: dtui check lists them")
 
 
@@ -129,6 +130,7 @@ def incident_begin(scene: Scene) -> int | None:
 FROM_EVERYWHERE: Mapping[str, Step] = {
     "always_wrong": lambda scene: open_list(scene, "always-wrong"),
     "confusion": lambda scene: scene.opened(CONFUSION),
+    "thresholds": lambda scene: scene.opened(THRESHOLDS),
 }
 """Steps that are one key away on every screen."""
 INSIDE: Mapping[str, Step] = {"inside": look_inside, **FROM_EVERYWHERE}

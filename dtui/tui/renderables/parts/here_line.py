@@ -56,7 +56,7 @@ def draw_here_line(
     longest = min(LONGEST_BAR, max(4, (stop - x) // 4))
     for target, label, count in zip(*first, strict=True):  # more have no room
         name = _name(classes, label) if len(taken.classes) == 1 else f"{_name(classes, target)}→{_name(classes, label)}"
-        bar, number = _bar(count / total, longest), f"{count:,}"
+        bar, number = share_bar(count / total, longest), f"{count:,}"
         is_last = told == count_of_pairs - 1
         room = stop - x - text_width(bar + number) - 2 - (0 if is_last else 12)
         if told and text_width(name) > room:
@@ -79,7 +79,7 @@ def _name(classes: Sequence[str], label: int) -> str:
     return shorten(bare_name(classes, label), LONGEST_NAME)
 
 
-def _bar(share: float, longest: int) -> str:
+def share_bar(share: float, longest: int) -> str:
     """Return a bar of at least one eighth of a cell."""
     eighths = max(1, round(8 * longest * share))
     return "▇" * (eighths // 8) + (EIGHTHS[eighths % 8] if eighths < 8 else "")
