@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -490,3 +491,37 @@ def test_a_failure_of_ours_at_the_end_leaves_no_run_open(
         recorder.close()
     assert recorded(recorder) == [0, 1, 2]
     assert recorder.store.status is RunStatus.DONE
+
+
+def _train_in_a_child(path: Path, how: str) -> None:
+    global _kept
+    torch.set_num_threads(1)
+    model = small_net()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    _kept = dtui.Recorder(path, model, optimizer, every=2), model
+    for _ in range(4):
+        update(model, optimizer)
+    if how == "is done, and its model gone":
+        _kept = None
+    if how == "fails":
+        raise ValueError("no more data")
+
+
+_kept: object = None
+ENDS_OF_A_CHILD = {
+    "is done": (0, RunStatus.DONE, "", [0, 2, 3]),
+    "is done, and its model gone": (0, RunStatus.DONE, "", [0, 2]),
+    "fails": (1, RunStatus.CRASHED, "ValueError: no more data", [0, 2, 3]),
+}
+
+
+@pytest.mark.parametrize("how", ENDS_OF_A_CHILD)
+def test_a_forked_child_of_multiprocessing_ends_its_run(tmp_path: Path, how: str) -> None:
+    """It ends without Python's exit: what was queued would be lost, and the run look as if it had crashed."""
+    child = multiprocessing.get_context("fork").Process(target=_train_in_a_child, args=(tmp_path / "run", how))
+    child.start()
+    child.join(60)
+    code, status, reason, iterations = ENDS_OF_A_CHILD[how]
+    assert child.exitcode == code
+    run = RunReader(tmp_path / "run")
+    assert (run.status(), run.reason, run.record_iterations.tolist()) == (status, reason, iterations)

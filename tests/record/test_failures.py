@@ -26,7 +26,10 @@ from dtui.model import Gap, Record, RunStatus
 from dtui.record import Recorder, RecorderWarning
 from dtui.record.network.layers import find_layers
 from dtui.record.start.arguments import check_classes
+from dtui.record.writing import writer_thread
 from dtui.store import RunReader
+from dtui.store.run.run_file import touch_heartbeat
+from dtui.store.write import new_run
 from tests.record.conftest import MemoryStore, RecorderUnderTest, small_net
 from tests.record.test_loops import data, update
 
@@ -162,8 +165,8 @@ def test_a_disk_slower_than_the_training_drops_records_without_making_it_wait(
 
 def test_a_store_directory_that_is_removed_does_not_stop_training(tmp_path: Path, undisturbed: list[float]) -> None:
     class Removed(Recorder):
-        def _after_step(self, *arguments: Any) -> None:
-            super()._after_step(*arguments)
+        def log(self, *arguments: Any, **values: Any) -> None:
+            super().log(*arguments, **values)
             if self.iteration == 2 and self._recording.sink is not None:
                 self._recording.sink.drain()
                 shutil.rmtree(self.path)
@@ -184,6 +187,37 @@ def test_a_run_that_cannot_be_created_does_not_stop_training(tmp_path: Path, und
     with pytest.warns(RecorderWarning, match="nothing is recorded"):
         assert training(recorder_of) == undisturbed
     assert (tmp_path / "late.dtui").read_text() == "somebody else's"
+
+
+def test_a_run_begins_when_a_full_disk_has_room_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, undisturbed: list[float]
+) -> None:
+    room, tries = threading.Event(), threading.Semaphore(0)
+
+    def touch(path: Path) -> None:
+        if not room.is_set():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        touch_heartbeat(path)
+        tries.release()
+
+    monkeypatch.setattr(new_run, "touch_heartbeat", touch)
+    monkeypatch.setattr(writer_thread, "AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(writer_thread, "HEARTBEAT_SECONDS", 0.01)
+
+    class Waiting(Recorder):
+        def log(self, *arguments: Any, **values: Any) -> None:
+            super().log(*arguments, **values)
+            sink = self._recording.sink
+            if self.iteration == 2 and sink is not None and sink.drain(60):
+                room.set()
+                assert tries.acquire(timeout=60)
+
+    with pytest.warns(RecorderWarning, match="nothing is recorded until there is room: No space left"):
+        assert training(lambda model, optimizer: Waiting(tmp_path / "late", model, optimizer, every=1)) == undisturbed
+    run = RunReader(tmp_path / "late")
+    assert run.record_iterations.tolist() == [3, 4, 5]
+    assert run.validation_iterations.tolist() == [2, 3, 4, 5]
+    assert Gap(0, 2, "records", "the run could not be created") in run.gaps
 
 
 def test_weights_that_become_nan_are_counted_and_training_goes_on(record: Make) -> None:

@@ -29,6 +29,7 @@ from dtui.record.launch.telling import tell_begun
 from dtui.record.lifetime import has_open
 from dtui.record.recorder import Recorder
 from dtui.record.training.distributed import Exchange, rank_here
+from dtui.record.writing.process_end import at_end_of_child
 from dtui.record.writing.warn import reason_of, tell, tell_in_one_line
 from dtui.safe_text import safe
 from dtui.standard_streams import occupy_closed
@@ -239,6 +240,7 @@ class Session:
             self._evaluations.trains_on(loader)
         self._hooks.watch_losses()
         atexit.register(self._at_exit)
+        at_end_of_child(self._at_exit)
         if rank_here() == 0:
             tell_begun(self._notes, self._settings, self._recorder)
 

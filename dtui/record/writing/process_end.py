@@ -1,4 +1,4 @@
-"""Ends a run properly when Python exits or a signal ends the process.
+"""Ends a run properly when Python exits, a signal ends the process, or a child of multiprocessing is done.
 
 Owns the reason that is noted in a run that nobody closed.
 """
@@ -6,10 +6,14 @@ Owns the reason that is noted in a run that nobody closed.
 from __future__ import annotations
 
 import atexit
+import os
 import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
+from multiprocessing import parent_process
+from multiprocessing.util import Finalize
 
 from dtui.fork_gate import ForkGate, resting
 from dtui.model import RunStatus
@@ -22,6 +26,8 @@ also_at_exit: list[Callable[[], None]] = []
 """Called after the runs that are open have been finished."""
 
 _registered: set[bool] = set()
+_child = 0
+"""The child of multiprocessing whose end is watched."""
 
 
 def _register() -> None:
@@ -29,11 +35,31 @@ def _register() -> None:
 
     This is done twice at most, because Python never frees the place of a registration.
     """
+    global _child
     has_tables = "tables" in sys.modules
     if not _registered or (has_tables and True not in _registered):
         atexit.unregister(_at_exit)
         atexit.register(_at_exit)
         _registered.add(has_tables)
+    if _child != os.getpid():
+        _child = os.getpid()
+        at_end_of_child(_at_exit)
+
+
+def at_end_of_child(function: Callable[[], None]) -> None:
+    """Call a function when what a child of multiprocessing runs is done; the last that came is called first.
+
+    A forked child ends right after, without Python's exit, and any child has written by then why it failed.
+    """
+    if parent_process() is not None:
+        Finalize(None, partial(_at_end_of_child, function), exitpriority=0)
+
+
+def _at_end_of_child(function: Callable[[], None]) -> None:
+    others = set(threading.enumerate()) - {threading.current_thread()}
+    if any(not (thread.daemon or thread.name.startswith("dtui-")) for thread in others):
+        return  # it may still train, and Python waits for it
+    function()
 
 
 def _at_exit() -> None:
@@ -100,8 +126,8 @@ class EndWatch:
     def at_exit(self) -> None:
         """Finish, as Python exits."""
         signals.wait_for_end()
-        error = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
-        if error is not None:
+        error = sys.exc_info()[1] or getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
+        if error is not None and not (isinstance(error, SystemExit) and not error.code):
             self._finish(RunStatus.CRASHED, whole_reason_of(error))
         elif self._is_stopped:
             seen, self._seen = self._seen, ""

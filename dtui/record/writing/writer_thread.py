@@ -5,7 +5,9 @@ Owns the bounded queue between training and disk, and the gaps for lost data.
 
 from __future__ import annotations
 
+import errno
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -20,6 +22,10 @@ from dtui.model.findings.nonfinite import BrokenGradients, LookPlan
 from dtui.record.writing.warn import reason_of, warn_once, words_of
 
 HEARTBEAT_SECONDS = 1.0
+
+AGAIN_SECONDS = 10.0
+"""So long after a run could not be created on a full disk it is tried again."""
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 STALLED_SECONDS = 90.0
 """A closing training waits as long as the disk takes something now and then, and this long where it does not; longer
@@ -104,12 +110,13 @@ class Sink:
         """Start the thread.
 
         Args:
-            open_store: Creates the run; called once, on the thread.
+            open_store: Creates the run; called on the thread, until it does not fail because the disk is full.
             limit: Most jobs of one stream that may wait, >= 1.
             beat: Called on the thread at least once a second, and before each job; it must not raise.
         """
         self._beat = beat
         self._open_store: Callable[[], Store] | None = open_store
+        self._open_at = 0.0
         self._limit = limit
         self._jobs: deque[Job] = deque()
         self._writing: Job | None = None
@@ -205,12 +212,26 @@ class Sink:
             "and the run may look as if it had crashed"
         )
 
-    def _opened(self) -> Store:
-        """Open the store, then drop the function that did it: the thread must not keep the training alive."""
-        open_store, self._open_store = self._open_store, None
-        if open_store is None:
-            raise RuntimeError("the store is opened once")
-        return open_store()
+    def _opened(self) -> Store | None:
+        """Open the store, then drop the function that did it: the thread must not keep the training alive.
+
+        None where it cannot be opened; where the disk is full, it is tried again later. What comes meanwhile is missed.
+        """
+        if self._open_store is None or time.monotonic() < self._open_at:
+            return None
+        try:
+            with self._gate.working():
+                store = self._open_store()
+        except BaseException as error:  # noqa: BLE001 - the boundary between the disk and somebody's training
+            self._open_at = time.monotonic() + AGAIN_SECONDS
+            is_full = isinstance(error, OSError) and error.errno in _FULL
+            if not is_full:
+                self._open_store = None
+            then = "nothing is recorded until there is room" if is_full else "nothing is recorded"
+            warn_once("store", f"the run cannot be written and {then}: {words_of(error)}")
+            return None
+        self._open_store = None
+        return store
 
     def _forget_thread(self) -> None:
         """Give a forked child, which does not have the thread, a lock that the thread does not hold."""
@@ -218,12 +239,9 @@ class Sink:
 
     def _run(self) -> None:
         store: Store | None = None
-        try:
-            with self._gate.working():
-                store = self._store = self._opened()
-        except BaseException as error:  # noqa: BLE001 - the boundary between the disk and somebody's training
-            warn_once("store", f"the run cannot be written and nothing is recorded: {words_of(error)}")
         while True:
+            if store is None:
+                store = self._store = self._opened()
             with self._changed:
                 self._changed.wait_for(lambda: self._jobs or self._ending or self._noted, HEARTBEAT_SECONDS)
                 noted, self._noted = self._noted, ""
@@ -232,6 +250,8 @@ class Sink:
             if store is not None and not self.is_refused:
                 with self._gate.working():
                     self._work(store, job, noted)
+            elif job is not None and store is None:
+                self.miss(Gap(job.iteration, max(job.iteration, job.last), job.stream, "the run could not be created"))
             if job is not None:
                 with self._changed:
                     self._writing = None
