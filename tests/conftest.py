@@ -52,14 +52,19 @@ SHARE = 3
 """Of each family one in so many runs; all with --all."""
 
 
+def is_whole(config: pytest.Config) -> bool:
+    """Whether families run whole: with --all, or where a file is named on the command line."""
+    return config.getoption("--all") or any(".py" in word for word in config.args)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option that runs the families whole."""
     parser.addoption("--all", action="store_true", help="run all of the families of long tests, and not a third")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out two thirds of each family; what is named on the command line runs whole."""
-    if config.getoption("--all") or any(".py" in word for word in config.args):
+    """Leave out two thirds of each family."""
+    if is_whole(config):
         return
     seen: Counter[str] = Counter()
     kept: list[pytest.Item] = []

@@ -13,6 +13,7 @@ import html
 import logging
 import re
 import secrets
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -83,9 +84,20 @@ class PageServer(Server):
         """Log faults only: a line for each request would hold the secret."""
         logging.basicConfig(level=logging.WARNING, format="dtui: %(message)s")
 
+    def serve(self, debug: bool = False) -> None:
+        """Listen until a signal ends it, and tell once it does, which the library keeps to itself."""
+        self.initialize_logging()
+        loop = asyncio.new_event_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self.request_exit)
+
+        def say(_: str) -> None:
+            self._tell(self.address)
+
+        web.run_app(self._make_app(), host=self.host, port=self.port, handle_signals=False, loop=loop, print=say)
+
     async def on_startup(self, app: web.Application) -> None:
-        """Say what to open."""
-        self._tell(self.address)
+        """Say nothing yet: nobody listens."""
 
     async def handle_websocket(self, request: web.Request) -> web.WebSocketResponse:
         """Start a program for a page, and carry between them until either ends."""

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from dtui.tui.renderables.canvas.theme import DARK
+from dtui.tui.serving import PageServer
 from tests.reports.browser import Browser
 from tests.tui.conftest import SAMPLES
 
@@ -103,6 +104,22 @@ def test_the_page_has_the_terminals_ground_up_to_its_edges(served, tmp_path: Pat
             ground = tuple(f"{DARK.panel:06x}"[at : at + 2] for at in (0, 2, 4))
             assert browser.run(f"{style}.backgroundColor") == f"rgb({', '.join(str(int(one, 16)) for one in ground)})"
             assert browser.run(f"{style}.overflowY") == "hidden", "no bar to scroll by"
+
+
+def test_the_address_is_told_once_it_can_be_opened() -> None:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    told = []
+
+    def tell(address: str) -> None:
+        socket.create_connection(("127.0.0.1", port), timeout=30).close()
+        told.append(address)
+        server.request_exit()
+
+    server = PageServer("true", "run", "#000000", "127.0.0.1", port, tell)
+    server.serve()
+    assert told == [server.address]
 
 
 def test_without_the_secret_or_from_another_site_nothing_is_served(served) -> None:
