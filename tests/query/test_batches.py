@@ -278,9 +278,13 @@ def test_of_an_iteration_that_is_a_record_and_a_watch_the_ids_of_the_watch_count
         object.__setattr__(record, "columns", {"record_samples": ids[:2], "record_sample_count": count})
         writer.append_watch(watch)
         writer.append_record(record)
+        later = make_record(3)
+        object.__setattr__(later, "columns", {"record_samples": ids[2:], "record_sample_count": count})
+        writer.append_record(later)
     with open_run(tmp_path / "run") as query:
-        batch = query.batch(20).batch
+        batch, last = query.batch(20).batch, query.batch(30).batch
         assert (batch.samples.tolist(), batch.left_out) == ([5, 6, 7, 8], 0)
+        assert (last.iteration, last.samples.tolist(), last.left_out) == (30, [7, 8], 2)
 
 
 def test_records_alone_are_enough(tmp_path: Path) -> None:
