@@ -271,6 +271,8 @@ def test_what_a_command_prints_is_not_among_the_events(
     assert capfd.readouterr() == ("", "")
     assert main(["watch", str(writer.path), "--once", "--json", "--run", "exit 3"]) == 1
     assert [json.loads(line)["event"] for line in capfd.readouterr().out.splitlines()] == ["nonfinite"]
+    monkeypatch.setattr(sys, "stdout", None)
+    assert main(["watch", str(writer.path), "--once"]) == 1
 
 
 @pytest.mark.parametrize("command", [None, "cat >> got"])

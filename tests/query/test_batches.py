@@ -90,10 +90,10 @@ def test_without_triggers_an_incident_has_its_own_batch_and_not_that_of_the_one_
     tmp_path: Path, sample: RunQuery
 ) -> None:
     one, other = (replace(sample.incidents()[0], first=at, last=at, status="new") for at in (55, 60))
-    with make(tmp_path / "run", {54: [1], 55: [2], 59: [3], 60: [4]}, (0, 100)) as query:
-        found = Batches(query._data, [one, other]).near(other)
-    assert found is not None
-    assert found.batch.iteration == 60
+    with make(tmp_path / "run", {55: [2], 59: [3], 60: [4]}, (0, 100)) as query:
+        batches = Batches(query._data, [one, other])
+        found = [batches.near(incident) for incident in (one, other)]
+    assert [near and near.batch.iteration for near in found] == [55, 60]
 
 
 def make(
@@ -235,6 +235,7 @@ def test_of_the_two_looks_the_more_striking_one_counts(tmp_path: Path) -> None:
     own, every = (2 * samples * tail(132, chosen, 16, inside) for chosen, inside in ((12, 8), (48, 16)))
     with make(tmp_path / "run", watched, (0, 300), triggers=triggers) as query:
         (found,) = query.batch(60).standouts
+    assert (found.times, found.of) == (8, 12)
     assert found.chance == pytest.approx(every)
     assert every < own < 0.01
 
@@ -277,9 +278,13 @@ def test_of_an_iteration_that_is_a_record_and_a_watch_the_ids_of_the_watch_count
         object.__setattr__(record, "columns", {"record_samples": ids[:2], "record_sample_count": count})
         writer.append_watch(watch)
         writer.append_record(record)
+        later = make_record(3)
+        object.__setattr__(later, "columns", {"record_samples": ids[2:], "record_sample_count": count})
+        writer.append_record(later)
     with open_run(tmp_path / "run") as query:
-        batch = query.batch(20).batch
+        batch, last = query.batch(20).batch, query.batch(30).batch
         assert (batch.samples.tolist(), batch.left_out) == ([5, 6, 7, 8], 0)
+        assert (last.iteration, last.samples.tolist(), last.left_out) == (30, [7, 8], 2)
 
 
 def test_records_alone_are_enough(tmp_path: Path) -> None:

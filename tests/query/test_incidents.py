@@ -61,6 +61,16 @@ def test_dead_filters_stay_so_where_the_rest_of_their_layer_dies_too():
     assert (dead.layer, len(dead.filters)) == (layer.name, layer.filters - 1)
 
 
+@pytest.mark.parametrize(("validations", "persists"), [(None, True), (8, False)])
+def test_a_drop_of_the_whole_network_is_still_so_until_it_is_over(validations: int | None, persists: bool):
+    reader = troubled_reader(calm=True)
+    end = None if validations is None else DROP + validations
+    wrong = np.random.default_rng(4).random(reader.labels[:, DROP:end].shape) < 0.6
+    reader.labels[:, DROP:end] = np.where(wrong, (reader.targets[:, None] + 1) % 4, reader.labels[:, DROP:end])
+    (found,) = asked(reader).incidents()
+    assert (found.cause, found.persists) == (Cause.NETWORK, persists)
+
+
 @pytest.mark.parametrize("run", ["mnist-healthy.dtui", "mnist-resumed.dtui"])
 def test_a_healthy_run_has_none_and_a_resumed_one_its_own(repository: Path, run: str):
     with open_run(repository / "sample_runs" / run) as query:

@@ -15,14 +15,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dtui.analysis.detectors.online.class_error import ClassError
-from dtui.model import Incident
+from dtui.model import Cause, Incident
 from dtui.model.findings.incident_evidence import IncidentEvidence
 from dtui.query import open_run
 from dtui.query.incidents import sliced, walk
 from dtui.query.kept import told
 from dtui.query.kept.spelled import read_as, spelled
+from dtui.store import RunWriter, find_past
 from dtui.synth import synthesise
 from tests.query.test_kept_pictures import as_bits
+from tests.query.test_watching import calm
+from tests.store.builders import METADATA, STRUCTURE
 
 Answers = tuple[Any, ...]
 ANY = r"[^$]*"
@@ -68,13 +71,17 @@ def shown_of(path: Path) -> Answers:
 
 
 def test_the_next_first_screen_says_the_same_and_looks_for_nothing(run: Path, looked: list[object]) -> None:
-    with open_run(run) as query:
+    with open_run(run) as query, query.keeping_first_screen():
+        assert not query.prepare_incidents(0.0)  # a little at a time, so that others are answered
         expected = query.incidents()
+        assert query.prepare_incidents(0.0)
     first = shown_of(run)
     assert len(first[0]) == 4
     assert first[0] == expected
     assert len(looked) == 2
     kept = (run / "findings.h5").read_bytes()
+    with open_run(run) as query, query.keeping_first_screen():
+        assert query.prepare_incidents(0.0)
     assert shown_of(run) == first
     assert len(looked) == 2
     assert (run / "findings.h5").read_bytes() == kept
@@ -116,6 +123,23 @@ def test_a_run_that_shrank_or_grew_is_looked_at_anew(run: Path, looked: list[obj
     looked.clear()
     assert shown_of(run) == whole
     assert looked
+
+
+def test_whoever_keeps_a_run_open_sees_what_a_resumed_training_records(tmp_path: Path) -> None:
+    with RunWriter(tmp_path / "run", STRUCTURE, METADATA, compact=False) as writer:
+        for position in range(3):
+            writer.append_record(calm(position))
+    with open_run(writer.path) as query:
+        with query.keeping_first_screen() as keep:
+            assert query.incidents() == ()
+        keep()
+        past = find_past(writer.path)
+        assert past is not None
+        with RunWriter.resume(past, 30, compact=False) as again:
+            again.append_record(calm(3, "weights"))
+        query.refresh()
+        assert [one.cause for one in query.incidents()] == [Cause.NONFINITE]
+        assert shown_of(writer.path)[0] == query.incidents()
 
 
 def test_values_between_the_records_count_too(run: Path, looked: list[object]) -> None:

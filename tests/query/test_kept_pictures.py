@@ -211,6 +211,29 @@ def test_arrays_come_back_as_they_were(given: list[np.ndarray]) -> None:
         np.testing.assert_array_equal(one, other)
 
 
+def test_what_fits_in_fewer_bytes_takes_fewer() -> None:
+    for kind, most in (("<i8", 2), ("<f8", 5)):
+        (found,) = pictures._decoded(words := pictures._encoded((np.arange(100, dtype=kind),))) or ()
+        assert found.tolist() == list(range(100))
+        assert words.nbytes < 100 * most
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *([1, 1], [1, 1, 2, 1], [1, 1, 1, 2, 5]),  # cut
+        *([7, 0, 0, 1], [0, 7, 0, 1], [-1, 0, 0, 1], [0, 0, 1, 1, 2]),  # no such type, or value of it
+        *([1, 1, -1, 5], [1, 1, 1, -1, 5], [1, 1, 2, 0, 2**40], [1, 1, 5, *([1] * 5), 5]),  # no such shape
+    ],
+)
+def test_words_that_are_no_arrays_are_refused(words: list[int]) -> None:
+    good = [1, 1, 4, 1, 1, 1, 1, 9]
+    for some in (words, [*good, *words]):
+        assert pictures._decoded(np.array(some, np.int64)) is None
+    (found,) = pictures._decoded(np.array(good, np.int64)) or ()
+    assert (found.shape, found.item()) == ((1, 1, 1, 1), 9)
+
+
 @given(st.lists(st.integers(-3, 9) | st.integers(-(2**63), 2**63 - 1), max_size=40))
 def test_words_from_outside_are_arrays_or_refused(words: list[int]) -> None:
     found = pictures._decoded(np.array(words, np.int64))

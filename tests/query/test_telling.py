@@ -156,6 +156,9 @@ def test_checks_say_why_they_could_not_judge():
     assert FLIGHT_RECORDER in checks
     young, _ = asked(troubled_reader(3))
     assert all(one.lacks for one in young.all_checks())
+    unvalidated = FakeReader(validations=0)
+    unjudged = {one.needs for one in RunQuery(unvalidated.path, unvalidated).all_checks() if "validation" in one.lacks}
+    assert unjudged == {"validations of the same images"}
     broken = troubled_reader()
     broken.layers[SOURCES.index("gradients")] = np.nan
     broken.layers[SOURCES.index("gradients"), LAYER_STATISTICS.index("nonfinite")] = 4

@@ -178,6 +178,29 @@ def test_one_look_watches_for_signs_of_life_from_another_host_and_a_first_of_man
     watcher.close()
 
 
+def test_a_training_on_another_host_that_was_silent_and_is_back_is_watched_again(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, now = RunFile.read(live.path), [0.0]
+    replace(file, writer=replace(Process.this(), host="elsewhere")).write(live.path)
+    watcher = Watcher(live.path.parent, Wanted(), clock=lambda: now[0])
+
+    def told() -> list[str]:
+        now[0] += 60.0
+        os.utime(live.path / "heartbeat", (now[0], now[0]))
+        return kinds(list(watcher.look().events))
+
+    assert [told(), told()] == [[], []]
+    for _ in range(2):
+        with monkeypatch.context() as silent:
+            silent.setattr("dtui.store.run.life.SILENT_SECONDS", -1.0)
+            assert told() == ["crash"]
+            assert watcher.following == ()
+        assert [told(), told()] == [[], []]
+        assert watcher.following != ()
+    watcher.close()
+
+
 # --- non-finite values
 
 

@@ -73,6 +73,12 @@ class Told:
         self._is_changed = True
         return True
 
+    def forget(self, run: str, key: str) -> None:
+        """Take back that something was told, so that it can be told again."""
+        if self.knows(run, key):
+            del self._runs[run][key[:LONGEST_KEY]]
+            self._is_changed = True
+
     def save(self) -> None:
         """Write the file, if there is one and anything has changed.
 

@@ -89,6 +89,8 @@ class WatchedRun:
         """
         changed = self._query.refresh() or not self._has_looked
         self.status, self._has_looked = self._reader.status(), True
+        if not self.is_over:  # another host was silent and is back: it may crash yet
+            self._told.forget(self._run_id, self._crash_key)
         kinds = self._wanted.kinds if changed else frozenset()
         # All is read before anything counts as told: what cannot be read now is told by a later look.
         bad = self._nonfinite.look() if EventKind.NONFINITE in kinds else ()
@@ -121,7 +123,11 @@ class WatchedRun:
             return
         reason, last = self._reader.reason or UNEXPLAINED, self.last_iteration
         where = "before its first record" if last is None else f"after iteration {last:,}"
-        yield self._event(EventKind.CRASH, f"crash {self._turn}", last, f"crashed {where}: {reason}", reason=reason)
+        yield self._event(EventKind.CRASH, self._crash_key, last, f"crashed {where}: {reason}", reason=reason)
+
+    @property
+    def _crash_key(self) -> str:
+        return f"crash {self._turn}"
 
     @property
     def _turn(self) -> int:

@@ -15,7 +15,7 @@ from dtui.query.watching.events import Look, Wanted, WatchEvent
 from dtui.query.watching.told import Told
 from dtui.query.watching.watched_run import WatchedRun
 from dtui.store.disk.atomic_files import stamp_of
-from dtui.store.format.schema import RUN_FILE
+from dtui.store.format.schema import HEARTBEAT_FILE, RUN_FILE
 from dtui.store.run.life import meet
 from dtui.store.run.list_runs import find_runs
 from dtui.store.run.run_file import RunFile
@@ -116,7 +116,7 @@ class Watcher:
             run.settle()
         found = run.look(self._clock())
         if run.is_over:
-            self._ended[path] = stamp_of(path / RUN_FILE)
+            self._ended[path] = _signs_of(path)
             self._followed.pop(path).close()
             self.is_over = self._is_run
         return found
@@ -155,7 +155,7 @@ class Watcher:
 
     def _is_new(self, path: Path) -> bool:
         """Whether a run is not known to have ended, or has gone on since."""
-        return path not in self._ended or self._ended[path] != stamp_of(path / RUN_FILE)
+        return path not in self._ended or self._ended[path] != _signs_of(path)
 
     def _scan(self) -> tuple[Path, ...]:
         begun = self._clock()
@@ -175,8 +175,13 @@ class Watcher:
             if not self._told.is_new and not self._told.knows(str(path), key):
                 continue  # an earlier process watched this folder, and this run ended since
             if not path.is_dir() or (run_file is not None and _has_ended(run_file)):
-                self._ended[path] = stamp_of(path / RUN_FILE)
+                self._ended[path] = _signs_of(path)
                 self._told.add(str(path), key)
+
+
+def _signs_of(path: Path) -> object:
+    """Return what changes when an ended run is resumed or replaced, or another host gives a sign of life again."""
+    return stamp_of(path / RUN_FILE), stamp_of(path / HEARTBEAT_FILE)
 
 
 def _is_gone(path: Path) -> bool:
