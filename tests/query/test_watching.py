@@ -30,6 +30,7 @@ from dtui.model import (
 )
 from dtui.model.findings.nonfinite import BrokenGradients
 from dtui.query import open_run
+from dtui.query.compare.others import Others
 from dtui.query.run import RunQuery
 from dtui.query.watching.events import EventKind, Look, Severity, Wanted, WatchEvent
 from dtui.query.watching.nonfinite import Nonfinite
@@ -199,6 +200,28 @@ def test_a_training_on_another_host_that_was_silent_and_is_back_is_watched_again
         assert [told(), told()] == [[], []]
         assert watcher.following != ()
     watcher.close()
+
+
+def test_a_list_of_runs_reads_it_again_too(live: Live, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = shutil.copytree(live.path, tmp_path / "elsewhere" / "own.dtui")
+    file = RunFile.read(live.path)
+    replace(file, writer=replace(Process.this(), host="elsewhere")).write(live.path)
+    with open_run(own) as query:
+        others = Others(query, (live.path,))
+
+        def status() -> RunStatus:
+            return next(row.info.status for row in others.rows(9).rows if row.info is not None)
+
+        assert status() is RunStatus.LIVE
+        with monkeypatch.context() as silent:
+            silent.setattr("dtui.store.run.life.WATCHED_SECONDS", -1.0)
+            assert others.refresh()
+            assert status() is RunStatus.CRASHED
+        assert not others.refresh()
+        os.utime(live.path / "heartbeat", (1.0, 1.0))
+        assert others.refresh()
+        assert status() is RunStatus.LIVE
+        others.close()
 
 
 # --- non-finite values

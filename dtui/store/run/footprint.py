@@ -84,9 +84,9 @@ def _written(folder: Path) -> float:
 
 
 def stamp_of(path: Path) -> tuple[tuple[int, int] | None, ...]:
-    """Return what changes when an ended run is resumed, replaced, judged by a person, or gone."""
+    """Return what changes when an ended run is resumed, replaced, judged by a person, gone, or gives a sign of life."""
     stamp: list[tuple[int, int] | None] = []
-    for name in (path, path / RUN_FILE, path / TRIAGE_FILE):
+    for name in (path, path / RUN_FILE, path / TRIAGE_FILE, path / HEARTBEAT_FILE):
         try:
             stat = os.stat(name)
             stamp.append((stat.st_mtime_ns, stat.st_size))
