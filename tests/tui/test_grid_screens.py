@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -437,3 +438,10 @@ async def test_both_screens_are_there_by_key():
         assert isinstance(app.session.scene.pane, Correlation)
         assert app.session.selection.get(GridOptions).is_detailed
         assert isinstance(app.session.look()[0][app.session.scene.pane], CorrelationPicture)
+
+
+def test_the_last_module_is_named_where_its_name_just_fits(repository: Path):
+    with open_run(repository / "sample_runs" / "mnist-faults.dtui") as query:
+        desk = Desk(query, 150, 50)
+        desk.do("screen_cube")
+        assert re.search(r"layer3 ─+╮fc *$", desk.text, re.MULTILINE)

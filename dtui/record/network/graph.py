@@ -136,9 +136,8 @@ class _FirstPass:
         self._trace = None
         self.edges = trace.finish(output)
         self.followers = trace.followers
-        if (
-            output is not None
-        ):  # else it may have failed: torch walks through these hooks now, and the next pass is whole
+        # Where the pass has failed, torch walks through these hooks now, and the next pass may be whole.
+        if output is not None:
             self.detach()
 
 

@@ -237,7 +237,8 @@ def draw_brackets(cells: Cells, frame: Frame, y: int, names: Sequence[str], span
     for name, count in module_groups(tuple(names)):
         left, (last, wide) = spans[place][0], spans[place + count - 1]
         place, width = place + count, last + wide - left
-        label = shorten_left(safe(name), max(1, width - 1))
+        room = width if place == len(names) else width - 1  # a column between it and the next
+        label = shorten_left(safe(name), max(1, room))
         if width >= text_width(label) + 4:
             cells.text(left, y, "╭" + "─" * (width - 2) + "╮", frame.theme.faint)
             label = f" {label} "
