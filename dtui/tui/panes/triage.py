@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -22,11 +22,13 @@ from dtui.tui.renderables.parts.chrome import number
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.renderables.parts.words.class_names import class_name
 from dtui.tui.state.actions import BarItem
+from dtui.tui.state.key_steps import cycling
 from dtui.tui.state.numbers import Numbers
 from dtui.tui.state.pane import Scene, Shows, Step
 from dtui.tui.state.places.go_to import to_iteration
 from dtui.tui.state.questions import Question
 from dtui.tui.state.review.entry_steps import NONE_FOUND, is_searching, select_entry, without_entries
+from dtui.tui.state.review.listed import BY_TIME, ORDERS, listed
 from dtui.tui.state.selection import Selection
 
 UNDO: BarItem = (("undo",), "undo")
@@ -34,6 +36,13 @@ MOST_NAMED = 3
 """Classes, or layers of a kind, that a run without incidents names."""
 LEAST_ROOM = 7
 """Rows from which on the entries leave some to what else is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class TriageOptions:
+    """The order of the list, of ORDERS."""
+
+    order: str = BY_TIME
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,19 +58,26 @@ class WorstAtEndQuestion(Question[tuple[tuple[int, float], ...]]):
 
 
 class Triage(ListPane):
-    """Entries in order of time; the selected row is the selected entry."""
+    """Entries in order of time, or another; the selected row is the selected entry."""
 
     name = "triage"
     title = TITLE
     has_time = False
     lists_entries = True
+    is_searchable = True
     bar = (
         (("fold_toggle",), "go there"),
         (("inside",), "its images"),
         (("note",), "note"),
         (("mark",), "mark"),
+        (("sort",), "sort"),
         UNDO,
     )
+
+    @property
+    def steps(self) -> Mapping[str, Step]:
+        """Put the entries in another order."""
+        return {"sort": cycling(TriageOptions, "order", tuple(ORDERS))}
 
     def keys(self, scene: Scene) -> Sequence[BarItem]:
         """Return those that do something, with what L lists."""
@@ -93,10 +109,13 @@ class Triage(ListPane):
         entries, selection = self.items(scene), scene.selection
         if is_searching(scene) and not entries:
             return MessagePicture("Looking for incidents …", "the detectors read the whole run once", self.title)
-        if not entries:
+        if not scene.entries:
             return MessagePicture(*self._nothing(scene), self.title)
+        if not entries:
+            search = safe(selection.search_of(self.name), 40)
+            return MessagePicture(f"No {scene.entries[0].noun} matches /{search}", "Esc ends the search", self.title)
         row = self.place(scene, entries)
-        is_here = bool(entries) and entries[row].id == selection.entry
+        is_here = entries[row].id == selection.entry
         evidence = scene.answers.get(EvidenceQuestion) or {}
         return TriagePicture(
             entries,
@@ -137,7 +156,9 @@ class Triage(ListPane):
         found = sum(len(entry.ids) for entry in entries)
         words = f"{found:,} {entries[0].noun if found == 1 else listing}"
         rows = f" in {counted(len(entries), 'row')}" if len(entries) < found else ""
-        return f"{words}{rows}: {', '.join(said)}"
+        search, order = scene.selection.search_of(self.name), scene.selection.get(TriageOptions).order
+        shown = f" · {len(self.items(scene)):,} found by /{safe(search, 40)}" if search else ""
+        return f"{words}{rows}: {', '.join(said)}{shown}" + (f" · {ORDERS[order]}" if order != BY_TIME else "")
 
     def _footer(self, scene: Scene) -> tuple[tuple[str, ...], ...]:
         """Return quiet sentences, each as lines: what else is there, and what could not be judged."""
@@ -190,8 +211,14 @@ class Triage(ListPane):
     # --- its rows
 
     def items(self, scene: Scene) -> Sequence[Entry]:
-        """Return the entries."""
-        return scene.entries
+        """Return the entries that the search finds, in the chosen order."""
+        selection = scene.selection
+        order, search = selection.get(TriageOptions).order, selection.search_of(self.name)
+        if order == BY_TIME and not search:
+            return scene.entries
+        classes = scene.view.classes
+        told = partial(words_of, classes=classes)
+        return scene.once(f"{self.name} rows", lambda: listed(scene.entries, order, search, told))
 
     def shown(self, scene: Scene) -> int:
         """Return the rows that are visible at once."""
@@ -210,6 +237,17 @@ class Triage(ListPane):
     def place(self, scene: Scene, items: Sequence[Entry]) -> int:
         """Return the row of the selected entry, or the first."""
         return max(0, self.row(scene))
+
+    def settle(self, scene: Scene) -> Selection:
+        """Return the selection on an entry that a search finds, the first where it does not find the selected one."""
+        if scene.selection.search_of(self.name) and self.items(scene) and self.row(scene) < 0:
+            scene = scene.at(select_entry(scene, self.items(scene)[0].id))
+        return super().settle(scene)
+
+    def said(self, before: Selection, scene: Scene) -> str:
+        """Say in which order the entries are."""
+        order = scene.selection.get(TriageOptions).order
+        return f"{scene.selection.listing} {ORDERS[order]}" if order != before.get(TriageOptions).order else ""
 
     def is_foldable(self, scene: Scene) -> bool:
         """Whether there is an entry to go to."""
