@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import shutil
 from collections.abc import Sequence
@@ -28,21 +27,6 @@ def _untouched_samples(monkeypatch: pytest.MonkeyPatch) -> None:
             write_all(cache, added)
 
     monkeypatch.setattr(FindingsFile, "write_all", write_to_copies)
-
-
-async def settle(*_: float) -> None:
-    """Let everything run that can run now; what waits for a time or for another thread is waited for by `until`."""
-    loop = asyncio.get_running_loop()
-    await asyncio.sleep(0)
-    while loop._ready:
-        await asyncio.sleep(0)
-
-
-@pytest.fixture(autouse=True)
-def _keys_without_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Textual sleeps 20 ms twice for each key that a test presses, to see whether the process is idle meanwhile."""
-    for module in ("app", "pilot"):
-        monkeypatch.setattr(f"textual.{module}.wait_for_idle", settle)
 
 
 @pytest.fixture
