@@ -49,7 +49,7 @@ class IncidentGrid:
         row_of: Row of each event, shape (E,).
         filters: Anomaly filters of each event in each layer, shape (E, L).
         counts: Distinct anomaly filters in each cell, shape (R, L).
-        named: Whether an incident of the row names the layer, shape (R, L).
+        named_at: Whether the incident of an event names the layer, shape (E, L).
     """
 
     found: Correlation
@@ -57,12 +57,24 @@ class IncidentGrid:
     row_of: IntArray
     filters: IntArray
     counts: IntArray
-    named: BoolArray
+    named_at: BoolArray
 
     @property
     def iterations(self) -> IntArray:
         """Iteration of each event, shape (E,)."""
         return np.array([event.iteration for event in self.found.events], dtype=np.int64)
+
+    @property
+    def named(self) -> BoolArray:
+        """Whether an incident of the row names the layer, shape (R, L)."""
+        rows: BoolArray = np.zeros(self.counts.shape, dtype=np.bool_)
+        np.logical_or.at(rows, self.row_of, self.named_at)
+        return rows
+
+    @property
+    def touched(self) -> BoolArray:
+        """Whether an event has anomaly filters in the layer, or its incident names it, shape (E, L)."""
+        return np.logical_or(self.filters > 0, self.named_at)
 
     def events_of(self, row: int, layer: int) -> tuple[int, ...]:
         """Return the events of a row that have anomaly filters in a layer."""

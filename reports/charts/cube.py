@@ -153,12 +153,15 @@ def _front(face: Vectors, box: Box, sheet: CubeSheet) -> None:
     for row in range(1, box.layers):
         face.line([(0, row * box.row), (box.width, row * box.row)], "#ffffff", 0.5, stroke_opacity="0.7")
     marks = face.group(data_part="marks")
+    touched = sheet.grid.grid.touched
     for event, at in _events(sheet):
         x = _time(at, cube, box)
         for row, group in enumerate(cube.layer_groups):
-            if count := int(sheet.grid.grid.filters[event, list(group)].sum()):
+            if touched[event, list(group)].any():
+                count = int(sheet.grid.grid.filters[event, list(group)].sum())
+                moved = counted(count, "anomaly filter") if count else "named by the incident"
                 wide = 3.0 if box.width > 300 else 2.0
-                said = f"{sheet.layer_names[row]} at {at:,}: {counted(count, 'anomaly filter')}"
+                said = f"{sheet.layer_names[row]} at {at:,}: {moved}"
                 more = {"stroke": "#ffffff", "stroke_width": "0.6", "data_event": str(event)}
                 marks.box(x - wide / 2, row * box.row + 1, wide, box.row - 2, theme.LOST, said, **more)
     _frame(face, box.width, box.height)
@@ -293,11 +296,14 @@ def _tick_step(span: float, most: int) -> int:
 def _data(box: Box, sheet: CubeSheet) -> str:
     """Return what the script needs, as JSON."""
     grid, axis = sheet.grid.grid, sheet.cube.request.axis
-    events = []
+    events, touched = [], grid.touched
     for event, at in _events(sheet):
         row = sheet.grid.rows.index(int(grid.row_of[event]))
-        counts = [int(grid.filters[event, list(group)].sum()) for group in sheet.cube.layer_groups]
-        layers = {str(layer): count for layer, count in enumerate(counts) if count}
+        layers = {
+            str(layer): int(grid.filters[event, list(group)].sum())
+            for layer, group in enumerate(sheet.cube.layer_groups)
+            if touched[event, list(group)].any()
+        }
         events.append({"event": event, "at": at, "row": row, "layers": layers})
     return json.dumps(
         {

@@ -102,7 +102,7 @@
     const stretch = (from, to) => from === to ? `iteration ${whole(from)}` : `iterations ${whole(from)}–${whole(to)}`;
     const fits = pick => cube.events.filter(event =>
       (pick.row === undefined || event.row === pick.row) &&
-      (pick.layer === undefined || event.layers[pick.layer]) &&
+      (pick.layer === undefined || pick.layer in event.layers) &&
       (pick.from === undefined || (event.at >= pick.from && event.at < pick.to)));
     const rect = (name, x, y, width, tall, fill, opacity) => {
       const made = document.createElementNS(SVG, "rect");
@@ -126,8 +126,8 @@
       }
       const told = found.slice(0, 4).map(event => {
         const moved = pick.layer === undefined
-          ? Object.entries(event.layers).sort((a, b) => b[1] - a[1]).slice(0, 3).map(([layer, n]) => `${cube.layers[layer]} ${n}`).join(", ")
-          : count(event.layers[pick.layer], "filter");
+          ? Object.entries(event.layers).sort((a, b) => b[1] - a[1]).slice(0, 3).map(([layer, n]) => n ? `${cube.layers[layer]} ${n}` : cube.layers[layer]).join(", ")
+          : event.layers[pick.layer] ? count(event.layers[pick.layer], "filter") : "named by the incident";
         return `${cube.rows[event.row]} at ${whole(event.at)}: ${moved}`;
       });
       const more = found.length > 4 ? `; ${found.length - 4} more` : "";

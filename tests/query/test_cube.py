@@ -196,6 +196,16 @@ def test_a_jump_stands_out_against_the_usual_and_a_pick_finds_it(faults):
     assert group_of(cube.column_groups, 99) is None
 
 
+def test_a_layer_that_only_the_incident_names_belongs_to_it(faults):
+    """As where filters died that had never changed much: none of them stands in a mini-set."""
+    grid = faults.incident_grid()
+    grid = replace(grid, filters=np.zeros_like(grid.filters))
+    layer = [layer.name for layer in faults.structure().layers].index("layer2.1.conv1")
+    event = [one.iteration for one in grid.found.events].index(1010)
+    assert np.flatnonzero(light(grid, Pick(span=(1000, 1020))).layers).tolist() == [layer]
+    assert np.flatnonzero(light(grid, Pick(layer=layer)).events).tolist() == [event]
+
+
 def test_a_record_is_compared_with_records_and_a_watch_with_watches(repository: Path):
     with open_run(repository / "sample_runs" / "mnist-batches.dtui") as query:
         records, is_watch = query._data.records, query._data.is_watch

@@ -417,7 +417,7 @@ def test_a_low_list_shows_incidents_before_quiet_lines(faults: RunQuery) -> None
 def test_a_key_that_does_nothing_here_says_where_it_does_something(faults: RunQuery) -> None:
     desk = Desk(faults).press("1")
     for key, said in (
-        ("o", "sort: not here, but on 2 Layers, 3 Validation, 4 Correlation, 5 Cube"),
+        ("v", "other view: not here, but on 2 Layers, 3 Validation, 5 Cube"),
         ("d", "align by: not here, but on Compare"),
     ):
         assert desk.press(key).session.message == said

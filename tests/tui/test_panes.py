@@ -176,7 +176,7 @@ def test_a_screen_is_a_line_of_the_table():
     session.search("gained")
     assert (notes.items(session.scene), notes.row(session.scene)) == (["class-left-1-105-gained"], 0)
     assert session.go_back()
-    for action in ("normalise", "sort", "source"):
+    for action in ("normalise", "source"):
         session.perform(action)
         assert session.message.split(": ")[1].startswith("not here, but on 2 Layers")
     session.perform("log_scale")

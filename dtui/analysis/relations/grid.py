@@ -57,22 +57,22 @@ def distinct_of_rows(
     return counts
 
 
-def belonging(pick: Pick, filters: IntArray, row_of: IntArray, rows: int, iterations: IntArray) -> Lit:
+def belonging(pick: Pick, touched: IntArray | BoolArray, row_of: IntArray, rows: int, iterations: IntArray) -> Lit:
     """Return the events that fit a pick, and their rows and layers.
 
-    An event fits if it is one of the picked row, lies in the picked stretch of time, and has anomaly filters in the
-    picked layer; what is not picked does not count. Of a pick of nothing everything is lit.
+    An event fits if it is one of the picked row, lies in the picked stretch of time, and touches the picked layer; what
+    is not picked does not count. Of a pick of nothing everything is lit.
 
     Args:
         pick: The pick.
-        filters: Anomaly filters of each event in each layer, shape (E, L).
+        touched: Whether each event touches each layer, or by how many filters, shape (E, L).
         row_of: Row of each event, shape (E,).
         rows: Number of rows.
         iterations: Iteration of each event, shape (E,).
 
     Source: dtui.
     """
-    layers = filters.shape[1]
+    layers = touched.shape[1]
     if pick == Pick():
         every = np.ones(max(len(row_of), rows, layers), dtype=np.bool_)
         cells: BoolArray = np.ones((rows, layers), dtype=np.bool_)
@@ -81,10 +81,10 @@ def belonging(pick: Pick, filters: IntArray, row_of: IntArray, rows: int, iterat
     if pick.row is not None:
         fits &= row_of == pick.row
     if pick.layer is not None:
-        fits &= filters[:, pick.layer] > 0
+        fits &= touched[:, pick.layer] > 0
     if pick.span is not None:
         fits &= (iterations >= pick.span[0]) & (iterations < pick.span[1])
-    of_layers = (filters > 0) & fits[:, None]
+    of_layers = (touched > 0) & fits[:, None]
     if pick.layer is not None:
         of_layers[:, np.arange(layers) != pick.layer] = False
     cells = np.zeros((rows, layers), dtype=np.bool_)

@@ -87,16 +87,16 @@ def incident_grid(
     keys, counts = [keys[place] for place in places], counts[places]
     row_of = _row_of(keys, of_row, len(found.events))
     index = {layer.name: layer.index for layer in data.structure.layers}
-    named = np.zeros((len(keys), layers), dtype=np.bool_)
-    for event, row in zip(found.events, row_of.tolist(), strict=True):
-        named[row, [index[name] for name in by_id[event.id].layers if name in index]] = True
+    named_at = np.zeros((len(found.events), layers), dtype=np.bool_)
+    for place, event in enumerate(found.events):
+        named_at[place, [index[name] for name in by_id[event.id].layers if name in index]] = True
     return IncidentGrid(
         found=found,
         rows=tuple(GridRow(kind, label, tuple(of_row[kind, label])) for kind, label in keys),
         row_of=read_only(row_of),
         filters=read_only(filters),
         counts=read_only(counts),
-        named=read_only(named),
+        named_at=read_only(named_at),
     )
 
 
@@ -229,7 +229,7 @@ def _against_usual(data: RunData, values: FloatArray) -> FloatArray:
 @lru_cache(maxsize=8)
 def light(grid: IncidentGrid, pick: Pick) -> Lit:
     """Return what belongs to a pick: the incidents that fit all of it, and their rows and layers."""
-    return belonging(pick, grid.filters, grid.row_of, len(grid.rows), grid.iterations)
+    return belonging(pick, grid.touched, grid.row_of, len(grid.rows), grid.iterations)
 
 
 def _labels(row: GridRow, every: tuple[int, ...]) -> tuple[int, ...]:

@@ -70,7 +70,6 @@ class Triage(ListPane):
         (("inside",), "its images"),
         (("note",), "note"),
         (("mark",), "mark"),
-        (("sort",), "sort"),
         UNDO,
     )
 
@@ -85,7 +84,7 @@ class Triage(ListPane):
         listing = (("listing",), "incidents" if is_paper else "anomalies")
         own = (item for item in self.bar if scene.can_undo or item != UNDO)
         others = (listing, (("thresholds",), "thresholds")) if is_paper else (listing,)
-        return (*own, *others) if scene.entries else others
+        return (*own, *others, (("sort",), "sort")) if scene.entries else others
 
     # --- what it shows
 

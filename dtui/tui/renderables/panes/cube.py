@@ -255,10 +255,10 @@ def _draw_layers(cells: Cells, frame: Frame, picture: CubePicture, place: CubePl
 
 
 def _mark_moved(cells: Cells, frame: Frame, picture: CubePicture, place: CubePlace) -> None:
-    """Mark the layers that incidents moved: those that are lit stand out."""
+    """Mark the layers that incidents moved or name: those that are lit stand out."""
     cube, theme = picture.cube, frame.theme
     grid, groups = cube.grid, len(cube.layer_groups)
-    moved = any_of(grid.filters > 0, cube.layer_groups)
+    moved = any_of(grid.touched, cube.layer_groups)
     lit = any_of(picture.lit.layers, cube.layer_groups)
     columns = [frame.column_of(about.iteration) for about in grid.found.events]
     for event, group in zip(*(places.tolist() for places in np.nonzero(moved)), strict=True):
