@@ -57,6 +57,8 @@ def test_the_first_that_is_found_is_selected_and_n_goes_through_the_others(fault
     desk.session.search("error of class")
     assert desk.session.selection.cursor == 430
     assert "5 incidents: 5 new · 3 found by /error of class" in desk.panes()["triage"]
+    numbers = desk.session.scene.pane.numbers(desk.session.scene)
+    assert [row[0] for row in numbers.rows] == [430, 750, 1650], "a file holds what is listed"
     assert [desk.press("n").session.selection.cursor for _ in range(3)] == [750, 1650, 1650]
     assert rows(desk.press("escape")) == list(EVERY)
     assert desk.session.selection.cursor == 1650

@@ -313,7 +313,7 @@ class Triage(ListPane):
             yield f"what broke: {said}", "Go to the Triage screen.", lambda scene: scene.selection
 
     def numbers(self, scene: Scene) -> Numbers | None:
-        """Return the entries."""
+        """Return the entries that are listed."""
         columns = ("iteration", "last iteration", "kind", "layer", "filter", "class", "status", "sentence", "note")
         rows = [
             (
@@ -327,7 +327,7 @@ class Triage(ListPane):
                 words_of(entry, scene.view.classes),
                 entry.note,
             )
-            for entry in scene.entries
+            for entry in self.items(scene)
         ]
         return Numbers(scene.selection.listing, columns, rows)
 
