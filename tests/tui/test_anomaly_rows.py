@@ -76,6 +76,12 @@ def test_the_advisor_tells_what_each_threshold_marks_and_enter_uses_one(faults: 
     assert (desk.press("k", "enter").session.selection.listing, desk.screen) == ("anomalies", "Triage")
 
 
+def test_what_marks_nothing_has_no_bar() -> None:
+    table = Desk(RunQuery(SAMPLES / "mnist-healthy.dtui"), (150, 40)).press("p").panes()["advisor"]
+    assert re.search(r"^ +25% +1 validation +0\.5%  \S+ +1 class mark *$", table, re.MULTILINE), table
+    assert re.search(r"^ +60% +0 validations +0\.0% +0 class marks *$", table, re.MULTILINE), table
+
+
 def test_the_advisor_calls_a_group_a_group() -> None:
     table = Desk(RunQuery(SAMPLES / "digits-segmentation.dtui"), (150, 40)).press("p").panes()["advisor"]
     assert "share of a group" in table

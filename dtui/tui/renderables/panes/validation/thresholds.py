@@ -74,7 +74,7 @@ class ThresholdsPicture(Picture):
         longest = min(LONGEST_BAR, frame.width - x - text_width(marks) - notes - 2)
         if longest >= LEAST_BAR:
             colour = theme.lost if self._share(row) > advice.most else theme.gained
-            cells.text(x, y, share_bar(row.marked / max(1, most), longest), colour)
+            cells.text(x, y, share_bar(row.marked / most, longest) if row.marked else "", colour)
             x += longest
         x = cells.text(x, y, marks, theme.muted, limit=max(0, frame.width - x - 1))
         cells.text(x, y, self._note(row), theme.accent, limit=max(0, frame.width - x - 1))
