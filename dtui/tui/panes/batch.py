@@ -10,7 +10,7 @@ from dtui.errors import NotRecordedError, UsageError
 from dtui.model.findings.batches import BatchAnswer
 from dtui.query import RunQuery
 from dtui.tui.renderables.panes.batch import TITLE, BatchPicture
-from dtui.tui.renderables.panes.message import MessagePicture, reading
+from dtui.tui.renderables.panes.message import reading, refused
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.actions import SHOWN, Action, BarItem
 from dtui.tui.state.numbers import Numbers
@@ -79,8 +79,7 @@ class Batch(Pane):
         if found is None:
             return reading("the batch", self.title)
         if isinstance(found, NoBatch):
-            first, _, rest = found.why.partition("; ")
-            return MessagePicture(first, "; ".join(filter(None, (rest, "Esc goes back"))), self.title)
+            return refused(found.why, self.title)
         return BatchPicture(found)
 
     def numbers(self, scene: Scene) -> Numbers | None:

@@ -14,7 +14,7 @@ from dtui.model.findings.review import ANOMALIES
 from dtui.model.judging import as_groups
 from dtui.query import RunQuery
 from dtui.tui.panes.rows import ListPane
-from dtui.tui.renderables.panes.message import MessagePicture, reading
+from dtui.tui.renderables.panes.message import reading, refused
 from dtui.tui.renderables.panes.validation.thresholds import TITLE, ThresholdsPicture
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.actions import BarItem
@@ -82,8 +82,7 @@ class Thresholds(ListPane):
         if found is None:
             return reading("what each threshold marks", self.title)
         if isinstance(found, str):
-            first, _, rest = found.partition("; ")
-            return MessagePicture(first, "; ".join(filter(None, (rest, "Esc goes back"))), self.title)
+            return refused(found, self.title)
         advice, judging = found.thresholds, scene.view.info.judging
         words = (f"{advice.proposal} Enter uses the selected one and lists its anomalies.", advice.how, found.density)
         said = tuple(as_groups(sentence, judging) for sentence in words if sentence)

@@ -65,6 +65,12 @@ class ReadingPicture(MessagePicture):
         return MessagePicture.draw(self if self.is_late else replace(self, detail=""), frame, iteration)
 
 
+def refused(why: str, title: str) -> MessagePicture:
+    """Return the picture of an inner screen that has nothing to show: what is lacking, and behind a ";" what to do."""
+    first, _, rest = why.partition("; ")
+    return MessagePicture(first, "; ".join(filter(None, (rest, "Esc goes back"))), title)
+
+
 def reading(what: str, title: str) -> ReadingPicture:
     """Return the picture of a pane that waits for its first answer.
 

@@ -69,7 +69,8 @@ class ThresholdsPicture(Picture):
         number, noun = counted(row.marked, "validation").split()
         x = cells.text(x, y, f"  {number:>{len(f'{most:,}')}} {noun:<11}", ink)
         x = cells.text(x, y, f"{self._share(row):>7.1%}  ", ink)
-        marks = f"{counted(row.marks, f'{self.one} mark'):>17}"
+        number, noun = counted(row.marks, f"{self.one} mark").split(maxsplit=1)
+        marks = f"{number:>5} {noun:<11}"
         notes = max(text_width(self._note(one)) for one in advice.rows)
         longest = min(LONGEST_BAR, frame.width - x - text_width(marks) - notes - 2)
         if longest >= LEAST_BAR:
