@@ -89,6 +89,8 @@ def _facts(view: View, incident: Incident, evidence: IncidentEvidence) -> tuple[
         facts.append(Fact("evidence", f"from {incident.first:,} to {incident.last:,}"))
     if incident.moved_first:
         facts.append(Fact("order", safe(incident.moved_first, 200)))
+    if incident.status != "dismissed":
+        facts.append(Fact("next", incident.next_step))
     if incident.note:
         facts.append(Fact("note", safe(incident.note, 400)))
     return tuple(facts)

@@ -122,6 +122,7 @@ def test_an_entry_in_full_says_what_it_became_and_what_moved():
             "the error of cat rose from 2 % to 100 %",
             "iteration 430 · labels or data of a class · new",
             "still so at the end",
+            "next: look at its training samples up to 430",
             "conv2 ×6.10",
             "cat was taken for at 430, of 100 images:",
             "dog     ▇",
@@ -129,6 +130,8 @@ def test_an_entry_in_full_says_what_it_became_and_what_moved():
         ):
             assert said in text, (width, said)
         assert "\x1b" not in text
+    dismissed = replace(entry, status="dismissed")
+    assert "next: " not in "\n".join(lines(EntryDetailPicture(dismissed, CLASSES, evidence()), frame(150, 24)))
     assert "error of class cat" in "\n".join(lines(EntryDetailPicture(entry, CLASSES, evidence()), frame(150, 24)))
 
 

@@ -88,9 +88,8 @@ class EntryDetailPicture(Picture):
         for line in wrap(words_of(entry, self.classes), room - 1)[: max(1, frame.height - 2)]:
             cells.text(3, y, line, theme.bright, bold=True)
             y += 1
-        first, *rest = self._facts()
-        told = ((first, theme.muted), *self._turned(frame), *self._batch(frame))
-        for line, colour in (*told, *((line, theme.muted) for line in rest)):
+        when, where = (tuple((line, theme.muted) for line in part) for part in (self._when(), self._where()))
+        for line, colour in (*when, *self._turned(frame), *self._batch(frame), *self._next(frame), *where):
             for part in wrap(line, room - 1):
                 if y >= frame.height:
                     return y
@@ -120,26 +119,39 @@ class EntryDetailPicture(Picture):
             return ()
         return ((f"data: {batch.sentence} · D lists them", frame.theme.text if batch.here else frame.theme.muted),)
 
-    def _facts(self) -> list[str]:
+    def _next(self, frame: Frame) -> Sequence[tuple[str, int]]:
+        """Return what to look at next, and its colour; nothing for an anomaly, and for what was dismissed."""
+        incident = self.entry.incident
+        if incident is None or self.entry.status == "dismissed":
+            return ()
+        return ((f"next: {incident.next_step}", frame.theme.text),)
+
+    def _when(self) -> list[str]:
+        """Return when it was, of what kind it is, and whether it is still so."""
         entry, incident = self.entry, self.entry.incident
         at = f"{entry.iteration:,}" if entry.last <= entry.iteration else f"{entry.iteration:,} to {entry.last:,}"
-        facts = [f"iteration {at} · {entry.kind} · {entry.status}"]
+        said = [f"iteration {at} · {entry.kind} · {entry.status}"]
+        if incident is not None:
+            more = [LASTING[incident.persists], incident.moved_first]
+            if not incident.is_final:
+                more.append("later records may still change this")
+            said += [" · ".join(safe(part, 200) for part in more if part)] if any(more) else []
+        return said
+
+    def _where(self) -> list[str]:
+        """Return its filters, and the layers that moved."""
+        entry, said = self.entry, list[str]()
         if entry.filters and entry.layer is not None:
             some = ", ".join(map(str, entry.filters[:MOST_FILTERS]))
             rest = len(entry.filters) - MOST_FILTERS
             more_filters = f" and {rest:,} more" if rest > 0 else ""
             more_filters = " and more" if len(entry.filters) >= NAMED_FILTERS else more_filters
             of = f"{more_filters} of {safe(layer_called(entry.layer), 120)}"
-            facts.append(f"filter{'s' * (len(entry.filters) > 1)} {some}{of}")
-        if incident is not None:
-            more = [LASTING[incident.persists], incident.moved_first]
-            if not incident.is_final:
-                more.append("later records may still change this")
-            facts += [" · ".join(safe(part, 200) for part in more if part)] if any(more) else []
+            said.append(f"filter{'s' * (len(entry.filters) > 1)} {some}{of}")
         if self.evidence is not None and self.evidence.moved:
             moved = (f"{safe(layer_called(move.layer), 120)} ×{number(move.times)}" for move in self.evidence.moved)
-            facts.append(f"moved more than usual: {' · '.join(moved)}")
-        return facts
+            said.append(f"moved more than usual: {' · '.join(moved)}")
+        return said
 
     def _draw_became(self, cells: Cells, frame: Frame, y: int, room: int) -> int:
         evidence = self.evidence
