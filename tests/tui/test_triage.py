@@ -141,8 +141,10 @@ def test_an_entry_says_which_rule_found_it_and_what_is_usual():
     )
     entry = of_incident(found := incident(430, evidence=(drop, replace(drop, rule="stays"))))
     text = lines(EntryDetailPicture(entry, CLASSES, evidence(rule=rule_words(found))), frame(80, 14))
-    first = next(place for place, line in enumerate(text) if "rule: " in line)
-    assert "class 8 ▇ 1" in text[first - 1], "what the class became comes first"
+    became, step, first = (
+        next(place for place, line in enumerate(text) if said in line) for said in ("class 8 ▇ 1", "next: ", "rule: ")
+    )
+    assert became < step < first, "what the class became comes first"
     assert text[first].strip() == "rule: error against the 10 validations before: usually 1.5 %, here 100 % ·"
     assert text[first + 1].strip().startswith("90 % of the rise of all classes · never as much before · stayed as")
     seldom = replace(drop, frequency=0.0125)

@@ -67,12 +67,10 @@ class EntryDetailPicture(Picture):
         is_wide = frame.width >= WIDE
         room = frame.width * 2 // 5 if is_wide else frame.width - 4
         y = self._write_words(cells, frame, 1, room)
+        y = self._draw_became(cells, frame, y, room)
+        y = self._write_lines(cells, frame, y, room, self._rest(frame))
         if self.evidence is None:
             return cells
-        y = self._draw_became(cells, frame, y, room)
-        for part in wrap(self.evidence.rule, room - 1)[: frame.height - y]:  # behind what the class became
-            cells.text(3, y, part, frame.theme.muted)
-            y += 1
         if is_wide:
             x = room + 4
             most = 84 if frame.width < ROOMY else 168
@@ -88,17 +86,27 @@ class EntryDetailPicture(Picture):
         for line in wrap(words_of(entry, self.classes), room - 1)[: max(1, frame.height - 2)]:
             cells.text(3, y, line, theme.bright, bold=True)
             y += 1
-        when, where = (tuple((line, theme.muted) for line in part) for part in (self._when(), self._where()))
-        for line, colour in (*when, *self._turned(frame), *self._batch(frame), *self._next(frame), *where):
-            for part in wrap(line, room - 1):
-                if y >= frame.height:
-                    return y
-                cells.text(3, y, part, colour)
-                y += 1
+        when = [(line, theme.muted) for line in self._when()]
+        y = self._write_lines(cells, frame, y, room, (*when, *self._turned(frame), *self._batch(frame)))
         if entry.note and y < frame.height:
             cells.text(3, y, shorten(f"{marks.NOTED} {safe(entry.note, 200)}", room - 1), theme.flag)
             y += 1
         return y
+
+    @staticmethod
+    def _write_lines(cells: Cells, frame: Frame, y: int, room: int, lines: Sequence[tuple[str, int]]) -> int:
+        """Write lines, each in its colour, as far as there is room; return the row below them."""
+        for line, colour in lines:
+            for part in wrap(line, room - 1)[: max(0, frame.height - y)]:
+                cells.text(3, y, part, colour)
+                y += 1
+        return y
+
+    def _rest(self, frame: Frame) -> Sequence[tuple[str, int]]:
+        """Return what stands behind what its class became: what to look at next, the rule, and where it was."""
+        rule = "" if self.evidence is None else self.evidence.rule
+        muted = [(line, frame.theme.muted) for line in (rule, *self._where()) if line]
+        return (*self._next(frame), *muted)
 
     def _turned(self, frame: Frame) -> Sequence[tuple[str, int]]:
         """Return how many images turned wrong around an incident that names no class, and its colour."""
