@@ -86,7 +86,7 @@ class EntryDetailPicture(Picture):
         for line in wrap(words_of(entry, self.classes), room - 1)[: max(1, frame.height - 2)]:
             cells.text(3, y, line, theme.bright, bold=True)
             y += 1
-        when = [(line, theme.muted) for line in self._when()]
+        when = [(line, theme.muted) for line in self._when(room - 1)]
         y = self._write_lines(cells, frame, y, room, (*when, *self._turned(frame), *self._batch(frame)))
         if entry.note and y < frame.height:
             cells.text(3, y, shorten(f"{marks.NOTED} {safe(entry.note, 200)}", room - 1), theme.flag)
@@ -134,17 +134,16 @@ class EntryDetailPicture(Picture):
             return ()
         return ((f"next: {incident.next_step}", frame.theme.text),)
 
-    def _when(self) -> list[str]:
-        """Return when it was, of what kind it is, and whether it is still so."""
+    def _when(self, room: int) -> list[str]:
+        """Return when it was, of what kind it is, and whether it is still so; in one line where that has room."""
         entry, incident = self.entry, self.entry.incident
         at = f"{entry.iteration:,}" if entry.last <= entry.iteration else f"{entry.iteration:,} to {entry.last:,}"
-        said = [f"iteration {at} · {entry.kind} · {entry.status}"]
+        said, more = [f"iteration {at} · {entry.kind} · {entry.status}"], list[str]()
         if incident is not None:
-            more = [LASTING[incident.persists], incident.moved_first]
-            if not incident.is_final:
-                more.append("later records may still change this")
-            said += [" · ".join(safe(part, 200) for part in more if part)] if any(more) else []
-        return said
+            later = "" if incident.is_final else "later records may still change this"
+            more = [safe(part, 200) for part in (LASTING[incident.persists], incident.moved_first, later) if part]
+        joined = " · ".join([*said, *more])
+        return [joined] if text_width(joined) <= room else [*said, " · ".join(more)]
 
     def _where(self) -> list[str]:
         """Return its filters, and the layers that moved."""
