@@ -130,7 +130,7 @@ _LOOKS_AT = {
     Cause.LOSS: "look at the batches and labels up to {first}, and at the loss function",
     Cause.INPUTS: "look at how samples are scaled and normalised from {first} on",
     Cause.NETWORK: "look at what changed in the data or labels up to {first}, of training and of validation",
-    Cause.CLASS: "look at its training samples up to {first}: are they there, and are their labels right?",
+    Cause.CLASS: "look at its training samples up to {first}, and at their labels",
 }
 _LOOKS_AT_SCALES = "look at what sets its scales up to {first}: weight decay, pruning, loading"
 _LOOKS_AT_RATE = "lower the learning rate that it leaps to, or warm up to it"
