@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -60,4 +61,5 @@ def test_what_broke_decides_what_to_look_at():
     assert "weight decay" in scales
     assert "batches" in statistics
     assert leapt.startswith("lower the learning rate")
+    assert "memory" in replace(incident_of(Cause.NONFINITE), filters=(3,)).next_step
     assert "loss function" in incident_of(Cause.NONFINITE, began=Began.LOSS).next_step

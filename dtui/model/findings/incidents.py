@@ -146,6 +146,8 @@ _LOOKS_AT_ORIGIN = {
 
 def _looks_at(incident: Incident) -> str:
     rules = {one.rule for one in incident.evidence if one.detector == "norm"}
+    if incident.cause is Cause.NONFINITE and incident.filters and incident.origin is None:  # its weights alone
+        return _LOOKS_AT[Cause.FILTER]
     if incident.cause is Cause.NONFINITE:
         return _LOOKS_AT_ORIGIN[incident.origin.began if incident.origin is not None else Began.UNKNOWN]
     if incident.cause is Cause.NORM and rules and rules <= {"scale_shift", "zero_scales"}:
