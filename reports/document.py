@@ -159,6 +159,9 @@ class Facts:
     title: str = ""
 
 
+NEXT = "next"
+
+
 @dataclass(frozen=True, slots=True)
 class Card:
     """One incident, with its evidence.
@@ -170,7 +173,7 @@ class Card:
         title: What happened, in one sentence without its full stop.
         standing: "still so at the end", "over" or ""; what is not known is not said.
         status: "new", "flagged" or "dismissed".
-        facts: Its place, its classes, what moved first, people's notes.
+        facts: Its place, its classes, what moved first, people's notes; the one called `NEXT` is what to look at next.
         pictures: Its evidence, the most telling first.
         command: Shows it in the terminal; empty where no command can be written down.
         rank: Its place among the incidents to look at, the worst has 1; 0 for one that is none of them.
@@ -186,6 +189,11 @@ class Card:
     pictures: tuple[Picture, ...] = ()
     command: str = ""
     rank: int = 0
+
+    @property
+    def next_step(self) -> str:
+        """What to look at next, "" where that is not told."""
+        return next((fact.value for fact in self.facts if fact.name == NEXT), "")
 
     @property
     def marks(self) -> str:

@@ -117,6 +117,7 @@ def incident_fields(incident: Incident, classes: Sequence[str], batch: BatchAnsw
             "classes": [class_name(classes, label) for label in incident.classes],
             "evidence": [_evidence_fields(one, classes) for one in incident.evidence],
             "moved_first": incident.moved_first,
+            "next_step": incident.next_step,
             "persists": incident.persists,
             "final": incident.is_final,
             "score": incident.score,

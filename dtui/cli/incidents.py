@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from dtui.number_text import counted
 
 if TYPE_CHECKING:
     from dtui.model import Incident, Missing, RunState, StateEntry
+    from dtui.model.findings.batches import BatchAnswer
     from dtui.model.relations import FilterChoice
 
 _STYLES = {"flagged": "warn", "dismissed": "dim"}
@@ -31,7 +33,7 @@ def run_incidents(options: argparse.Namespace) -> Outcome:
         found = [one for one in query.incidents() if options.since is None or one.last >= options.since]
         missing, failed, damage = query.incidents_not_judged(), query.detector_faults(), query.faults()
         checks, info = query.incident_checks(), query.info()
-        batches = query.incident_batches(found) if options.json else ()
+        batches = query.incident_batches(found)
     code, remark = Exit.DONE, _remark(options.run, damage, failed, missing)
     if options.fail_on is not None:
         left = sum(one.status != "dismissed" for one in found)
@@ -44,7 +46,7 @@ def run_incidents(options: argparse.Namespace) -> Outcome:
             remark,
         )
     seen = f"{counted(info.records, 'record')}, {counted(info.validations, 'validation')}"
-    return Outcome(_text(found, checks, seen, info.not_learned), code, remark)
+    return Outcome(_text(options.run, found, batches, checks, seen, info.not_learned), code, remark)
 
 
 def events_of_filter(options: argparse.Namespace, choice: FilterChoice) -> Outcome:
@@ -135,11 +137,18 @@ def _remark(run: str, damage: Sequence[str], failed: Sequence[str], missing: Seq
     return f"{run}: {lines[0]}{more}" if lines else ""
 
 
-def _text(found: Sequence[Incident], checks: Sequence[str], seen: str, not_learned: str) -> str:
+def _text(
+    run: str,
+    found: Sequence[Incident],
+    batches: Sequence[BatchAnswer | None],
+    checks: Sequence[str],
+    seen: str,
+    not_learned: str,
+) -> str:
     from dtui.cli.table import paint
 
     widest = max((len(f"{one.first:,}") for one in found), default=0)
-    lines = [line for one in found for line in _lines(one, widest)]
+    lines = [line for one, batch in zip(found, batches, strict=True) for line in _lines(run, one, batch, widest)]
     lines += [not_learned] if not_learned else []
     to_review = sum(one.status == "new" for one in found)
     count = f"{counted(len(found), 'incident')}, {to_review:,} to review" if found else "no incident"
@@ -147,7 +156,7 @@ def _text(found: Sequence[Incident], checks: Sequence[str], seen: str, not_learn
     return "\n".join([*lines, paint(f"{count}; {looked}", "dim")])
 
 
-def _lines(incident: Incident, widest: int) -> list[str]:
+def _lines(run: str, incident: Incident, batch: BatchAnswer | None, widest: int) -> list[str]:
     from dtui.cli.table import paint
     from dtui.safe_text import safe
 
@@ -156,4 +165,9 @@ def _lines(incident: Incident, widest: int) -> list[str]:
     notes = [incident.moved_first, "still so at the end" if incident.persists else "", incident.note, incident.id]
     said = safe(f"{head}  {incident.sentence}{status}", LONGEST_SENTENCE)
     more = safe(" · ".join(note for note in notes if note), LONGEST_SENTENCE)
-    return [paint(said, _STYLES.get(incident.status, "")), f"{' ' * widest}  {paint(more, 'dim')}"]
+    after = [] if incident.status == "dismissed" else [f"next: {incident.next_step}"]
+    if batch is not None:
+        command = f"dtui batch {shlex.quote(run)} --at {incident.first}"
+        after.append(safe(f"data: {batch.sentence}; {command} lists them", LONGEST_SENTENCE))
+    indented = (f"{' ' * widest}  {line}" for line in (*after, paint(more, "dim")))
+    return [paint(said, _STYLES.get(incident.status, "")), *indented]

@@ -22,12 +22,14 @@ class Line:
         at: Its iteration, with commas.
         text: What happened.
         remark: "still so at the end", a person's decision, or both; "" for none.
+        next_step: What to look at next; "" where that is not told.
     """
 
     number: int
     at: str
     text: str
     remark: str
+    next_step: str = ""
 
 
 def incident_lines(chapter: Chapter) -> tuple[Line, ...]:
@@ -55,4 +57,4 @@ def told_first(opening: Opening) -> tuple[str, ...]:
 
 def _of_card(card: Card) -> Line:
     remarks = [card.standing if card.standing.startswith("still") else "", card.status if card.status != "new" else ""]
-    return Line(card.number, f"{card.iteration:,}", card.title, ", ".join(remark for remark in remarks if remark))
+    return Line(card.number, f"{card.iteration:,}", card.title, ", ".join(filter(None, remarks)), card.next_step)

@@ -67,11 +67,12 @@ def _facts(chapter: Chapter) -> list[str]:
 
 
 def _incidents(found: Sequence[Line], worst: Sequence[int], room: int) -> list[str]:
-    """Return the incidents in the order of time; where not all have room, the worst."""
+    """Return the incidents in the order of time: with what to look at next, or without, or else only the worst."""
     widest = max(len(line.at) for line in found)
-    written = {line.number: _incident(line, widest) for line in found}
-    if sum(map(len, written.values())) <= room:
-        return [text for line in found for text in written[line.number]]
+    for has_next in (True, False):
+        written = {line.number: _incident(line, widest, has_next) for line in found}
+        if sum(map(len, written.values())) <= room:
+            return [text for line in found for text in written[line.number]]
     kept: set[int] = set()
     left = room - 1
     for number in dict.fromkeys((*(number for number in worst if number in written), *written)):
@@ -84,10 +85,11 @@ def _incidents(found: Sequence[Line], worst: Sequence[int], room: int) -> list[s
     return [*lines, f"and {counted(more, 'more incident')}"]
 
 
-def _incident(line: Line, widest: int) -> list[str]:
+def _incident(line: Line, widest: int, has_next: bool) -> list[str]:
     head = f"{line.at.rjust(widest)}  "
     text = f"{line.text}{f' [{line.remark}]' if line.remark else ''}"
-    return _wrapped(head + text, " " * len(head))[:3]
+    step = _wrapped(f"{' ' * len(head)}next: {line.next_step}", " " * len(head)) if has_next and line.next_step else []
+    return [*_wrapped(head + text, " " * len(head))[:3], *step[:2]]
 
 
 def _wrapped(text: str, indent: str = "") -> list[str]:

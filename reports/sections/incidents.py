@@ -7,7 +7,7 @@ from dtui.model.findings.incident_evidence import IncidentEvidence
 from dtui.number_text import counted
 from dtui.reports.charts.pictures.evidence import evidence_pictures
 from dtui.reports.charts.pictures.scale import times
-from dtui.reports.document import Card, Fact, Item, Paragraph, Row, Section, Table
+from dtui.reports.document import NEXT, Card, Fact, Item, Paragraph, Row, Section, Table
 from dtui.reports.sections.registry import View, moment, section
 from dtui.safe_text import safe
 
@@ -89,6 +89,8 @@ def _facts(view: View, incident: Incident, evidence: IncidentEvidence) -> tuple[
         facts.append(Fact("evidence", f"from {incident.first:,} to {incident.last:,}"))
     if incident.moved_first:
         facts.append(Fact("order", safe(incident.moved_first, 200)))
+    if incident.status != "dismissed":
+        facts.append(Fact(NEXT, incident.next_step))
     if incident.note:
         facts.append(Fact("note", safe(incident.note, 400)))
     return tuple(facts)

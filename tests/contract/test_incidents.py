@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ INCIDENT = {
     "classes": list,
     "evidence": list,
     "moved_first": str,
+    "next_step": str,
     "final": bool,
     "score": float,
     "status": str,
@@ -76,14 +79,35 @@ def answer(words: list[str], capsys: Printed, code: int = 0) -> Any:
 def test_five_sentences_for_five_faults(faults: str, capsys: Printed):
     assert main(["incidents", faults]) == 0
     lines = capsys.readouterr().out.splitlines()
-    said = [line for line in lines[:-1] if "incident-" not in line]
+    said, steps, names = lines[0:-1:3], lines[1:-1:3], lines[2:-1:3]
     assert len(said) == 5
+    assert all(line.startswith("       next: ") for line in steps)
+    assert steps[3].endswith("before 1,360, and test the GPU's memory if it comes back: learning seldom does this")
+    assert all("incident-" in line for line in names)
     assert "class 4 rose" in said[0]
     assert "updates of the whole network" in said[1]
     assert "6 of the 16 filters of layer2.1.conv1 get no gradient any more" in said[2]
     assert "filter 17 of layer3.0.conv1" in said[3]
     assert "class 7" in said[4]
     assert lines[-1].startswith("5 incidents, 5 to review; looked for in 240 records, 240 validations: ")
+
+
+def test_samples_that_stand_before_an_incident_are_named_with_the_command_that_lists_them(
+    repository: Path, capsys: Printed
+):
+    run = str(repository / "sample_runs" / "mnist-batches")
+    assert main(["incidents", run]) == 0
+    line = next(line for line in capsys.readouterr().out.splitlines() if "this one too: 1973" in line)
+    assert line.strip().startswith("data: 1 sample id stands before 11 of 25 triggers")
+    assert line.endswith(f"; dtui batch {shlex.quote(run)} --at 514 lists them")
+
+
+def test_what_was_dismissed_says_no_next_step(tmp_path: Path, faults: str, capsys: Printed):
+    shutil.copytree(f"{faults}.dtui", run := tmp_path / "run.dtui")
+    with open_run(run) as query:
+        query.decide("incident-430-class-class4", "dismissed")
+    assert main(["incidents", str(run)]) == 0
+    assert capsys.readouterr().out.count("next: ") == 4
 
 
 def test_a_healthy_run_says_what_was_looked_for(healthy: str, capsys: Printed):

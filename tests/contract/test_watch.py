@@ -118,10 +118,10 @@ def test_an_incident_is_told_as_the_list_of_incidents_tells_it(
 ) -> None:
     run = str(shutil.copytree(SAMPLES / "mnist-faults.dtui", tmp_path / "run.dtui"))
     assert main(["watch", run, "--once", "--on", "incident", "--json"]) == 1
-    told = [json.loads(line)["incident"] for line in capsys.readouterr().out.splitlines()]
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert main(["incidents", run, "--json"]) == 0
-    assert told == json.loads(capsys.readouterr().out)
-    assert told
+    assert [event["incident"] for event in events] == json.loads(capsys.readouterr().out)
+    assert events[3]["text"].endswith("one record; next: " + events[3]["incident"]["next_step"])
 
 
 @pytest.mark.parametrize(

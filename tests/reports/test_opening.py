@@ -17,7 +17,7 @@ from dtui.errors import RunDamagedError
 from dtui.model import ImageSet, RunInfo, Validation
 from dtui.query import open_run
 from dtui.reports import build_report, write_report
-from dtui.reports.document import Card, Chapter, Fact, Opening, Paragraph, Report, Said, Section, Table
+from dtui.reports.document import NEXT, Card, Chapter, Fact, Opening, Paragraph, Report, Said, Section, Table
 from dtui.reports.facts import duration, moment
 from dtui.reports.output.mail import MOST_LINES, render_mail
 from dtui.reports.output.markdown import escaped
@@ -170,7 +170,17 @@ def test_mail_is_short_and_has_all(tmp_path: Path) -> None:
     assert max(map(len, lines)) <= 78
     assert lines[2] == "Look at this: 5 incidents, 2 still so at the end."
     assert "1,360  The weights of filter 17 of layer3.0.conv1 changed by 14,700 times" in lines
+    assert "       next: go on from a checkpoint before 1,360, and test the GPU's memory" in lines
     assert "First report of this run" in lines
+
+
+def test_mail_says_what_to_look_at_next_where_all_has_room(tmp_path: Path) -> None:
+    steps = [Card("a", k, k, "w" * 70, "", "new", (Fact(NEXT, "look at it"),)) for k in range(1, 31)]
+    for count, has_steps in ((10, True), (30, False)):
+        part = Section("run1-incidents", "What happened", "", tuple(steps[:count]))
+        lines = render_mail(Report("t", (Chapter("run1", "t", "done", False, (), (part,), (), Opening("look", "h")),)))
+        assert (lines.count("next: look at it") == count) is has_steps
+        assert lines.count("w" * 70) == count
 
 
 def test_mail_tells_a_fact_to_its_end(tmp_path: Path) -> None:

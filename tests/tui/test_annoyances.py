@@ -431,13 +431,13 @@ def test_of_filters_that_are_more_than_an_incident_names_no_number_is_invented()
     many = of_incident(incident(1, Cause.DEAD, layers=("conv",), filters=tuple(range(MOST_FILTERS)), classes=()))
     assert NAMED_FILTERS == MOST_FILTERS
     assert many.place(()) == "conv, 32+ filters"
-    assert "and more of conv" in " ".join(EntryDetailPicture(many, ())._facts())
+    assert "and more of conv" in " ".join(EntryDetailPicture(many, ())._where())
 
 
 def test_a_layer_that_has_only_a_number_is_called_a_layer() -> None:
     """ "filter 5 of 2" reads as a count, in a network that is an `nn.Sequential`."""
     one = of_incident(incident(1, Cause.DEAD, layers=("2",), filters=(5,), classes=()))
-    assert "filter 5 of layer 2" in " ".join(EntryDetailPicture(one, ())._facts())
+    assert "filter 5 of layer 2" in " ".join(EntryDetailPicture(one, ())._where())
 
 
 def test_enter_goes_to_the_validation_that_shows_what_the_class_became(faults: RunQuery) -> None:

@@ -122,6 +122,7 @@ def test_an_entry_in_full_says_what_it_became_and_what_moved():
             "the error of cat rose from 2 % to 100 %",
             "iteration 430 · labels or data of a class · new",
             "still so at the end",
+            "next: look at its training samples up to 430",
             "conv2 ×6.10",
             "cat was taken for at 430, of 100 images:",
             "dog     ▇",
@@ -129,6 +130,8 @@ def test_an_entry_in_full_says_what_it_became_and_what_moved():
         ):
             assert said in text, (width, said)
         assert "\x1b" not in text
+    dismissed = replace(entry, status="dismissed")
+    assert "next: " not in "\n".join(lines(EntryDetailPicture(dismissed, CLASSES, evidence()), frame(150, 24)))
     assert "error of class cat" in "\n".join(lines(EntryDetailPicture(entry, CLASSES, evidence()), frame(150, 24)))
 
 
@@ -138,8 +141,10 @@ def test_an_entry_says_which_rule_found_it_and_what_is_usual():
     )
     entry = of_incident(found := incident(430, evidence=(drop, replace(drop, rule="stays"))))
     text = lines(EntryDetailPicture(entry, CLASSES, evidence(rule=rule_words(found))), frame(80, 14))
-    first = next(place for place, line in enumerate(text) if "rule: " in line)
-    assert "class 8 ▇ 1" in text[first - 1], "what the class became comes first"
+    became, step, first = (
+        next(place for place, line in enumerate(text) if said in line) for said in ("class 8 ▇ 1", "next: ", "rule: ")
+    )
+    assert became < step < first, "what the class became comes first"
     assert text[first].strip() == "rule: error against the 10 validations before: usually 1.5 %, here 100 % ·"
     assert text[first + 1].strip().startswith("90 % of the rise of all classes · never as much before · stayed as")
     seldom = replace(drop, frequency=0.0125)

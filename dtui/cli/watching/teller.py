@@ -131,13 +131,18 @@ def line_of(event: WatchEvent, when: datetime) -> str:
     from dtui.cli.table import paint
 
     kind = paint(str(event.kind).ljust(9), _STYLES[event.kind])
-    return f"{paint(when.strftime('%H:%M:%S'), 'dim')}  {kind}  {safe(f'{event.run}: {event.sentence}', LONGEST_LINE)}"
+    return f"{paint(when.strftime('%H:%M:%S'), 'dim')}  {kind}  {safe(f'{event.run}: {_said(event)}', LONGEST_LINE)}"
 
 
 def plain_line(event: WatchEvent) -> str:
     """Return an event as one line of visible ASCII; it begins with our name, so that mailers see no order in it."""
-    text = safe(f"dtui: {event.run}: {event.kind}, {event.sentence}", LONGEST_LINE)
+    text = safe(f"dtui: {event.run}: {event.kind}, {_said(event)}", LONGEST_LINE)
     return text.encode("ascii", "replace").decode()
+
+
+def _said(event: WatchEvent) -> str:
+    """Return what happened, and what to look at next."""
+    return f"{event.sentence}; next: {event.incident.next_step}" if event.incident is not None else event.sentence
 
 
 def event_fields(event: WatchEvent, when: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from dtui.dataclass_on_use import dataclass
 from dtui.model.findings.evidence import Evidence
-from dtui.model.findings.nonfinite import Origin
+from dtui.model.findings.nonfinite import Began, Origin
 
 
 class Cause(StrEnum):
@@ -101,3 +101,57 @@ class Incident:
         """When, what, and whether it is still so, in one sentence without its full stop; holds data from outside."""
         lasts = ", still so at the end" if self.persists else ""
         return f"At {self.first:,}, {self.sentence}{lasts}"
+
+    @property
+    def next_step(self) -> str:
+        """What to look at or do next, in one sentence without its full stop: where most such trouble comes from.
+
+        It is advice and no finding. It holds nothing from outside, and speaks of no class and no image, so that it fits
+        a run that scores decide.
+
+        Source: where weights go wrong by themselves, Dixit et al. 2021; filters that die, Maas et al. 2013; clipping,
+        Pascanu et al. 2013; warming up, Goyal et al. 2017; half precision, Micikevicius et al. 2018.
+        """
+        went_back = self.cause in _SPOILS_WEIGHTS and self.persists is not False
+        begin = "go on from a checkpoint before {first}, and " if went_back else ""
+        return f"{begin}{_looks_at(self)}".format(first=f"{self.first:,}")
+
+
+_SPOILS_WEIGHTS = (Cause.NONFINITE, Cause.FILTER, Cause.DEAD, Cause.LAYER)
+"""What later updates seldom mend."""
+_LOOKS_AT = {
+    Cause.FILTER: "test the GPU's memory if it comes back: learning seldom does this",
+    Cause.DEAD: "lower the learning rate or take a leaky activation",
+    Cause.FROZEN: "look at requires_grad and at what the optimizer was given, up to {first}",
+    Cause.NORM: "look at the batches up to {first}: another scale, very few samples, train() and eval() mixed up",
+    Cause.LAYER: "look at what set its weights: loading, initialising, averaging",
+    Cause.UPDATE: "look at the learning rate and the batches up to {first}; clipping the gradient norm limits updates",
+    Cause.GRADIENT: "look at the batches up to {first}; clipping the gradient norm limits what they do",
+    Cause.LOSS: "look at the batches and labels up to {first}, and at the loss function",
+    Cause.INPUTS: "look at how samples are scaled and normalised from {first} on",
+    Cause.NETWORK: "look at what changed in the data or labels up to {first}, of training and of validation",
+    Cause.CLASS: "look at its training samples up to {first}, and at their labels",
+}
+_LOOKS_AT_SCALES = "look at what sets its scales up to {first}: weight decay, pruning, loading"
+_LOOKS_AT_RATE = "lower the learning rate that it leaps to, or warm up to it"
+_LOOKS_AT_ORIGIN = {
+    Began.WEIGHTS: "look at the update before it: the learning rate, or gradients that overflowed",
+    Began.ALONE: "look at the backward pass there: a root or norm of zero, the loss scale",
+    Began.BACKWARD: "look at the backward pass there: a root or norm of zero, the loss scale",
+    Began.FORWARD: "look at what goes in there: NaN in the samples, overflow in half precision",
+    Began.LOSS: "look at the loss function: a log of zero, a division by zero",
+    Began.UNKNOWN: "look at the batch there: NaN in it, a log of zero, overflow in half precision",
+}
+
+
+def _looks_at(incident: Incident) -> str:
+    rules = {one.rule for one in incident.evidence if one.detector == "norm"}
+    if incident.cause is Cause.NONFINITE and incident.filters and incident.origin is None:  # its weights alone
+        return _LOOKS_AT[Cause.FILTER]
+    if incident.cause is Cause.NONFINITE:
+        return _LOOKS_AT_ORIGIN[incident.origin.began if incident.origin is not None else Began.UNKNOWN]
+    if incident.cause is Cause.NORM and rules and rules <= {"scale_shift", "zero_scales"}:
+        return _LOOKS_AT_SCALES
+    if incident.cause is Cause.UPDATE and any(one.detector == "rate" for one in incident.evidence):
+        return _LOOKS_AT_RATE
+    return _LOOKS_AT[incident.cause]

@@ -67,12 +67,10 @@ class EntryDetailPicture(Picture):
         is_wide = frame.width >= WIDE
         room = frame.width * 2 // 5 if is_wide else frame.width - 4
         y = self._write_words(cells, frame, 1, room)
+        y = self._draw_became(cells, frame, y, room)
+        y = self._write_lines(cells, frame, y, room, self._rest(frame))
         if self.evidence is None:
             return cells
-        y = self._draw_became(cells, frame, y, room)
-        for part in wrap(self.evidence.rule, room - 1)[: frame.height - y]:  # behind what the class became
-            cells.text(3, y, part, frame.theme.muted)
-            y += 1
         if is_wide:
             x = room + 4
             most = 84 if frame.width < ROOMY else 168
@@ -88,18 +86,27 @@ class EntryDetailPicture(Picture):
         for line in wrap(words_of(entry, self.classes), room - 1)[: max(1, frame.height - 2)]:
             cells.text(3, y, line, theme.bright, bold=True)
             y += 1
-        first, *rest = self._facts()
-        told = ((first, theme.muted), *self._turned(frame), *self._batch(frame))
-        for line, colour in (*told, *((line, theme.muted) for line in rest)):
-            for part in wrap(line, room - 1):
-                if y >= frame.height:
-                    return y
-                cells.text(3, y, part, colour)
-                y += 1
+        when = [(line, theme.muted) for line in self._when(room - 1)]
+        y = self._write_lines(cells, frame, y, room, (*when, *self._turned(frame), *self._batch(frame)))
         if entry.note and y < frame.height:
             cells.text(3, y, shorten(f"{marks.NOTED} {safe(entry.note, 200)}", room - 1), theme.flag)
             y += 1
         return y
+
+    @staticmethod
+    def _write_lines(cells: Cells, frame: Frame, y: int, room: int, lines: Sequence[tuple[str, int]]) -> int:
+        """Write lines, each in its colour, as far as there is room; return the row below them."""
+        for line, colour in lines:
+            for part in wrap(line, room - 1)[: max(0, frame.height - y)]:
+                cells.text(3, y, part, colour)
+                y += 1
+        return y
+
+    def _rest(self, frame: Frame) -> Sequence[tuple[str, int]]:
+        """Return what stands behind what its class became: what to look at next, the rule, and where it was."""
+        rule = "" if self.evidence is None else self.evidence.rule
+        muted = [(line, frame.theme.muted) for line in (rule, *self._where()) if line]
+        return (*self._next(frame), *muted)
 
     def _turned(self, frame: Frame) -> Sequence[tuple[str, int]]:
         """Return how many images turned wrong around an incident that names no class, and its colour."""
@@ -120,26 +127,38 @@ class EntryDetailPicture(Picture):
             return ()
         return ((f"data: {batch.sentence} · D lists them", frame.theme.text if batch.here else frame.theme.muted),)
 
-    def _facts(self) -> list[str]:
+    def _next(self, frame: Frame) -> Sequence[tuple[str, int]]:
+        """Return what to look at next, and its colour; nothing for an anomaly, and for what was dismissed."""
+        incident = self.entry.incident
+        if incident is None or self.entry.status == "dismissed":
+            return ()
+        return ((f"next: {incident.next_step}", frame.theme.text),)
+
+    def _when(self, room: int) -> list[str]:
+        """Return when it was, of what kind it is, and whether it is still so; in one line where that has room."""
         entry, incident = self.entry, self.entry.incident
         at = f"{entry.iteration:,}" if entry.last <= entry.iteration else f"{entry.iteration:,} to {entry.last:,}"
-        facts = [f"iteration {at} · {entry.kind} · {entry.status}"]
+        said, more = [f"iteration {at} · {entry.kind} · {entry.status}"], list[str]()
+        if incident is not None:
+            later = "" if incident.is_final else "later records may still change this"
+            more = [safe(part, 200) for part in (LASTING[incident.persists], incident.moved_first, later) if part]
+        joined = " · ".join([*said, *more])
+        return [joined] if text_width(joined) <= room else [*said, " · ".join(more)]
+
+    def _where(self) -> list[str]:
+        """Return its filters, and the layers that moved."""
+        entry, said = self.entry, list[str]()
         if entry.filters and entry.layer is not None:
             some = ", ".join(map(str, entry.filters[:MOST_FILTERS]))
             rest = len(entry.filters) - MOST_FILTERS
             more_filters = f" and {rest:,} more" if rest > 0 else ""
             more_filters = " and more" if len(entry.filters) >= NAMED_FILTERS else more_filters
             of = f"{more_filters} of {safe(layer_called(entry.layer), 120)}"
-            facts.append(f"filter{'s' * (len(entry.filters) > 1)} {some}{of}")
-        if incident is not None:
-            more = [LASTING[incident.persists], incident.moved_first]
-            if not incident.is_final:
-                more.append("later records may still change this")
-            facts += [" · ".join(safe(part, 200) for part in more if part)] if any(more) else []
+            said.append(f"filter{'s' * (len(entry.filters) > 1)} {some}{of}")
         if self.evidence is not None and self.evidence.moved:
             moved = (f"{safe(layer_called(move.layer), 120)} ×{number(move.times)}" for move in self.evidence.moved)
-            facts.append(f"moved more than usual: {' · '.join(moved)}")
-        return facts
+            said.append(f"moved more than usual: {' · '.join(moved)}")
+        return said
 
     def _draw_became(self, cells: Cells, frame: Frame, y: int, room: int) -> int:
         evidence = self.evidence
