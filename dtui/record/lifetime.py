@@ -75,7 +75,7 @@ class Life:
         self._finalizers = [weakref.finalize(module, self._look) for module in modules.values() if module is not None]
         recorder = self._recorder()
         if recorder is not None:
-            self._finalizers.append(weakref.finalize(recorder, self.end))
+            self._finalizers.append(weakref.finalize(recorder, self._lose_recorder))
             optimizer = None if self._optimizer is None else self._optimizer()
             if optimizer is not None:
                 _kept.setdefault(optimizer, []).append(recorder)
@@ -135,7 +135,20 @@ class Life:
     def _look(self) -> None:
         """End the run if nothing of the network is left. A container may go while its layers are still trained."""
         if self._root() is None and all(probe.is_gone for probe in self._probes):
-            self.end()
+            self._lose("its model was gone before the first update; make the recorder of what is trained")
+
+    def _lose_recorder(self) -> None:
+        """End the run, since nobody has the recorder any more, nor the optimizer that would keep it."""
+        if self._optimizer is None:
+            self._lose("nobody keeps the recorder; keep it in a variable, or give it the optimizer")
+        else:
+            self._lose("its optimizer was gone before the first update; make the recorder of what is trained")
+
+    def _lose(self, why: str) -> None:
+        """End the run, and say so if nothing was recorded: something else may be trained."""
+        if os.getpid() == self._process and self in _open and self._boundary.sink is None:
+            warn_once("closed", f"{self._start.path.name}: nothing is recorded: {why}")
+        self.end()
 
 
 def wait_for_ended() -> None:

@@ -275,8 +275,6 @@ class Recorder(LoopCalls, ValidationCalls):
         There is no closing record if the last update was recorded already, or the weights were changed since. A second
         call does nothing.
         """
-        if self._is_orphaned and self._recording.sink is None:
-            self._tell_closed("close")  # nothing was recorded at all
         self._finish(RunStatus.DONE, "")
 
     @property
