@@ -272,9 +272,11 @@ class Recorder(LoopCalls, ValidationCalls):
     def close(self) -> None:
         """End the run: record the weights as they are at the end, write what is queued, fold it, detach.
 
-        There is no closing record if the last update was recorded already, or the weights were changed since. A second
-        call does nothing.
+        There is no closing record if the last update was recorded already, or the weights were changed since. Of a run
+        that ended with its network it waits for the end. A second call does nothing.
         """
+        if self._is_orphaned and self._recording.sink is not None and os.getpid() == self._process:
+            self._recording.sink.close(RunStatus.DONE, "")
         self._finish(RunStatus.DONE, "")
 
     @property
