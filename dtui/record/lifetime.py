@@ -40,6 +40,24 @@ class OpenRecorder(Protocol):
 _ending: dict[Sink, int] = {}
 """Writers of runs that ended with their network, until they have written everything, and the processes they are of."""
 
+
+class _UntilWritten:
+    """Has a signal that ends the process wait for them: a pool ends its workers as soon as the last trial is done."""
+
+    def signalled(self, reason: str, *, ends: bool) -> None:
+        """Do nothing: their end is known."""
+
+    def note(self, reason: str) -> None:
+        """Do nothing: their end is known."""
+
+    def end(self, reason: str) -> None:
+        """Wait until they are written."""
+        for sink in _ended_here():
+            sink.close(RunStatus.DONE, "")
+
+
+_until_written = _UntilWritten()
+
 _open: set[Life] = set()
 
 _kept: weakref.WeakKeyDictionary[Optimizer, list[OpenRecorder]] = weakref.WeakKeyDictionary()
@@ -99,17 +117,20 @@ class Life:
         if os.getpid() != self._process or self not in _open:
             return
         self.forget()
+        sink = self._boundary.sink
+        if sink is not None:
+            if not _ended_here():
+                signals.begin(_until_written)
+            _ending[sink] = self._process
         with suppress(Exception):
             recorder = self._recorder()
             if recorder is not None:
                 recorder.let_go()
             self._skips.remove()
             self._end.remove()
-        sink = self._boundary.sink
         if sink is None:
             self._start.give_up()
         else:
-            _ending[sink] = self._process
             sink.end(RunStatus.DONE, "")
 
     @property
@@ -153,11 +174,17 @@ class Life:
 
 def wait_for_ended() -> None:
     """Wait until the runs that ended with their networks are written."""
-    for sink, process in list(_ending.items()):
-        if process == os.getpid():  # a forked child has no such thread
-            sink.close(RunStatus.DONE, "")
+    ended = list(_ending)
+    _until_written.end("")
+    for sink in ended:
         _ending.pop(sink, None)
-    signals.give_back()  # one that ended on its writer's thread could not
+    if not _ended_here():
+        signals.leave(_until_written)  # and give back what could not be given back on a writer's thread
+
+
+def _ended_here() -> list[Sink]:
+    """Return the writers of runs that ended in this process: a forked child has none of its parent's threads."""
+    return [sink for sink, process in list(_ending.items()) if process == os.getpid()]
 
 
 def has_open() -> bool:

@@ -231,11 +231,12 @@ if end == "in an exit handler":
     atexit.register(train)
     sys.exit(0)
 train()
-if end == "closed without a network":
+if "without a network" in end:
     del model
-    recorder.close()
-    os._exit(0)
-if end == "SIGTERM":
+    if end.startswith("closed"):
+        recorder.close()
+        os._exit(0)
+if end.startswith("SIGTERM"):
     os.kill(os.getpid(), signal.SIGTERM)
     signal.pause()
 if end == "crash":
@@ -247,6 +248,7 @@ ENDS = {
     "closed without a network": (0, [0, 4]),
     "crash": (1, [0, 4, 5]),
     "SIGTERM": (-signal.SIGTERM, [0, 4]),
+    "SIGTERM without a network": (-signal.SIGTERM, [0, 4]),
 }
 """To the exit status, and the iterations recorded: SIGTERM may come inside an update, so the weights are left alone."""
 

@@ -395,7 +395,6 @@ def test_trials_that_fold_leave_no_child_behind(tmp_path: Path, folding: None) -
     before = footprint()
     for _ in range(2):
         trial()
-        gc.collect()
-    wait_for_ended()
+    all_ended()
     assert footprint() == before
     assert told(tmp_path / "run-2") == (RunStatus.DONE, list(range(33)), [])
