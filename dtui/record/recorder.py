@@ -44,6 +44,7 @@ from dtui.record.start.arguments import (
 from dtui.record.start.preload import import_for_threads
 from dtui.record.start.resume import Start, find_start, refusals_told
 from dtui.record.start.run_metadata import describe_run
+from dtui.record.start.threads import check_threads
 from dtui.record.training.distributed import Exchange
 from dtui.record.validation.calls import ValidationCalls
 from dtui.record.validation.output_kind import OutputKind, check_outputs
@@ -180,6 +181,7 @@ class Recorder(LoopCalls, ValidationCalls):
         forget_told()
         hide_from_torchscript()
         with refusals_told(self._exchange):
+            check_threads()
             check_address_space()
         import_for_threads(
             is_writer=self._exchange.is_first,
