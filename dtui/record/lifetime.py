@@ -40,6 +40,24 @@ class OpenRecorder(Protocol):
 _ending: dict[Sink, int] = {}
 """Writers of runs that ended with their network, until they have written everything, and the processes they are of."""
 
+
+class _UntilWritten:
+    """Has a signal that ends the process wait for them: a pool ends its workers as soon as the last trial is done."""
+
+    def signalled(self, reason: str, *, ends: bool) -> None:
+        """Do nothing: their end is known."""
+
+    def note(self, reason: str) -> None:
+        """Do nothing: their end is known."""
+
+    def end(self, reason: str) -> None:
+        """Wait until they are written."""
+        for sink in _ended_here():
+            sink.close(RunStatus.DONE, "")
+
+
+_until_written = _UntilWritten()
+
 _open: set[Life] = set()
 
 _kept: weakref.WeakKeyDictionary[Optimizer, list[OpenRecorder]] = weakref.WeakKeyDictionary()
@@ -75,7 +93,7 @@ class Life:
         self._finalizers = [weakref.finalize(module, self._look) for module in modules.values() if module is not None]
         recorder = self._recorder()
         if recorder is not None:
-            self._finalizers.append(weakref.finalize(recorder, self.end))
+            self._finalizers.append(weakref.finalize(recorder, self._lose_recorder))
             optimizer = None if self._optimizer is None else self._optimizer()
             if optimizer is not None:
                 _kept.setdefault(optimizer, []).append(recorder)
@@ -99,17 +117,20 @@ class Life:
         if os.getpid() != self._process or self not in _open:
             return
         self.forget()
+        sink = self._boundary.sink
+        if sink is not None:
+            if not _ended_here():
+                signals.begin(_until_written)
+            _ending[sink] = self._process
         with suppress(Exception):
             recorder = self._recorder()
             if recorder is not None:
                 recorder.let_go()
             self._skips.remove()
             self._end.remove()
-        sink = self._boundary.sink
         if sink is None:
             self._start.give_up()
         else:
-            _ending[sink] = self._process
             sink.end(RunStatus.DONE, "")
 
     @property
@@ -135,16 +156,35 @@ class Life:
     def _look(self) -> None:
         """End the run if nothing of the network is left. A container may go while its layers are still trained."""
         if self._root() is None and all(probe.is_gone for probe in self._probes):
-            self.end()
+            self._lose("its model was gone before the first update; make the recorder of what is trained")
+
+    def _lose_recorder(self) -> None:
+        """End the run, since nobody has the recorder any more, nor the optimizer that would keep it."""
+        if self._optimizer is None:
+            self._lose("nobody keeps the recorder; keep it in a variable, or give it the optimizer")
+        else:
+            self._lose("its optimizer was gone before the first update; make the recorder of what is trained")
+
+    def _lose(self, why: str) -> None:
+        """End the run, and say so if nothing was recorded: something else may be trained."""
+        if os.getpid() == self._process and self in _open and self._boundary.sink is None:
+            warn_once("closed", f"{self._start.path.name}: nothing is recorded: {why}")
+        self.end()
 
 
 def wait_for_ended() -> None:
     """Wait until the runs that ended with their networks are written."""
-    for sink, process in list(_ending.items()):
-        if process == os.getpid():  # a forked child has no such thread
-            sink.close(RunStatus.DONE, "")
+    ended = list(_ending)
+    _until_written.end("")
+    for sink in ended:
         _ending.pop(sink, None)
-    signals.give_back()  # one that ended on its writer's thread could not
+    if not _ended_here():
+        signals.leave(_until_written)  # and give back what could not be given back on a writer's thread
+
+
+def _ended_here() -> list[Sink]:
+    """Return the writers of runs that ended in this process: a forked child has none of its parent's threads."""
+    return [sink for sink, process in list(_ending.items()) if process == os.getpid()]
 
 
 def has_open() -> bool:

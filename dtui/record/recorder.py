@@ -44,6 +44,7 @@ from dtui.record.start.arguments import (
 from dtui.record.start.preload import import_for_threads
 from dtui.record.start.resume import Start, find_start, refusals_told
 from dtui.record.start.run_metadata import describe_run
+from dtui.record.start.threads import check_threads
 from dtui.record.training.distributed import Exchange
 from dtui.record.validation.calls import ValidationCalls
 from dtui.record.validation.output_kind import OutputKind, check_outputs
@@ -180,6 +181,7 @@ class Recorder(LoopCalls, ValidationCalls):
         forget_told()
         hide_from_torchscript()
         with refusals_told(self._exchange):
+            check_threads()
             check_address_space()
         import_for_threads(
             is_writer=self._exchange.is_first,
@@ -272,11 +274,11 @@ class Recorder(LoopCalls, ValidationCalls):
     def close(self) -> None:
         """End the run: record the weights as they are at the end, write what is queued, fold it, detach.
 
-        There is no closing record if the last update was recorded already, or the weights were changed since. A second
-        call does nothing.
+        There is no closing record if the last update was recorded already, or the weights were changed since. Of a run
+        that ended with its network it waits for the end. A second call does nothing.
         """
-        if self._is_orphaned and self._recording.sink is None:
-            self._tell_closed("close")  # nothing was recorded at all
+        if self._is_orphaned and self._recording.sink is not None and os.getpid() == self._process:
+            self._recording.sink.close(RunStatus.DONE, "")
         self._finish(RunStatus.DONE, "")
 
     @property

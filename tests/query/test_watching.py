@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -32,6 +33,7 @@ from dtui.model.findings.nonfinite import BrokenGradients
 from dtui.query import open_run
 from dtui.query.compare.others import Others
 from dtui.query.run import RunQuery
+from dtui.query.watching.claims import LEAVING_SECONDS
 from dtui.query.watching.events import EventKind, Look, Severity, Wanted, WatchEvent
 from dtui.query.watching.nonfinite import Nonfinite
 from dtui.query.watching.pace import LEEWAY, UNKNOWN_SECONDS, Pace
@@ -40,7 +42,6 @@ from dtui.query.watching.told import Told
 from dtui.query.watching.watched_run import as_seconds
 from dtui.query.watching.watcher import Watcher
 from dtui.store import RunReader, RunWriter, find_past
-from dtui.store.run import opening
 from dtui.store.run.run_file import Process, RunFile
 from tests.store.builders import IMAGES, METADATA, STRUCTURE, make_record, make_validation
 
@@ -767,19 +768,78 @@ def test_what_is_no_run_is_refused_and_a_claimed_one_waited_for(tmp_path: Path) 
     watcher.close()
 
 
-def test_a_training_that_dies_before_its_first_record_ends_the_watch(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from dtui.store.write.claim import claim_new
+class Claiming:
+    """A child that has claimed a path, and waits."""
 
-    claim = claim_new(tmp_path / "claimed.dtui")
-    watcher = Watcher(tmp_path / "claimed", Wanted())
-    assert watcher.look().remarks == ()
-    monkeypatch.setattr(opening, "claimant", lambda folder: "")
-    (told,) = watcher.look().remarks
-    assert told.endswith("nothing was recorded, and who claimed it is gone; record there again, or remove it")
+    def __init__(self, path: Path) -> None:
+        from dtui.store.write.claim import claim_new
+
+        (may_go, self._go), (ready, is_ready) = os.pipe(), os.pipe()
+        self.child = os.fork()
+        if not self.child:
+            os.close(self._go)
+            claim = claim_new(path)
+            os.write(is_ready, b".")
+            if os.read(may_go, 1):
+                claim.give_up()
+            os.write(is_ready, b".")
+            os.read(may_go, 1)
+            os._exit(0)
+        os.read(ready, 1)
+        self._ready = ready
+
+    def give_up(self) -> None:
+        os.write(self._go, b".")
+        os.read(self._ready, 1)
+
+    def end(self) -> None:
+        os.kill(self.child, signal.SIGKILL)
+        os.waitpid(self.child, 0)
+
+
+@pytest.mark.parametrize("place", ["claimed", "."])
+@pytest.mark.parametrize("how", ["killed", "failed"])
+def test_a_training_that_dies_before_its_first_record_has_crashed(tmp_path: Path, place: str, how: str) -> None:
+    """Killed, it leaves its claim; by an exception it gives it up, and is there for a moment more."""
+    training, now = Claiming(tmp_path / "claimed.dtui"), [0.0]
+    watchers = [
+        Watcher(tmp_path / place, wanted, clock=lambda: now[0])
+        for wanted in (Wanted(), Wanted(), Wanted(frozenset({EventKind.STALL})))
+    ]
+    looked = [watcher.look() for watcher in watchers]
+    if how == "failed":
+        training.give_up()
+        looked += [watcher.look() for watcher in watchers]
+    assert looked == [Look()] * len(looked)
+    training.end()
+    now[0] += 60
+    first, second, third = (watcher.look() for watcher in watchers)
+    (event,) = first.events
+    assert event.sentence.startswith(f"crashed before its first record: process {training.child} on ")
+    assert (event.kind, event.run, event.iteration, event.path) == (
+        EventKind.CRASH,
+        "claimed",
+        None,
+        str(tmp_path / "claimed.dtui"),
+    )
+    assert (second, third.events) == (first, ())
+    assert watchers[0].is_over == (place == "claimed")
+    assert (watchers[0].look().events, watchers[2].look().events) == ((), ())
+    assert watchers[2].is_over == (place == "claimed")
+
+
+def test_a_training_that_leaves_its_claim_and_goes_on_has_not_crashed(tmp_path: Path) -> None:
+    """As in a notebook, where the network was dropped before it was trained."""
+    training, now = Claiming(tmp_path / "claimed.dtui"), [0.0]
+    watcher = Watcher(tmp_path / "claimed", Wanted(), clock=lambda: now[0])
+    assert watcher.look() == Look()
+    training.give_up()
+    assert watcher.look() == Look()
+    now[0] += LEAVING_SECONDS
+    assert watcher.look() == Look()
+    training.end()
+    assert [line[-25:] for line in watcher.look().remarks] == ["makes it with its recorder"[-25:]]
     assert watcher.is_over
-    claim.give_up()
 
 
 # --- what was told

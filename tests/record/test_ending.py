@@ -205,7 +205,7 @@ def test_moved_to_another_device_weights_are_still_the_last_updates() -> None:
 
 
 CHILD = """
-import gc, os, signal, sys, torch, dtui
+import atexit, gc, os, signal, sys, torch, dtui
 from tests.record.conftest import small_net
 from tests.record.test_loops import update
 from dtui.store.write.background_compactor import Compactor
@@ -219,19 +219,37 @@ for end in sys.argv[2:]:
     print(end, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 else:
     sys.exit(0)
-model = small_net()
-optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-recorder = dtui.Recorder(f"{sys.argv[1]}/{end}", model, optimizer, every=4, fused=False)
-for _ in range(6):
-    update(model, optimizer)
-recorder.log(val_acc=0.75)
-if end == "SIGTERM":
+def train():
+    global model, optimizer, recorder
+    model = small_net()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    recorder = dtui.Recorder(f"{sys.argv[1]}/{end}", model, optimizer, every=4, fused=False)
+    for _ in range(6):
+        update(model, optimizer)
+    recorder.log(val_acc=0.75)
+if end == "in an exit handler":
+    atexit.register(train)
+    sys.exit(0)
+train()
+if "without a network" in end:
+    del model
+    if end.startswith("closed"):
+        recorder.close()
+        os._exit(0)
+if end.startswith("SIGTERM"):
     os.kill(os.getpid(), signal.SIGTERM)
     signal.pause()
 if end == "crash":
     raise ValueError("a bug")
 """
-ENDS = {"exit": (0, [0, 4, 5]), "crash": (1, [0, 4, 5]), "SIGTERM": (-signal.SIGTERM, [0, 4])}
+ENDS = {
+    "exit": (0, [0, 4, 5]),
+    "in an exit handler": (0, [0, 4, 5]),
+    "closed without a network": (0, [0, 4]),
+    "crash": (1, [0, 4, 5]),
+    "SIGTERM": (-signal.SIGTERM, [0, 4]),
+    "SIGTERM without a network": (-signal.SIGTERM, [0, 4]),
+}
 """To the exit status, and the iterations recorded: SIGTERM may come inside an update, so the weights are left alone."""
 
 
@@ -240,14 +258,14 @@ def test_a_process_that_ends_without_closing_keeps_what_was_logged(tmp_path: Pat
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     command = [sys.executable, "-W", "ignore", "-c", CHILD, str(tmp_path), *ENDS]
     done = subprocess.run(command, env=environment, timeout=120, capture_output=True, text=True)
-    codes = dict(line.split() for line in done.stdout.splitlines())
+    codes = dict(line.rsplit(maxsplit=1) for line in done.stdout.splitlines())
     assert codes == {end: str(int(code)) for end, (code, _) in ENDS.items()}, done.stderr
     for end, (_, records) in ENDS.items():
         run = RunReader(tmp_path / end)
         assert run.record_iterations.tolist() == records, end
         iterations, values = points_of(run, "val_acc")
         assert (iterations.tolist(), values.tolist()) == ([5], [0.75]), end
-        assert run.status() is (RunStatus.DONE if end == "exit" else RunStatus.CRASHED), end
+        assert run.status() is (RunStatus.CRASHED if end in ("crash", "SIGTERM") else RunStatus.DONE), end
         run.close()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import copy
 import gc
 import os
 import signal
@@ -141,6 +142,27 @@ def test_a_recorder_that_nobody_keeps_goes_on_with_its_optimizer(tmp_path: Path)
     update(model, optimizer)
     del model, optimizer
     assert told(tmp_path / "run") == (RunStatus.DONE, [0, 1], [])
+
+
+@pytest.mark.parametrize(
+    ("gone", "line"),
+    [
+        ("model", "its model was gone before the first update; make the recorder of what is trained"),
+        ("optimizer", "its optimizer was gone before the first update; make the recorder of what is trained"),
+        ("recorder", "nobody keeps the recorder; keep it in a variable, or give it the optimizer"),
+    ],
+)
+def test_one_that_ends_before_the_training_says_why(tmp_path: Path, gone: str, line: str) -> None:
+    model = small_net()
+    parts: dict[str, Any] = {"model": model, "optimizer": torch.optim.SGD(model.parameters(), lr=0.1)}
+    trained = copy.deepcopy(model) if gone == "model" else model
+    recorder = Recorder(tmp_path / "run", model, None if gone == "recorder" else parts["optimizer"])
+    parts["recorder"] = recorder if gone == "recorder" else None
+    del model, recorder
+    with pytest.warns(RecorderWarning, match=f"^dtui: run.dtui: nothing is recorded: {line}$"):
+        del parts[gone]
+    update(trained, torch.optim.Adam(trained.parameters()))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_container_made_for_the_recorder_may_go_as_long_as_its_layers_are_trained(tmp_path: Path) -> None:
@@ -373,7 +395,6 @@ def test_trials_that_fold_leave_no_child_behind(tmp_path: Path, folding: None) -
     before = footprint()
     for _ in range(2):
         trial()
-        gc.collect()
-    wait_for_ended()
+    all_ended()
     assert footprint() == before
     assert told(tmp_path / "run-2") == (RunStatus.DONE, list(range(33)), [])

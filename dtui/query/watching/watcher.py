@@ -6,12 +6,13 @@ Owns which runs are followed.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from dtui.errors import DtuiError, RunNotBegunError, RunNotFoundError
 from dtui.query.compare.listing import located, names_run
-from dtui.query.watching.events import Look, Wanted, WatchEvent
+from dtui.query.watching.claims import Claims
+from dtui.query.watching.events import EventKind, Look, Wanted, WatchEvent
 from dtui.query.watching.told import Told
 from dtui.query.watching.watched_run import WatchedRun
 from dtui.store.disk.atomic_files import stamp_of
@@ -59,11 +60,13 @@ class Watcher:
         self._followed: dict[Path, WatchedRun] = {}
         self._ended: dict[Path, object] = {}
         self._remarked: dict[Path, str] = {}
+        self._claims = Claims()
         self._scan_at, self._paths = float("-inf"), ()  # type: float, tuple[Path, ...]
         self.is_over = False
         """Whether the run has ended, so that nothing more will come of it. A folder is never over."""
         if self._is_run:
-            self._open_first(located(place))
+            self._paths = (located(place),)
+            self._open_first(self._paths[0])
         else:
             self._paths = self._scan()
             if not is_once:
@@ -90,14 +93,25 @@ class Watcher:
             try:
                 found = self._look_at(path)
             except RunNotBegunError:
+                self._claims.see(path)
                 continue
             except (DtuiError, OSError) as error:
-                self._lose(path, error, remarks)
+                if path not in self._claims:
+                    self._lose(path, error, remarks)
                 continue
             self._remarked.pop(path, None)
             events += found.events
             remarks += found.remarks
+        events += self._crashed_early()
         return Look(tuple(events), tuple(remarks))
+
+    def _crashed_early(self) -> Iterator[WatchEvent]:
+        """Return an event for each training that crashed before its first record."""
+        for event in self._claims.crashed(self._clock()):
+            if EventKind.CRASH in self._wanted.kinds:
+                self.is_over = self._is_run
+                if self._told.add(event.path, event.key):
+                    yield event
 
     # --- one run
 
@@ -107,6 +121,7 @@ class Watcher:
         except RunNotBegunError:
             if self._is_once:
                 raise
+            self._claims.see(path)
 
     def _look_at(self, path: Path) -> Look:
         if path not in self._followed:
@@ -137,7 +152,7 @@ class Watcher:
 
     def _to_look_at(self, remarks: list[str]) -> list[Path]:
         if self._is_run:
-            return [located(self._place)]
+            return list(self._paths)  # as it was found: it may be gone by now
         if self._clock() >= self._scan_at:
             try:
                 self._paths = self._scan()
@@ -159,7 +174,7 @@ class Watcher:
 
     def _scan(self) -> tuple[Path, ...]:
         begun = self._clock()
-        found = tuple(located(path) for path in find_runs(self._place))
+        found = tuple(located(path) for path in find_runs(self._place, has_claims=not self._is_once))
         meet(found)
         took = self._clock() - begun
         self._scan_at = begun + SCAN_SHARE * took

@@ -109,11 +109,16 @@ class Start:
         old = () if self.past is None else self.past.classes
         if self.past is not None and self.past.images is not None and self.past.images.judging is not None:
             old = old[: self.past.images.judging.other]  # the one behind it has no items
-        for place, (before, now) in enumerate(zip_longest(old, names or ()) if old and names is not None else ()):
+        if not old or names is None:
+            return
+        if len(old) != len(names):
+            counts = f"the run has {len(old)} classes, and {len(names)} are given"
+            raise RecorderError(f"{self.path}: resume: {counts}; give the classes of the run, {_OTHER_RUN}")
+        for place, (before, now) in enumerate(zip(old, names, strict=True)):
             if before != now:
                 raise RecorderError(
-                    f"{self.path}: resume: class {place} of {len(old)} in the run is {before!r}, of "
-                    f"{len(names or ())} given {now!r}; give the classes of the run, {_OTHER_RUN}"
+                    f"{self.path}: resume: class {place} of {len(old)} in the run is {before!r}, and {now!r} is given; "
+                    f"give the classes of the run, {_OTHER_RUN}"
                 )
 
     def create(

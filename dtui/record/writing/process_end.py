@@ -43,6 +43,8 @@ def _register() -> None:
         _registered.add(has_tables)
     if _child != os.getpid():
         _child = os.getpid()
+        if parent_process() is None:  # a recorder that an exit handler makes: Python calls none that comes so late
+            Finalize(None, _at_exit, exitpriority=0)
         at_end_of_child(_at_exit)
 
 

@@ -31,7 +31,8 @@ _told: set[str] = set()
 _had_no_room: set[bool] = set()
 _in_one_line: set[bool] = set()
 _said_otherwise: set[str] = set()
-_lock = threading.Lock()
+_lock = threading.RLock()
+"""A thread that holds it may tell of a network that is collected just then."""
 
 
 class RecorderWarning(RuntimeWarning):
@@ -112,7 +113,7 @@ def hush(cause: str) -> None:
 
 def _renew_lock() -> None:
     global _lock
-    _lock = threading.Lock()
+    _lock = threading.RLock()
 
 
 os.register_at_fork(after_in_child=_renew_lock)

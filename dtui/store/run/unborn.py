@@ -7,6 +7,7 @@ from pathlib import Path
 from dtui.store.disk.atomic_files import list_folder
 from dtui.store.format.schema import HEARTBEAT_FILE, JOURNAL_FOLDER, PARTS_FOLDER, RESUME_LOCK_FILE, TEMPORARY_MARK
 from dtui.store.run.lock import CompactionLock
+from dtui.store.run.run_file import Process
 
 _OURS = frozenset({JOURNAL_FOLDER, PARTS_FOLDER, HEARTBEAT_FILE, RESUME_LOCK_FILE})
 
@@ -29,7 +30,12 @@ def is_unborn(folder: Path) -> bool:
     return not any(list_folder(folder / name) for name in (JOURNAL_FOLDER, PARTS_FOLDER) if name in names)
 
 
+def claiming(folder: Path) -> Process | None:
+    """Return the process that is about to record in a folder, as far as it is not known to be dead; None if none is."""
+    return CompactionLock(folder, RESUME_LOCK_FILE).holder()
+
+
 def claimant(folder: Path) -> str:
     """Return the living process that is about to record in a folder, as "process 7 on host"; "" if there is none."""
-    holder = CompactionLock(folder, RESUME_LOCK_FILE).holder()
+    holder = claiming(folder)
     return "" if holder is None else f"process {holder.pid} on {holder.host}"

@@ -164,8 +164,8 @@ def shorter(training: Training) -> nn.Module:
     [
         ({"model": other_shape}, r"layer 0 of 3 in the run is 1\.0 \(Conv2d, .*in this model 1\.0 \(Conv2d, 4×1×5×5\)"),
         ({"model": shorter}, r"layer 1 of 3 in the run is 1\.2 \(Conv2d, .*, of 1 in this model missing"),
-        ({"classes": ("a", "b", "z")}, "class 2 of 3 in the run is 'c', of 3 given 'z'"),
-        ({"classes": ("a", "b")}, "class 2 of 3 in the run is 'c', of 2 given None"),
+        ({"classes": ("a", "b", "z")}, "class 2 of 3 in the run is 'c', and 'z' is given"),
+        ({"classes": ("a", "b")}, "the run has 3 classes, and 2 are given"),
         ({"iteration": -1}, "iteration=-1: updates that were done before"),
         ({"iteration": 2.5}, "iteration=2.5: updates that were done before"),
         ({"optimizer": None}, r"give iteration=N, .* \(the last that is recorded is 5\)"),
