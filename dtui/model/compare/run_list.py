@@ -8,7 +8,8 @@ from dataclasses import field
 from dtui.dataclass_on_use import dataclass
 from dtui.model.arrays import FloatArray
 from dtui.model.compare.differences import Difference
-from dtui.model.views import RunInfo
+from dtui.model.findings.verdict import Verdict
+from dtui.model.views import Curves, RunInfo
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -71,3 +72,18 @@ class RunList:
             return ()
         place = self.compared.index(path)
         return tuple((one.name, value) for one in self.differences if (value := one.values[place]) is not None)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class RunTold:
+    """What is told of one run in a list of runs.
+
+    Attributes:
+        path: Where it is; data from outside.
+        verdict: What a reader must know first.
+        curves: Over the whole run; None where nothing was recorded.
+    """
+
+    path: str
+    verdict: Verdict
+    curves: Curves | None

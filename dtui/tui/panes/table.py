@@ -22,6 +22,7 @@ from dtui.tui.panes.layers.tree import Tree
 from dtui.tui.panes.runs.compared_rows import ComparedClasses, ComparedLayers
 from dtui.tui.panes.runs.comparing import SCREEN as COMPARING
 from dtui.tui.panes.runs.comparing import Comparing
+from dtui.tui.panes.runs.picked_run import PickedRun
 from dtui.tui.panes.runs.run_list import Runs
 from dtui.tui.panes.triage import Triage
 from dtui.tui.panes.validation.confusion import Matrix, Pairs
@@ -40,7 +41,7 @@ SCREENS = (
     Screen("3", "Validation", (Classes(), Images())),
     Screen("4", "Correlation", (Correlation(),)),
     Screen("5", "Cube", (Cube(),)),
-    Screen("6", "Runs", (RUNS,)),
+    Screen("6", "Runs", (RUNS, PickedRun(RUNS))),
 )
 
 INNER: tuple[Screen, ...] = (
