@@ -25,8 +25,10 @@ from dtui.model import (
     Stage,
     TreeNode,
 )
+from dtui.model.cube import CellCourses
 from dtui.model.findings.incident_evidence import IncidentEvidence
 from dtui.model.findings.telling import Telling
+from dtui.model.layers import FilterCourse
 from dtui.model.statistics import by_name
 from tests import grids
 from tests.anomalies import class_anomaly
@@ -278,6 +280,15 @@ class FakeQuery(FakeLayers, FakeValidation):
     def grid_cell(self, grid, row, layer):
         self._ask("cell", row, layer)
         return grids.cell(grid, row, layer)
+
+    def cell_courses(self, label, layer, filters, statistic, axis):
+        self._ask("cell courses", label, layer, filters)
+        line = np.linspace(0, 1, axis.columns)
+        error, *moved = (
+            FilterCourse(name, line, line / 2, line / 4, line * 2, np.full(axis.columns, rank))
+            for rank, name in enumerate(["error", *[statistic] * len(filters)])
+        )
+        return CellCourses(axis, label, layer, tuple(filters), error, tuple(moved), 9)
 
     def cube(self, request, choice=None):
         self._ask("cube", request)

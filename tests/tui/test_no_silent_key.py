@@ -78,7 +78,7 @@ def test_each_key_of_the_bar_stands_there_once_and_does_something(faults: RunQue
     assert ",/. other batch" not in no_batch, "no batch was recorded"
     batches = Desk(RunQuery(SAMPLES / "mnist-batches.dtui"), (300, 60)).press("D")
     assert ",/. other batch" in bar_of(batches.session)
-    correlation = bar_of(Desk(faults, (300, 60)).press("4").session)
+    correlation = bar_of(Desk(faults, (300, 24)).press("4").session)
     assert "←/→ layer" in correlation
     assert "Tab pane" not in correlation
     assert "z maximise" in correlation, "it takes the room of the curves"

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
+from typing import TYPE_CHECKING
 
 from dtui.dataclass_on_use import dataclass
 from dtui.model.arrays import FloatArray
 from dtui.model.compare.differences import Difference
-from dtui.model.findings.verdict import Verdict
 from dtui.model.views import Curves, RunInfo
+
+if TYPE_CHECKING:
+    from dtui.model.findings.verdict import Verdict
 
 
 @dataclass(frozen=True, eq=False, slots=True)

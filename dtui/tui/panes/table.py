@@ -5,6 +5,7 @@ from __future__ import annotations
 from dtui.tui.panes.bars import Axis, KeyBar, Notice, Ribbon, TopBar
 from dtui.tui.panes.batch import SCREEN as BATCH
 from dtui.tui.panes.batch import Batch
+from dtui.tui.panes.cell_course import CellCourse
 from dtui.tui.panes.classes import Classes
 from dtui.tui.panes.correlation import Correlation
 from dtui.tui.panes.cube import Cube
@@ -32,6 +33,7 @@ from dtui.tui.panes.validation.inside import CONFUSION, GALLERY, IMAGE, THRESHOL
 from dtui.tui.panes.validation.thresholds import Thresholds
 from dtui.tui.state.pane import Screen, Table
 
+CORRELATION = Correlation()
 RUNS = Runs()
 INSPECTOR = FilterInspector()
 
@@ -39,7 +41,7 @@ SCREENS = (
     Screen("1", "Triage", (Triage(), EntryDetail())),
     Screen("2", "Layers", (Tree(), Filters()), is_wide=True),
     Screen("3", "Validation", (Classes(), Images())),
-    Screen("4", "Correlation", (Correlation(),)),
+    Screen("4", "Correlation", (CORRELATION, CellCourse(CORRELATION))),
     Screen("5", "Cube", (Cube(),)),
     Screen("6", "Runs", (RUNS, PickedRun(RUNS))),
 )

@@ -114,7 +114,9 @@ def draw_picked_run(where: Frame, name: str, fill: float | None, cursor: int | N
     )  # fmt: skip
     line = np.linspace(0, 1, axis.columns) if fill is None else np.full(axis.columns, fill)
     curves = Curves(axis, {"validation_error": line, "loss": line, name: line}, {})
-    return PickedRunPicture(row, RunTold(row.path, verdict, curves), frozenset({"lr"})).draw(where, cursor)
+    return PickedRunPicture("Picked run", row, RunTold(row.path, verdict, curves), frozenset({"lr"})).draw(
+        where, cursor
+    )
 
 
 def draw_comparing(where: Frame, name: str, fill: float | None, cursor: int | None, current: int = 0) -> Cells:

@@ -11,7 +11,6 @@ from dtui.safe_text import safe
 from dtui.tui.panes.companion import Companion
 from dtui.tui.panes.runs.run_list import Runs, RunsQuestion
 from dtui.tui.renderables.panes.message import MessagePicture, reading
-from dtui.tui.renderables.panes.runs.picked_run import TITLE, PickedRunPicture
 from dtui.tui.renderables.panes.runs.run_list import name_of
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.pane import Scene
@@ -40,7 +39,7 @@ class PickedRun(Companion):
     """The run that is picked in the list."""
 
     name = "picked_run"
-    title = TITLE
+    title = "Picked run"
     has_time = False
     needs_records = False
 
@@ -57,6 +56,8 @@ class PickedRun(Companion):
 
     def picture(self, scene: Scene) -> Picture:
         """Return the run, or why nothing can be told of it."""
+        from dtui.tui.renderables.panes.runs.picked_run import PickedRunPicture
+
         row, told = self._row(scene), scene.answers.get(ToldQuestion)
         if row is None:
             return MessagePicture(title=self.title)
@@ -67,7 +68,7 @@ class PickedRun(Companion):
         if told is None or told.path != row.path or known is None:
             return reading("the picked run", self.title)
         differing = frozenset(name for name, _ in known.differing(row.path))
-        return PickedRunPicture(row, told, differing)
+        return PickedRunPicture(self.title, row, told, differing)
 
     def _row(self, scene: Scene) -> RunRow | None:
         rows = self.list.items(scene)

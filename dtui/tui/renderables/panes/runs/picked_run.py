@@ -23,7 +23,6 @@ from dtui.tui.renderables.panes.runs.run_list import name_of
 from dtui.tui.renderables.parts.chrome import draw_header
 from dtui.tui.renderables.parts.picture import Picture
 
-TITLE = "Picked run"
 WIDE = 110
 """From this width on the settings stand beside the verdict."""
 RIBBON_ROWS, AXIS_ROWS = 3, 1
@@ -41,11 +40,13 @@ class PickedRunPicture(Picture):
     """Words, and in the room that is left the curves with the incidents on a time axis of their own.
 
     Attributes:
+        title: Name of the pane.
         row: Its row of the list.
         told: What is told of it.
         differing: Names of the settings that are not the same in all runs.
     """
 
+    title: str
     row: RunRow
     told: RunTold
     differing: frozenset[str] = frozenset()
@@ -53,7 +54,7 @@ class PickedRunPicture(Picture):
     def draw(self, frame: Frame, iteration: int | None = None) -> Cells:
         """Draw words and curves."""
         cells, theme = Cells(frame.width, frame.height, frame.theme), frame.theme
-        x = draw_header(cells, frame, TITLE, max(0, frame.width - 1))
+        x = draw_header(cells, frame, self.title, max(0, frame.width - 1))
         cells.text(x + 2, 0, name_of(self.row), theme.accent, limit=max(0, frame.width - x - 3))
         left_room = frame.width * 3 // 5 if frame.width >= WIDE else frame.width - 4
         verdict, settings = self._verdict(frame, left_room), self._settings(frame, frame.width - left_room - 6)
