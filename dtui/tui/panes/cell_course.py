@@ -82,7 +82,8 @@ class CellCourse(Companion):
         found, now = scene.answers.get(CellCoursesQuestion), scene.answers.get(CellCoursesNowQuestion)
         kept = [one if one is not None and _is_of(one, chosen) else None for one in (found, now)]
         words = self._words(scene)
-        return CellCoursePicture(self.title, words, scene.view.classes, kept[0], images_of(scene), kept[1])
+        view = scene.view
+        return CellCoursePicture(self.title, words, view.classes, kept[0], images_of(scene), view.info.judging, kept[1])
 
     def numbers(self, scene: Scene) -> Numbers | None:
         """Return the courses, each beside the median."""

@@ -15,18 +15,27 @@ from dtui.tui.renderables.parts.words.judged_words import is_scored, score_words
 
 THUMBNAILS = (28, 20, 14)
 """Columns of an image, which has half as many rows: the first that has room."""
-LEAST_ROWS = 2 + THUMBNAILS[-1] // 2
+
+
+def rows_of_images(count: int, width: int, most: int) -> int:
+    """Return the rows of so many images in a row, at most `most`; 0 where these are too few."""
+    size = _size(count, width, most)
+    return 2 + size // 2 if size else 0
+
+
+def _size(count: int, width: int, rows: int) -> int:
+    """Return the columns of an image: the largest of which all have room beside each other, else the smallest."""
+    fitting = [size for size in THUMBNAILS if size // 2 + 2 <= rows] if count else []
+    return next((size for size in fitting if count * (size + 2) <= width), fitting[-1] if fitting else 0)
 
 
 def draw_image_row(
     cells: Cells, frame: Frame, x: int, y: int, images: Sequence[ImageVerdict], classes: Sequence[str]
 ) -> None:
     """Draw thumbnails in a row from (x, y) on, the label of each below it; list items that have none by their ids."""
-    theme, count = frame.theme, len(images)
-    fitting = [size for size in THUMBNAILS if y + size // 2 + 2 <= frame.height]
-    if not fitting or not images:
+    theme, columns = frame.theme, _size(len(images), frame.width - x - 1, frame.height - y)
+    if not columns:
         return
-    columns = next((size for size in fitting if x + 1 + count * (size + 2) <= frame.width), fitting[-1])
     rows = columns // 2
     cells.text(x + 1, y, as_groups("images that turned wrong:", images[0].judging), theme.text)
     for place, image in enumerate(images):

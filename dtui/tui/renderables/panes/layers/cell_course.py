@@ -8,6 +8,7 @@ from dataclasses import field
 from dtui.dataclass_on_use import dataclass
 from dtui.model import ImageVerdict
 from dtui.model.cube import CellCourses
+from dtui.model.judging import Judging, as_groups
 from dtui.model.layers import FilterCourse
 from dtui.model.statistics import title_of
 from dtui.tui.renderables.canvas.cells import Cells, text_width
@@ -16,10 +17,10 @@ from dtui.tui.renderables.canvas.output import ColorMode
 from dtui.tui.renderables.panes.layers.tree_words import fitting
 from dtui.tui.renderables.parts.chrome import draw_header
 from dtui.tui.renderables.parts.course import draw_course, ordinal, reading_of, values_at, write_reading
-from dtui.tui.renderables.parts.image_row import LEAST_ROWS, THUMBNAILS, draw_image_row
+from dtui.tui.renderables.parts.image_row import draw_image_row, rows_of_images
 from dtui.tui.renderables.parts.picture import Picture
 
-LEAST_COURSE, MOST_COURSE = 3, 6
+LEAST_COURSE = 3
 """Rows of a course."""
 
 
@@ -33,6 +34,7 @@ class CellCoursePicture(Picture):
         classes: Names by label; data from outside.
         found: The courses, over any axis; None while they load.
         images: Some that turned wrong at the selected incident.
+        judging: What decides what is right, in a run that scores decide; None where class scores do.
         now: The exact values at an iteration; used if that is the cursor.
     """
 
@@ -41,6 +43,7 @@ class CellCoursePicture(Picture):
     classes: tuple[str, ...] = ()
     found: CellCourses | None = None
     images: tuple[ImageVerdict, ...] = ()
+    judging: Judging | None = None
     now: CellCourses | None = field(default=None, compare=False)
     crosshair = True
 
@@ -56,10 +59,8 @@ class CellCoursePicture(Picture):
         room = max(0, frame.width - x - 3)
         x = cells.text(x + 2, 0, fitting(self.words, room), theme.accent, limit=room)
         is_plain = frame.output.mode is ColorMode.NONE
-        legend = [
-            ("━ itself", theme.flag),
-            (f"{'⋯' if is_plain else '━'} all images, or median of the layer", theme.muted),
-        ]
+        middle = as_groups("all images, or median of the layer", self.judging)
+        legend = [("━ itself", theme.flag), (f"{'⋯' if is_plain else '━'} {middle}", theme.muted)]
         legend += [] if is_plain else [("▆ 5–95 % of the layer", theme.faint)]
         begin = frame.width - sum(text_width(words) + 2 for words, _ in legend)
         if begin > x + 2:
@@ -86,7 +87,7 @@ class CellCoursePicture(Picture):
                 value, middle, rank = values_at(course, exact, found.axis, axis, column - frame.gutter)
                 lines = [(reading_of(course, value), theme.flag)]
                 lines += [(f"{ordinal(int(rank))} of {found.of:,}", theme.text)] if rank > 0 else []
-                beside = "all images" if course is found.error else "median"
+                beside = as_groups("all images", self.judging) if course is found.error else "median"
                 lines += [(f"{beside} {reading_of(course, middle)}", theme.muted)] if middle == middle else []
             write_reading(cells, frame, y, tall, self._name(found, at), lines)
 
@@ -103,9 +104,7 @@ class CellCoursePicture(Picture):
     def _image_rows(self, frame: Frame) -> int:
         """Return the rows of the images: none where the courses need the room."""
         count = 0 if self.found is None else len(self.found.courses)
-        left = frame.height - 1 - LEAST_COURSE * min(count, 4)
-        rows = max((rows for size in THUMBNAILS if (rows := 2 + size // 2) <= left), default=0)
-        return rows if self.images and left >= LEAST_ROWS else 0
+        return rows_of_images(len(self.images), frame.width - 2, frame.height - 1 - LEAST_COURSE * min(count, 4))
 
     def _places(self, frame: Frame) -> Sequence[tuple[int, int]]:
         """Return the first row of each course, and how many it has."""
@@ -114,5 +113,5 @@ class CellCoursePicture(Picture):
         if not count or left < LEAST_COURSE:
             return ()
         shown = min(count, left // LEAST_COURSE)
-        tall = min(left // shown, MOST_COURSE if self._image_rows(frame) else left)
+        tall = left // shown
         return [(1 + place * tall, tall) for place in range(shown)]
