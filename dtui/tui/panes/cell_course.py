@@ -114,7 +114,7 @@ class CellCourse(Companion):
         assert grid is not None
         row = self.of_grid.look(scene, grid).names[self.of_grid.grid_row(scene)]
         layer = safe(layer_called(layer_names(scene)[self.of_grid.layer(scene)]), 60)
-        return (f"{row}, and filters of {layer} that moved", f"{row} × {layer}", row)
+        return (f"{row}, and filters of {layer}", f"{row} × {layer}", row)
 
 
 def _is_of(found: CellCourses, chosen: tuple[int | None, int, tuple[int, ...]]) -> bool:

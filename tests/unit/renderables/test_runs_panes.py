@@ -71,7 +71,7 @@ def test_the_picked_run_is_told_in_words_and_in_the_room_below_by_its_curves() -
     ]
     assert low[4].strip() == "lr 0.1 · wd wd"
     high = lines(draw_picked_run(frame(150, 30), "wd", None, None))
-    assert high[1].split("  ")[-1].strip() == "0.1", "what differs stands first, beside the verdict"
+    assert high[1].rstrip().split("  ")[-1].strip() == "0.1", "what differs stands first, beside the verdict"
     titles = [line.split()[0] for line in high if line[:1] == " " and line[1:2].strip()]
     assert titles == ["Picked", "Error", "Loss", "wd", "Incidents", "iteration"]
 

@@ -30,7 +30,7 @@ from dtui.tui.renderables.parts.picture import Picture
 TITLE = "Correlation"
 TALL_ROW, TALLEST_ROW = 3, 6
 TIMES, COUNTS = "iteration", "in all"
-LEAST_WORDS, MOST_WORDS = 4, 12
+LEAST_WORDS, MOST_WORDS = 4, 8
 """Rows below the grid for the picked cell, where the pane has them."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import zip_longest
+from itertools import chain, zip_longest
 
 from dtui.dataclass_on_use import dataclass
 from dtui.model.compare import RunRow, RunTold
@@ -26,6 +26,8 @@ from dtui.tui.renderables.parts.picture import Picture
 WIDE = 110
 """From this width on the settings stand beside the verdict."""
 RIBBON_ROWS, AXIS_ROWS = 3, 1
+SETTINGS_COLUMN = 50
+"""Columns of the screen that a column of settings needs."""
 LEAST_CURVE, MOST_CURVE = 6, 14
 """Rows of a curve."""
 FIRST_CURVES = ("loss", "learning_rate")
@@ -64,7 +66,7 @@ class PickedRunPicture(Picture):
             settings = []
         room = frame.height - 1
         words = min(room, max(len(verdict), len(settings)))
-        charts = self._charts(frame, room - min(words, max(len(verdict), room // 2)))
+        charts = self._charts(frame, room - min(words, max(len(verdict), room // 3)))
         words = min(words, room - sum(rows for _, rows in charts))
         verdict, settings = (_cut(lines, words, theme.muted) for lines in (verdict, settings))
         for y, (left, right) in enumerate(zip_longest(verdict, settings, fillvalue=()), 1):
@@ -111,12 +113,18 @@ class PickedRunPicture(Picture):
         theme, pairs = frame.theme, self._pairs()
         wide = max((text_width(name) for name, _, _ in pairs), default=0)
         lines: list[Line] = []
+        columns = max(1, room // SETTINGS_COLUMN)
+        room = room // columns - (columns > 1)
         for name, value, differs in pairs:
             first, *rest = wrap(value, max(8, room - wide - 2)) or [""]
             ink = theme.text if differs else theme.faint
             head = (f"{name}{' ' * (wide - text_width(name))}  ", theme.muted, False)
             lines += [(head, (first, ink, False)), *(((" " * (wide + 2) + part, ink, False),) for part in rest)]
-        return lines
+        tall = -(-len(lines) // columns)
+        beside = zip_longest(
+            *(lines[begin : begin + tall] for begin in range(0, len(lines), max(1, tall))), fillvalue=()
+        )
+        return [tuple(chain.from_iterable(_padded(part, room + 1, theme.muted) for part in parts)) for parts in beside]
 
     def _settings_in_a_row(self, frame: Frame, room: int) -> list[Line]:
         """Return all settings one after another."""
@@ -145,6 +153,11 @@ class PickedRunPicture(Picture):
 
 def _indented(lines: Sequence[str], colour: int) -> list[Line]:
     return [(("  " + line, colour, False),) for line in lines]
+
+
+def _padded(line: Line, width: int, colour: int) -> Line:
+    """Return a line that is as wide as its column."""
+    return (*line, (" " * max(0, width - sum(text_width(words) for words, _, _ in line)), colour, False))
 
 
 def _cut(lines: Sequence[Line], most: int, colour: int) -> list[Line]:
