@@ -136,7 +136,7 @@ def _remark(run: str, damage: Sequence[str], failed: Sequence[str], missing: Seq
 
 
 def _text(found: Sequence[Incident], checks: Sequence[str], seen: str, not_learned: str) -> str:
-    from dtui.cli.table import paint
+    from dtui.cli.table import sentence
 
     widest = max((len(f"{one.first:,}") for one in found), default=0)
     lines = [line for one in found for line in _lines(one, widest)]
@@ -144,11 +144,11 @@ def _text(found: Sequence[Incident], checks: Sequence[str], seen: str, not_learn
     to_review = sum(one.status == "new" for one in found)
     count = f"{counted(len(found), 'incident')}, {to_review:,} to review" if found else "no incident"
     looked = f"looked for in {seen}: {', '.join(checks)}" if checks else f"no check could run yet in {seen}"
-    return "\n".join([*lines, paint(f"{count}; {looked}", "dim")])
+    return "\n".join([*lines, sentence(f"{count}; {looked}", "dim")])
 
 
 def _lines(incident: Incident, widest: int) -> list[str]:
-    from dtui.cli.table import paint
+    from dtui.cli.table import sentence
     from dtui.safe_text import safe
 
     head = f"{incident.first:,}".rjust(widest)
@@ -156,4 +156,8 @@ def _lines(incident: Incident, widest: int) -> list[str]:
     notes = [incident.moved_first, "still so at the end" if incident.persists else "", incident.note, incident.id]
     said = safe(f"{head}  {incident.sentence}{status}", LONGEST_SENTENCE)
     more = safe(" · ".join(note for note in notes if note), LONGEST_SENTENCE)
-    return [paint(said, _STYLES.get(incident.status, "")), f"{' ' * widest}  {paint(more, 'dim')}"]
+    blank = " " * (widest + 2)
+    return [
+        sentence(said, _STYLES.get(incident.status, ""), len(blank)),
+        sentence(f"{blank}{more}", "dim", len(blank)),
+    ]
