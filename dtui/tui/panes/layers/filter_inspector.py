@@ -42,7 +42,7 @@ class FilterInspector(Pane):
 
     name = "filter_course"
     title = TITLE
-    bar = ((("inside",), "images"),)
+    bar = ((("inside",), "its images"),)
 
     @property
     def steps(self) -> Mapping[str, Step]:
