@@ -155,6 +155,10 @@ def test_below_the_grid_the_cell_is_shown_over_time_where_there_is_room(desk: De
     assert desk.picked_in(Correlation) != before, "its keys are those of the grid"
     asked = [one for one in desk.query.asked if one[0] == "cell courses"]
     assert asked[-1][1:3] == (desk.session.selection.class_index, desk.picked_in(Correlation)[1])
+    none = np.argwhere(pane_of(Correlation).grid(desk.session.scene).counts == 0)[0]
+    desk.session.choose(pane_of(Correlation).picked(desk.session.scene, *map(int, none)))
+    desk.answer()
+    assert "; no filter of " in desk.text.splitlines()[0]
     desk.session.resized(80, 24)
     desk.do("pane")
     assert isinstance(desk.pane, Correlation), "no room"

@@ -114,6 +114,9 @@ class CellCourse(Companion):
         assert grid is not None
         row = self.of_grid.look(scene, grid).names[self.of_grid.grid_row(scene)]
         layer = safe(layer_called(layer_names(scene)[self.of_grid.layer(scene)]), 60)
+        chosen = self._chosen(scene)
+        if chosen is not None and not chosen[2]:
+            return (f"{row}; no filter of {layer} is among those that changed most", f"{row} × {layer}", row)
         return (f"{row}, and filters of {layer}", f"{row} × {layer}", row)
 
 
