@@ -112,16 +112,16 @@ def _settings_table(differing: Sequence[Difference], runs: int) -> str:
 
 
 def _pair_text(pair: Comparison, heading: str, other: str, top: int) -> str:
-    from dtui.cli.table import paint
+    from dtui.cli.table import sentence
     from dtui.safe_text import safe
 
-    blocks = [paint(safe(f"{heading}{pair.verdict}", LONGEST_LINE), "bold")]
+    blocks = [sentence(safe(f"{heading}{pair.verdict}", LONGEST_LINE), "bold")]
     if pair.divergences:
         blocks[0] += f"\n{_divergences_table(pair, other)}"
     blocks += [_rows_table(rows, other, top) for rows in (pair.layers, pair.classes) if rows.names and len(rows.keys)]
     if pair.not_compared:
         blocks.append(
-            "\n".join(paint(safe(f"not compared: {line}", LONGEST_LINE), "warn") for line in pair.not_compared)
+            "\n".join(sentence(safe(f"not compared: {line}", LONGEST_LINE), "warn") for line in pair.not_compared)
         )
     return "\n\n".join(blocks)
 

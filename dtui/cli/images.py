@@ -152,7 +152,7 @@ _MEANINGS = {
 
 def _images_table(found: ImageList, classes: Sequence[str], judging: Judging | None = None) -> str:
     from dtui.cli.as_json import class_name
-    from dtui.cli.table import paint, table
+    from dtui.cli.table import sentence, table
 
     meaning = _MEANINGS[found.name]
     if not found.images:
@@ -175,7 +175,7 @@ def _images_table(found: ImageList, classes: Sequence[str], judging: Judging | N
         if not judging.is_labelled:
             headings, rows = headings[:-1], [row[:-1] for row in rows]
     shown = f"{len(rows):,} of {found.total:,}" if len(rows) < found.total else f"{found.total:,}"
-    return f"{table(headings, rows)}\n{paint(f'{found.name}: {meaning}; {shown}', 'dim')}"
+    return f"{table(headings, rows)}\n{sentence(f'{found.name}: {meaning}; {shown}', 'dim')}"
 
 
 def _confusion_text(found: Confusion, classes: Sequence[str]) -> str:

@@ -145,7 +145,7 @@ def _text(
     seen: str,
     not_learned: str,
 ) -> str:
-    from dtui.cli.table import paint
+    from dtui.cli.table import sentence
 
     widest = max((len(f"{one.first:,}") for one in found), default=0)
     lines = [line for one, batch in zip(found, batches, strict=True) for line in _lines(run, one, batch, widest)]
@@ -153,11 +153,11 @@ def _text(
     to_review = sum(one.status == "new" for one in found)
     count = f"{counted(len(found), 'incident')}, {to_review:,} to review" if found else "no incident"
     looked = f"looked for in {seen}: {', '.join(checks)}" if checks else f"no check could run yet in {seen}"
-    return "\n".join([*lines, paint(f"{count}; {looked}", "dim")])
+    return "\n".join([*lines, sentence(f"{count}; {looked}", "dim")])
 
 
 def _lines(run: str, incident: Incident, batch: BatchAnswer | None, widest: int) -> list[str]:
-    from dtui.cli.table import paint
+    from dtui.cli.table import sentence
     from dtui.safe_text import safe
 
     head = f"{incident.first:,}".rjust(widest)
@@ -165,9 +165,13 @@ def _lines(run: str, incident: Incident, batch: BatchAnswer | None, widest: int)
     notes = [incident.moved_first, "still so at the end" if incident.persists else "", incident.note, incident.id]
     said = safe(f"{head}  {incident.sentence}{status}", LONGEST_SENTENCE)
     more = safe(" · ".join(note for note in notes if note), LONGEST_SENTENCE)
-    after = [] if incident.status == "dismissed" else [f"next: {incident.next_step}"]
+    blank = " " * (widest + 2)
+    told = [] if incident.status == "dismissed" else [sentence(f"{blank}next: {incident.next_step}", "", len(blank))]
     if batch is not None:
-        command = f"dtui batch {shlex.quote(run)} --at {incident.first}"
-        after.append(safe(f"data: {batch.sentence}; {command} lists them", LONGEST_SENTENCE))
-    indented = (f"{' ' * widest}  {line}" for line in (*after, paint(more, "dim")))
-    return [paint(said, _STYLES.get(incident.status, "")), *indented]
+        told.append(sentence(safe(f"{blank}data: {batch.sentence}", LONGEST_SENTENCE), "", len(blank)))
+        told.append(safe(f"{blank}dtui batch {shlex.quote(run)} --at {incident.first} lists them", LONGEST_SENTENCE))
+    return [
+        sentence(said, _STYLES.get(incident.status, ""), len(blank)),
+        *told,
+        sentence(f"{blank}{more}", "dim", len(blank)),
+    ]

@@ -28,7 +28,7 @@ def run_advise(options: argparse.Namespace) -> Outcome:
 
 
 def _advice_text(run: str, advice: ThresholdAdvice, density: str) -> str:
-    from dtui.cli.table import paint, table
+    from dtui.cli.table import sentence, table
     from dtui.safe_text import safe
 
     headings = [">threshold", ">validations marked", ">share", ">class marks", ""]
@@ -38,7 +38,7 @@ def _advice_text(run: str, advice: ThresholdAdvice, density: str) -> str:
     if advice.proposed is not None:
         options = f"--rule {advice.rule} --window {advice.window} --threshold {advice.proposed:.0%}"
         said += f" Use it with:\n  dtui anomalies {safe(shlex.quote(run), 200)} {options}"
-    told = [paint(note, "dim") for note in (advice.how, density) if note]
+    told = [sentence(note, "dim") for note in (advice.how, density) if note]
     return "\n".join([table(headings, rows, styles), *told, said])
 
 

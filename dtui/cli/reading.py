@@ -193,7 +193,7 @@ def _runs_table(folder: Path, answers: Sequence[tuple[Path, RunInfo | None, Dtui
 
 def _anomalies_table(found: Sequence[Anomaly], classes: Sequence[str], settings: AnomalySettings) -> str:
     from dtui.cli.as_json import class_name
-    from dtui.cli.table import paint, table
+    from dtui.cli.table import sentence, table
 
     least = (
         f"{settings.threshold:.0%} of a class"
@@ -209,7 +209,7 @@ def _anomalies_table(found: Sequence[Anomaly], classes: Sequence[str], settings:
     styles = [{"flagged": "warn", "dismissed": "dim"}.get(anomaly.status, "") for anomaly in found]
     headings = [">iteration", "rule", "where", "direction", ">count", ">share", ">score", "status", "id", "note"]
     summary = f"{_counted(len(found), 'anomaly', 'anomalies')[0]}, {to_review:,} to review ({how})"
-    return f"{table(headings, rows, styles)}\n{paint(summary, 'dim')}"
+    return f"{table(headings, rows, styles)}\n{sentence(summary, 'dim')}"
 
 
 def _anomaly_row(anomaly: Anomaly, name: str) -> list[str]:

@@ -142,7 +142,7 @@ def _filters_fields(found: CommonFilters, structure: Structure) -> dict[str, Any
 # --- text
 def _grid(found: Correlation, structure: Structure, classes: Sequence[str]) -> str:
     """Return layers × classes as a table, with a note on layers without anomaly filters and classes with few events."""
-    from dtui.cli.table import paint, table
+    from dtui.cli.table import sentence, table
     from dtui.safe_text import safe
 
     events = Counter(event.label for event in found.events)
@@ -161,12 +161,12 @@ def _grid(found: Correlation, structure: Structure, classes: Sequence[str]) -> s
     if rest := len(found.labels) - len(shown):
         notes.append(f"{rest:,} class{'es' * (rest > 1)} with fewer anomalies left out, --json has all")
     headings = ["layer", *(f">{name}" for name in names), ">all classes"]
-    return f"{table(headings, rows)}\n{paint('; '.join(notes), 'dim')}"
+    return f"{table(headings, rows)}\n{sentence('; '.join(notes), 'dim')}"
 
 
 def _mini_sets(found: Correlation, structure: Structure, classes: Sequence[str]) -> str:
     """Return the strongest mini-sets as a table."""
-    from dtui.cli.table import paint, table
+    from dtui.cli.table import paint, sentence, table
 
     strongest = sorted(found.mini_sets, key=lambda one: -one.importance)[:MOST_MINI_SETS]
     if not strongest:
@@ -184,7 +184,7 @@ def _mini_sets(found: Correlation, structure: Structure, classes: Sequence[str])
     rest = len(found.mini_sets) + found.left_out - len(strongest)
     more = f"; {rest:,} more" if rest else ""
     summary = f"mini-sets: filters of a layer that always change together; importance = filters × anomalies{more}"
-    return f"{table(['>importance', 'layer', 'filters', '>anomalies', 'classes'], rows)}\n{paint(summary, 'dim')}"
+    return f"{table(['>importance', 'layer', 'filters', '>anomalies', 'classes'], rows)}\n{sentence(summary, 'dim')}"
 
 
 def _classes_of(found: Correlation, mini_set: MiniSet) -> list[tuple[int | None, int]]:
@@ -193,7 +193,7 @@ def _classes_of(found: Correlation, mini_set: MiniSet) -> list[tuple[int | None,
 
 
 def _filters_table(found: CommonFilters, structure: Structure) -> str:
-    from dtui.cli.table import paint, table
+    from dtui.cli.table import sentence, table
     from dtui.safe_text import safe
 
     at = _some([f"{record:,}" for record in found.records])
@@ -211,7 +211,7 @@ def _filters_table(found: CommonFilters, structure: Structure) -> str:
         for one in found.filters
     ]
     headings = [">worst rank", "layer", ">filter", found.choice.statistic.replace("_", " "), "ranks"]
-    return f"{table(headings, rows)}\n{paint(how, 'dim')}"
+    return f"{table(headings, rows)}\n{sentence(how, 'dim')}"
 
 
 def _how(choice: FilterChoice) -> str:

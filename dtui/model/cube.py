@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from dtui.dataclass_on_use import dataclass
 from dtui.model.arrays import BoolArray, FloatArray, IntArray
 from dtui.model.axis import TimeAxis
+from dtui.model.layers import FilterCourse
 from dtui.model.relations import Correlation, MiniSet
 
 
@@ -147,6 +148,35 @@ class GridCell:
         if known:
             return max(known, key=lambda pair: pair[1].sigma)
         return max(every, key=lambda pair: pair[1].change) if every else None
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class CellCourses:
+    """What a cell of the grid did over the run.
+
+    Attributes:
+        axis: The columns.
+        label: The class; None for all images.
+        layer: Index of the layer.
+        filters: Indices within the layer.
+        error: Of the class, with that of all images as its median; without band and ranks. None where nothing was
+            validated.
+        moved: One statistic of each of the filters.
+        of: Filters of the layer; 0 where none of them are in the cell.
+    """
+
+    axis: TimeAxis
+    label: int | None
+    layer: int
+    filters: tuple[int, ...]
+    error: FilterCourse | None
+    moved: tuple[FilterCourse, ...]
+    of: int
+
+    @property
+    def courses(self) -> tuple[FilterCourse, ...]:
+        """The error, if there is one, then the filters."""
+        return (*(() if self.error is None else (self.error,)), *self.moved)
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,9 +97,10 @@ def test_samples_that_stand_before_an_incident_are_named_with_the_command_that_l
 ):
     run = str(repository / "sample_runs" / "mnist-batches")
     assert main(["incidents", run]) == 0
-    line = next(line for line in capsys.readouterr().out.splitlines() if "this one too: 1973" in line)
-    assert line.strip().startswith("data: 1 sample id stands before 11 of 25 triggers")
-    assert line.endswith(f"; dtui batch {shlex.quote(run)} --at 514 lists them")
+    lines = capsys.readouterr().out.splitlines()
+    at = next(place for place, line in enumerate(lines) if "this one too: 1973" in line)
+    assert lines[at].startswith("       data: 1 sample id stands before 11 of 25 triggers")
+    assert lines[at + 1] == f"       dtui batch {shlex.quote(run)} --at 514 lists them"
 
 
 def test_what_was_dismissed_says_no_next_step(tmp_path: Path, faults: str, capsys: Printed):

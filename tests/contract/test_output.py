@@ -88,3 +88,22 @@ def test_colour_only_on_a_terminal_of_somebody_who_wants_it(monkeypatch: pytest.
 )
 def test_thresholds_are_shares_or_images(text: str, expected: tuple[str, float]) -> None:
     assert parse_threshold(text) == expected
+
+
+def test_on_a_terminal_a_long_line_of_words_ends_between_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = "1,010  the error of class-4 rose from 1.5 to 100: labels or data"
+    assert tables.sentence(said, "dim", 7) == said, "a pipe gets one line"
+    monkeypatch.setattr(tables, "_is_terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert tables.sentence(said, "dim", 7).splitlines() == [
+        "1,010  the error of class-4 rose from",
+        "       1.5 to 100: labels or data",
+    ]
+    monkeypatch.delenv("NO_COLOR")
+    monkeypatch.setenv("TERM", "xterm")
+    assert tables.pairs([("run", "a"), ("training", "batch 64 " * 5)]).splitlines() == [
+        "\x1b[2mrun\x1b[0m       a",
+        "\x1b[2mtraining\x1b[0m  batch 64 batch 64 batch 64",
+        "          batch 64 batch 64",
+    ]

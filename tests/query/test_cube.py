@@ -137,6 +137,23 @@ def test_the_strongest_of_a_cell_is_the_filter_that_jumped(faults):
             faults.grid_cell(grid, row, layer)
 
 
+def test_a_cell_over_time_is_the_error_of_its_class_and_the_change_of_its_filters(faults):
+    axis = TimeAxis(*faults.limits(), 60)
+    found = faults.cell_courses(7, 20, (26, 7), "update_ratio", axis)
+    assert found.error is not None
+    expected = faults.class_errors([(7,), range(10)], axis).values
+    np.testing.assert_array_equal([found.error.values, found.error.median], expected)
+    for filter_, course in zip((26, 7), found.moved, strict=True):
+        twin = next(one for one in faults.filter_history(20, filter_, axis).courses if one.statistic == "update_ratio")
+        for part in ("values", "median", "low", "high", "ranks"):
+            np.testing.assert_array_equal(getattr(course, part), getattr(twin, part))
+    every = faults.cell_courses(None, 20, (), "update_ratio", axis)
+    assert every.moved == ()
+    np.testing.assert_array_equal(every.courses[0].values, expected[1])
+    with pytest.raises(UsageError):
+        faults.cell_courses(7, 20, (99,), "update_ratio", axis)
+
+
 def test_the_first_record_has_nothing_before_it():
     query = RunQuery(Path("x"), troubled_reader())
     made = [Incident("i-1-1", Cause.CLASS, 9, 9, (), (), (1,), (), "", 1.0)]

@@ -25,8 +25,11 @@ from dtui.model import (
     Stage,
     TreeNode,
 )
+from dtui.model.cube import CellCourses
 from dtui.model.findings.incident_evidence import IncidentEvidence
 from dtui.model.findings.telling import Telling
+from dtui.model.findings.verdict import Level, Verdict
+from dtui.model.layers import FilterCourse
 from dtui.model.statistics import by_name
 from tests import grids
 from tests.anomalies import class_anomaly
@@ -279,6 +282,18 @@ class FakeQuery(FakeLayers, FakeValidation):
         self._ask("cell", row, layer)
         return grids.cell(grid, row, layer)
 
+    def verdict(self):
+        return told_verdict(self.incidents())
+
+    def cell_courses(self, label, layer, filters, statistic, axis):
+        self._ask("cell courses", label, layer, filters)
+        line = np.linspace(0, 1, axis.columns)
+        error, *moved = (
+            FilterCourse(name, line, line / 2, line / 4, line * 2, np.full(axis.columns, rank))
+            for rank, name in enumerate(["error", *[statistic] * len(filters)])
+        )
+        return CellCourses(axis, label, layer, tuple(filters), error, tuple(moved), 9)
+
     def cube(self, request, choice=None):
         self._ask("cube", request)
         return grids.cube(self.incident_grid(choice, request.order), request)
@@ -288,3 +303,11 @@ class FakeQuery(FakeLayers, FakeValidation):
             raise self.fail_with
         self.decided.append((anomaly, status, note))
         self.decisions[anomaly] = (status, note or "")
+
+
+def told_verdict(worst):
+    return Verdict(
+        level=Level.LOOK, headline="Look at this.", worst=tuple(worst), remarks=(), new=len(worst), flagged=0,
+        dismissed=0, checks=(), unchecked=(), error_name="", last_error=None, best_error=None, worst_class=None,
+        dead=None, broken=0, status=RunStatus.DONE, reason="", records=1, validations=1, last_iteration=None, began="",
+    )  # fmt: skip

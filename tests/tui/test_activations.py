@@ -73,6 +73,8 @@ def test_an_exciting_image_is_looked_at_and_left(query: RunQuery) -> None:
     assert desk.press("enter").session.scene.screen.name == "Image"
     assert f"image {images[1]:,}" in desk.text()
     assert "Most exciting images" in desk.press("escape").text()
+    desk = looking(query, "conv1", 0, 980).press("i", "i")
+    assert f"image {images[0]:,}" in desk.text(), "i goes to the images, then into the first"
 
 
 def test_it_fits_a_small_terminal(query: RunQuery) -> None:

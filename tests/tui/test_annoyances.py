@@ -277,6 +277,7 @@ def test_questions_in_plain_words_go_where_the_answer_is(faults: RunQuery) -> No
         ("which neurons died?", "Layers", "dead filters"),
         ("where did it break", "Triage", "what broke at 1,360: layer3.0.conv1 filter 17"),
         ("what went wrong", "Triage", "what broke at 1,360"),
+        ("why?", "Triage", "what broke at 1,360"),
         ("which class broke", "Triage", "what broke at 1,650: class 7"),
         ("class 4 broke", "Triage", "what broke at 430: class 4"),
         ("which filter moved", "Triage", "what broke at 1,360: layer3.0.conv1 filter 17"),

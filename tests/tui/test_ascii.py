@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 import dtui.tui
-from dtui.tui.renderables.canvas.sgr import fold_ascii
+from dtui.tui.renderables.canvas.sgr import fold_ascii, text_in_ascii
 
 ROOT = Path(dtui.tui.__file__).parent
 TABLES = {"canvas/sgr.py", "canvas/primitives.py"}
@@ -46,3 +46,7 @@ def test_every_glyph_has_an_ascii_one():
 
 def test_the_walk_sees_glyphs():
     assert "▌" in glyphs_of(ROOT / "renderables" / "parts" / "chrome.py")
+
+
+def test_a_power_of_ten_is_read_as_one_in_ascii():
+    assert text_in_ascii("by chance 1·10⁻¹³  in 5·10¹⁶, m²") == "by chance 1e-13    in 5e16  , m2"

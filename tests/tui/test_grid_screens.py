@@ -11,6 +11,7 @@ import pytest
 from dtui.model.cube import RowKind
 from dtui.query import open_run
 from dtui.tui.opening import view_of
+from dtui.tui.panes.cell_course import CellCourse
 from dtui.tui.panes.correlation import Correlation
 from dtui.tui.panes.cube import CELL, LAYER, ROW, TIME, Cube, CubeOptions, CubeQuestion
 from dtui.tui.panes.grid import CellQuestion, GridOptions, GridQuestion
@@ -74,6 +75,10 @@ class Desk:
     def text(self):
         return to_text(self.picture.draw(self.frame, self.session.selection.cursor))
 
+    def picked_in(self, kind):
+        pane = pane_of(kind)
+        return pane.grid_row(self.session.scene), pane.layer(self.session.scene)
+
     @property
     def picked(self):
         return self.pane.grid_row(self.session.scene), self.pane.layer(self.session.scene)
@@ -134,6 +139,29 @@ def test_the_picked_cell_is_asked_for_and_told(desk: Desk):
     assert (cell.row, cell.layer) == desk.picked == (row, layer)
     assert "9.5σ" in desk.text
     assert "the error of cat rose from 1 %" in desk.text
+
+
+def test_below_the_grid_the_cell_is_shown_over_time_where_there_is_room(desk: Desk):
+    row, layer = (int(place[0]) for place in np.nonzero(desk.grid.counts))
+    desk.session.choose(desk.pane.picked(desk.session.scene, row, layer))
+    desk.answer()
+    desk.do("pane")
+    assert isinstance(desk.pane, CellCourse)
+    assert "Over time  cat, and filters of stem" in desk.text.splitlines()[0]
+    assert "error" in desk.text
+    assert "update ratio" in desk.text
+    before = desk.picked_in(Correlation)
+    desk.do("row_down", "column_right")
+    assert desk.picked_in(Correlation) != before, "its keys are those of the grid"
+    asked = [one for one in desk.query.asked if one[0] == "cell courses"]
+    assert asked[-1][1:3] == (desk.session.selection.class_index, desk.picked_in(Correlation)[1])
+    none = np.argwhere(pane_of(Correlation).grid(desk.session.scene).counts == 0)[0]
+    desk.session.choose(pane_of(Correlation).picked(desk.session.scene, *map(int, none)))
+    desk.answer()
+    assert "; no filter of " in desk.text.splitlines()[0]
+    desk.session.resized(80, 24)
+    desk.do("pane")
+    assert isinstance(desk.pane, Correlation), "no room"
 
 
 def test_the_next_incident_is_picked_with_its_class_and_the_layer_of_most_of_its_filters(desk: Desk):

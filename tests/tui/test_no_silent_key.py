@@ -74,11 +74,17 @@ def test_each_key_of_the_bar_stands_there_once_and_does_something(faults: RunQue
     assert "L anomalies" in bar_of(healthy.session)
     assert "n/N anomaly" in bar_of(healthy.press("L").session)
     healthy.press("L")
+    healthy.press("4")
+    assert "Enter go there" not in bar_of(healthy.session), "no incident, so nothing to go to"
+    assert "2 shows all layers" in healthy.text()
+    healthy.press("5")
+    assert "Tab face" not in bar_of(healthy.session)
+    healthy.press("1")
     no_batch = bar_of(healthy.press("D").session)
     assert ",/. other batch" not in no_batch, "no batch was recorded"
     batches = Desk(RunQuery(SAMPLES / "mnist-batches.dtui"), (300, 60)).press("D")
     assert ",/. other batch" in bar_of(batches.session)
-    correlation = bar_of(Desk(faults, (300, 60)).press("4").session)
+    correlation = bar_of(Desk(faults, (300, 24)).press("4").session)
     assert "←/→ layer" in correlation
     assert "Tab pane" not in correlation
     assert "z maximise" in correlation, "it takes the room of the curves"

@@ -23,3 +23,11 @@ def test_what_opens_over_any_screen_is_one_key_away(faults: RunQuery, screen: st
     for key, opens in OPENS.items():
         assert desk.press(key).screen == opens
         assert desk.press("q").screen == before
+
+
+def test_from_a_filter_without_activations_i_leads_to_the_images_that_turned_wrong(faults: RunQuery) -> None:
+    desk = Desk(faults).press("n", "2", "tab", "enter")
+    assert desk.screen == "filter"
+    assert desk.press("i").screen == "Gallery"
+    assert "turned wrong" in desk.text()
+    assert desk.press("q").screen == "filter"

@@ -105,6 +105,18 @@ async def test_a_folder_is_a_list_with_a_row_a_run(folder: Path) -> None:
         assert "note" not in line_with(app, "differs:")
 
 
+async def test_the_picked_run_is_told_below_the_list(folder: Path) -> None:
+    async with opened(folder / "plain.dtui", folder / "worse.dtui", folder / "broken.dtui") as (app, pilot):
+        picked = lambda: screen_text(app).partition("Picked run")[2].strip()  # noqa: E731
+        await until(pilot, lambda: "Look at this: 2 incidents" in picked())
+        assert picked().startswith("plain")
+        await press(app, pilot, "j")
+        await until(pilot, lambda: picked().startswith("worse") and "Look at this" in picked())
+        await press(app, pilot, "tab")
+        await press(app, pilot, "j")
+        await until(pilot, lambda: "broken: structure.h5: missing" in picked())
+
+
 async def test_a_run_that_can_be_opened_is_open_below_one_that_cannot(folder: Path) -> None:
     broken = folder / "broken.dtui"
     async with opened(broken, folder / "plain.dtui") as (app, _):

@@ -371,6 +371,13 @@ def test_rows_that_the_last_pane_cannot_fill_go_to_those_above_it():
     assert divide(60, 16, [0, 5, 0]).panes == (0, 10, 0)
 
 
+def test_a_pane_without_a_share_gets_what_the_others_leave_or_is_hidden():
+    assert divide(150, 50, [20, 1000], fewest=[0, 8]).panes == (20, 15)
+    assert divide(150, 50, [27, 1000], fewest=[0, 8]).panes == (27, 8)
+    assert divide(150, 50, [28, 1000], fewest=[0, 8]).panes == (35, 0)
+    assert divide(150, 50, [1000, 1000], 1, fewest=[0, 8]).panes == (0, 44)
+
+
 def test_smaller_than_the_smallest_is_said():
     assert divide(SMALLEST[0] - 1, 50, [5, 5]).is_too_small
     assert divide(150, SMALLEST[1] - 1, [5, 5]).is_too_small

@@ -160,7 +160,7 @@ def test_a_press_selects_an_image_and_a_second_one_looks_at_it(faults):
 def test_an_image_tells_its_labels_in_words_and_what_flips_with_it(faults):
     desk = Desk(faults).press("g", "3", "A", "enter")
     panes, history = desk.panes(), faults.image_history(715)
-    assert "image 715 · 279" in panes["history"]
+    assert "image 715, id 279" in panes["history"]
     assert re.search(rf"{history.partners[0]} · class 7 +27 of 57", panes["history"])
     assert "✗ class 7 taken for class 9 (99%)" in panes["portrait"]
     assert "wrong 162 of 240" in panes["portrait"]
@@ -168,7 +168,7 @@ def test_an_image_tells_its_labels_in_words_and_what_flips_with_it(faults):
     assert "▸ 420–430  class 9, 2 validations" in panes["portrait"]
     assert "▸ 440–450  right, 2 validations" in desk.go(445).panes()["portrait"]
     desk.press("j", "j", "enter")
-    assert f"image {history.partners[1]} " in desk.panes()["history"]
+    assert f"image {history.partners[1]}, id " in desk.panes()["history"]
     assert [desk.press("escape").screen for _ in range(2)] == ["Gallery", "Validation"]
 
 

@@ -13,7 +13,7 @@ from dtui.model.compare.pairs import (
     Parting,
     value_in_words,
 )
-from dtui.model.compare.run_list import RunList, RunRow
+from dtui.model.compare.run_list import RunList, RunRow, RunTold
 
 __all__ = [
     "FEWEST_MOMENTS",
@@ -28,5 +28,6 @@ __all__ = [
     "Parting",
     "RunList",
     "RunRow",
+    "RunTold",
     "value_in_words",
 ]

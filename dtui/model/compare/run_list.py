@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
+from typing import TYPE_CHECKING
 
 from dtui.dataclass_on_use import dataclass
 from dtui.model.arrays import FloatArray
 from dtui.model.compare.differences import Difference
-from dtui.model.views import RunInfo
+from dtui.model.views import Curves, RunInfo
+
+if TYPE_CHECKING:
+    from dtui.model.findings.verdict import Verdict
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -71,3 +75,18 @@ class RunList:
             return ()
         place = self.compared.index(path)
         return tuple((one.name, value) for one in self.differences if (value := one.values[place]) is not None)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class RunTold:
+    """What is told of one run in a list of runs.
+
+    Attributes:
+        path: Where it is; data from outside.
+        verdict: What a reader must know first.
+        curves: Over the whole run; None where nothing was recorded.
+    """
+
+    path: str
+    verdict: Verdict
+    curves: Curves | None

@@ -13,7 +13,7 @@ import numpy as np
 
 from dtui.errors import DtuiError, RunNotBegunError
 from dtui.model import FloatArray, RunInfo, RunStatus, TimeAxis
-from dtui.model.compare import RunRow
+from dtui.model.compare import RunRow, RunTold
 from dtui.query.compare.settings import settings_of
 from dtui.query.run import RunQuery, open_run
 from dtui.run_path import SUFFIX, with_suffix
@@ -57,6 +57,13 @@ def row_of(query: RunQuery) -> RunRow:
         seconds_left=seconds_left,
         incidents=_incidents(query),
     )
+
+
+def told_of(query: RunQuery, columns: int) -> RunTold:
+    """Return what is told of an open run, with its curves over some columns."""
+    has_curves = len(query.record_iterations()) or len(query.validation_iterations())
+    curves = query.curves(TimeAxis(*query.limits(), columns)) if has_curves else None
+    return RunTold(str(query.path), query.verdict(), curves)
 
 
 def pace_of(query: RunQuery, info: RunInfo) -> tuple[float, float]:

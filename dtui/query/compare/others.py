@@ -13,8 +13,8 @@ from typing import Any
 from dtui.dataclass_on_use import dataclass
 from dtui.errors import DtuiError
 from dtui.model import RunStatus
-from dtui.model.compare import Alignment, Comparison, Measure, RunList, RunRow
-from dtui.query.compare.listing import located, row_of, run_row, runs_at, runs_beside
+from dtui.model.compare import Alignment, Comparison, Measure, RunList, RunRow, RunTold
+from dtui.query.compare.listing import located, row_of, run_row, runs_at, runs_beside, told_of
 from dtui.query.compare.settings import differences
 from dtui.query.run import RunQuery, open_run
 from dtui.store.run.footprint import stamp_of
@@ -78,6 +78,17 @@ class Others:
         rows = tuple(self._rows.get(path, RunRow(str(path), is_read=False)) for path in paths)
         read = [row for row in rows if row.info is not None]
         return RunList(rows, differences([row.settings for row in read]), tuple(row.path for row in read))
+
+    def told(self, path: str, columns: int) -> RunTold:
+        """Return what is told of one of them, with its curves over some columns.
+
+        Raises:
+            RunNotFoundError, RunFormatError, RunDamagedError: It cannot be opened.
+        """
+        if Path(path) == self._path:
+            return replace(told_of(self._own, columns), path=path)
+        with open_run(path) as query:
+            return told_of(query, columns)
 
     def refresh(self) -> bool:
         """Look for runs that came, went or grew; return True if the list or the comparison changed."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from dtui.analysis.downsample import pool_largest
 from dtui.analysis.layers.initial_std import initial_std
 from dtui.errors import UsageError
 from dtui.model import RECORDS_A_BIN, FloatArray, TimeAxis
-from dtui.model.layers import INSPECTED, FilterHistory, InitialStd
+from dtui.model.layers import INSPECTED, FilterCourse, FilterHistory, InitialStd
 from dtui.query.data import RunData
 from dtui.query.layers.activations import activation_courses, has_activations
 from dtui.query.layers.courses import course_of
@@ -29,6 +31,14 @@ def filter_history(data: RunData, layer: int, filter: int, axis: TimeAxis) -> Fi
     read = places[layer] if layer < len(places) and has_activations(data) else None
     std = _pooled(data, "std", layer, axis)[filter] if data.records_filters("std") else None
     return FilterHistory(axis, layer, filter, own.filters, courses, read, std, starts_of(data, layer))
+
+
+def courses_of(
+    data: RunData, statistic: str, layer: int, filters: Sequence[int], axis: TimeAxis
+) -> tuple[FilterCourse, ...]:
+    """Return one statistic of some filters of a layer over time, each beside all filters of the layer."""
+    pooled = _pooled(data, statistic, layer, axis)
+    return tuple(course_of(statistic, one, pooled) for one in filters)
 
 
 def starts_of(data: RunData, layer: int) -> InitialStd | None:

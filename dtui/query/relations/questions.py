@@ -10,19 +10,20 @@ from dtui.on_use import on_use
 from dtui.query.relations.validation_questions import ValidationQuestions
 
 if TYPE_CHECKING:
-    from dtui.model import AnomalySettings, relations
+    from dtui.model import AnomalySettings, TimeAxis, relations
+    from dtui.model.cube import CellCourses
     from dtui.model.learning import Confusion, ConfusionChange, ConfusionTimes, ImageList, StageDensity
     from dtui.model.relations import CommonFilters, Correlation, Event, EventFilters, FilterChoice
     from dtui.query import anomalies
     from dtui.query.labels import kept_learning
-    from dtui.query.relations import anomaly_filters, confusion, correlation, learning
+    from dtui.query.relations import anomaly_filters, cell_courses, confusion, correlation, learning
     from dtui.query.relations.anomaly_filters import FilterChanges
 else:
     (relations,) = on_use("dtui.model", "relations")
     (anomalies,) = on_use("dtui.query", "anomalies")
     (kept_learning,) = on_use("dtui.query.labels", "kept_learning")
-    anomaly_filters, confusion, correlation, learning = on_use(
-        "dtui.query.relations", "anomaly_filters", "confusion", "correlation", "learning"
+    anomaly_filters, cell_courses, confusion, correlation, learning = on_use(
+        "dtui.query.relations", "anomaly_filters", "cell_courses", "confusion", "correlation", "learning"
     )
 
 
@@ -34,6 +35,17 @@ class RelationQuestions(ValidationQuestions):
         return anomaly_filters.FilterChanges(self._data)
 
     # --- filters
+    def cell_courses(
+        self, label: int | None, layer: int, filters: Sequence[int], statistic: str, axis: TimeAxis
+    ) -> CellCourses:
+        """Return the error of a class (None: of all images) over time, and a statistic of some filters of a layer.
+
+        Raises:
+            NotRecordedError: The run does not hold the statistic.
+            UsageError: An unknown class, layer or filter.
+        """
+        return cell_courses.cell_courses(self._data, label, layer, filters, statistic, axis)
+
     def class_events(self, settings: AnomalySettings | None = None) -> tuple[Event, ...]:
         """Return the anomalies of classes as events, without those that a person dismissed, by class and iteration.
 

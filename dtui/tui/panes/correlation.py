@@ -10,7 +10,7 @@ from dtui.model.judging import as_groups
 from dtui.number_text import counted
 from dtui.tui.panes.grid import ORDER_WORDS, CellQuestion, GridOptions, GridPane, moving_layers
 from dtui.tui.renderables.canvas.frame import Frame
-from dtui.tui.renderables.panes.correlation import TITLE, CorrelationPicture, place_of
+from dtui.tui.renderables.panes.correlation import TITLE, CorrelationPicture, place_of, rows_needed
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.actions import SHOWN, Action
 from dtui.tui.state.key_steps import cycling
@@ -62,6 +62,13 @@ class Correlation(GridPane):
         options, picked = scene.selection.get(GridOptions), (self.grid_row(scene), self.layer(scene))
         cell = scene.answers.get(CellQuestion)
         return CorrelationPicture(grid, self.look(scene, grid), picked, options.is_detailed, options.least, cell)
+
+    def needed(self, scene: Scene) -> int:
+        """Return the rows of the grid at its highest, and of the words below it on any of its cells."""
+        grid = self.grid(scene)
+        if grid is None or not grid.rows:
+            return scene.size[1]
+        return rows_needed(grid, scene.selection.get(GridOptions).is_detailed, scene.size[0])
 
     def row_at(self, scene: Scene, y: int) -> int | None:
         """Return the row of the grid at a terminal row."""

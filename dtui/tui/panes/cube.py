@@ -125,7 +125,7 @@ class Cube(GridPane):
     def keys(self, scene: Scene) -> Sequence[BarItem]:
         """Return them; across classes × layers are the layers."""
         is_grid = scene.selection.get(CubeOptions).face is Face.GRID
-        return [(ids, "layer" if ids == ACROSS and is_grid else words) for ids, words in self.bar]
+        return [(ids, "layer" if ids == ACROSS and is_grid else words) for ids, words in super().keys(scene)]
 
     # --- what it shows
 

@@ -70,26 +70,18 @@ class EntryDetail(Pane):
         """Return the rows of a chart, and of images where there are some; none where there is nothing to select."""
         if not scene.entries:
             return 0
-        return ROWS_WITH_IMAGES if self._images(scene)[0] else FEWEST_ROWS
+        return ROWS_WITH_IMAGES if _images(scene)[0] else FEWEST_ROWS
 
     def wanted(self, scene: Scene) -> Iterator[Question[Any]]:
         """Ask for the wrong images; the list beside it asks for the evidence."""
-        entry = scene.view.find_entry(scene.selection.entry)
-        if entry is not None and entry.incident is not None and not entry.classes and self.height(scene):
-            yield TurnedQuestion(entry.id)
-        wrong, moment = self._images(scene)
-        if moment is not None and wrong and self.height(scene):
-            yield WrongImagesQuestion(wrong[:MOST_IMAGES], moment)
+        yield from images_asked(scene, bool(self.height(scene)))
 
     def picture(self, scene: Scene) -> Picture:
         """Return the entry."""
         entry = scene.view.find_entry(scene.selection.entry)
         if entry is None:
             return self._none_selected(scene)
-        evidence, images = self._evidence(scene), scene.answers.get(WrongImagesQuestion) or ()
-        is_theirs = {image.image for image in images} <= set(self._images(scene)[0])
-        turned = self._turned(scene)
-        return EntryDetailPicture(entry, scene.view.classes, evidence, images if is_theirs else (), turned)
+        return EntryDetailPicture(entry, scene.view.classes, _evidence(scene), images_of(scene), _turned(scene))
 
     def _none_selected(self, scene: Scene) -> MessagePicture:
         """Return what can be done where no entry is selected; nothing where there is none."""
@@ -99,19 +91,37 @@ class EntryDetail(Pane):
             return MessagePicture(f"j selects the first {noun}{before}", title=self.title)
         return MessagePicture()
 
-    def _images(self, scene: Scene) -> tuple[tuple[int, ...], int | None]:
-        """Return images that turned wrong, of the worst class or else of all, and the iteration at which they were."""
-        evidence, turned = self._evidence(scene), self._turned(scene)
-        if turned is not None:
-            return turned.images, turned.moment
-        return ((), None) if evidence is None else (evidence.wrong, evidence.moment)
 
-    @staticmethod
-    def _turned(scene: Scene) -> TurnedWrong | None:
-        found = scene.answers.get(TurnedQuestion)
-        return found.found if found is not None and found.id == scene.selection.entry else None
+def images_asked(scene: Scene, is_shown: bool) -> Iterator[Question[Any]]:
+    """Yield the questions about the images that turned wrong at the selected entry."""
+    entry = scene.view.find_entry(scene.selection.entry)
+    if entry is not None and entry.incident is not None and not entry.classes and is_shown:
+        yield TurnedQuestion(entry.id)
+    wrong, moment = _images(scene)
+    if moment is not None and wrong and is_shown:
+        yield WrongImagesQuestion(wrong[:MOST_IMAGES], moment)
 
-    @staticmethod
-    def _evidence(scene: Scene) -> IncidentEvidence | None:
-        known = scene.answers.get(EvidenceQuestion) or {}
-        return known.get(scene.selection.entry or "")
+
+def images_of(scene: Scene) -> tuple[ImageVerdict, ...]:
+    """Return some images that turned wrong at the selected entry; none until they are known."""
+    images = scene.answers.get(WrongImagesQuestion) or ()
+    is_theirs = {image.image for image in images} <= set(_images(scene)[0])
+    return images if is_theirs else ()
+
+
+def _images(scene: Scene) -> tuple[tuple[int, ...], int | None]:
+    """Return images that turned wrong, of the worst class or else of all, and the iteration at which they were."""
+    evidence, turned = _evidence(scene), _turned(scene)
+    if turned is not None:
+        return turned.images, turned.moment
+    return ((), None) if evidence is None else (evidence.wrong, evidence.moment)
+
+
+def _turned(scene: Scene) -> TurnedWrong | None:
+    found = scene.answers.get(TurnedQuestion)
+    return found.found if found is not None and found.id == scene.selection.entry else None
+
+
+def _evidence(scene: Scene) -> IncidentEvidence | None:
+    known = scene.answers.get(EvidenceQuestion) or {}
+    return known.get(scene.selection.entry or "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -19,6 +19,7 @@ from dtui.query.relations.cube import ORDERS, rows_of_incident
 from dtui.tui.renderables.panes.correlation import GridLook
 from dtui.tui.renderables.panes.message import MessagePicture
 from dtui.tui.renderables.parts.grid.cells import row_words
+from dtui.tui.state.actions import BarItem
 from dtui.tui.state.key_steps import cycling
 from dtui.tui.state.navigate import shown
 from dtui.tui.state.numbers import Numbers
@@ -107,6 +108,10 @@ class GridPane(Pane):
             "rows_fewer": cycling(GridOptions, "count", COUNTS, -1),
         }
 
+    def keys(self, scene: Scene) -> Sequence[BarItem]:
+        """Return its keys; without a grid none of them does anything."""
+        return self.bar if self.rows(scene) else ()
+
     # --- what it shows
 
     def grid(self, scene: Scene) -> IncidentGrid | None:
@@ -133,7 +138,8 @@ class GridPane(Pane):
         if self.grid(scene) is None:
             return MessagePicture("Looking for incidents …", "the detectors read the whole run once", self.title)
         words = "No incident, so there is nothing to correlate"
-        return MessagePicture(words, as_groups("rows are classes with incidents", scene.view.info.judging), self.title)
+        hint = "rows are classes with incidents; 2 shows all layers, 3 all classes"
+        return MessagePicture(words, as_groups(hint, scene.view.info.judging), self.title)
 
     def look(self, scene: Scene, grid: IncidentGrid) -> GridLook:
         """Return names and words."""

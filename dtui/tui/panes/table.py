@@ -5,6 +5,7 @@ from __future__ import annotations
 from dtui.tui.panes.bars import Axis, KeyBar, Notice, Ribbon, TopBar
 from dtui.tui.panes.batch import SCREEN as BATCH
 from dtui.tui.panes.batch import Batch
+from dtui.tui.panes.cell_course import CellCourse
 from dtui.tui.panes.classes import Classes
 from dtui.tui.panes.correlation import Correlation
 from dtui.tui.panes.cube import Cube
@@ -22,6 +23,7 @@ from dtui.tui.panes.layers.tree import Tree
 from dtui.tui.panes.runs.compared_rows import ComparedClasses, ComparedLayers
 from dtui.tui.panes.runs.comparing import SCREEN as COMPARING
 from dtui.tui.panes.runs.comparing import Comparing
+from dtui.tui.panes.runs.picked_run import PickedRun
 from dtui.tui.panes.runs.run_list import Runs
 from dtui.tui.panes.triage import Triage
 from dtui.tui.panes.validation.confusion import Matrix, Pairs
@@ -31,6 +33,7 @@ from dtui.tui.panes.validation.inside import CONFUSION, GALLERY, IMAGE, THRESHOL
 from dtui.tui.panes.validation.thresholds import Thresholds
 from dtui.tui.state.pane import Screen, Table
 
+CORRELATION = Correlation()
 RUNS = Runs()
 INSPECTOR = FilterInspector()
 
@@ -38,9 +41,9 @@ SCREENS = (
     Screen("1", "Triage", (Triage(), EntryDetail())),
     Screen("2", "Layers", (Tree(), Filters()), is_wide=True),
     Screen("3", "Validation", (Classes(), Images())),
-    Screen("4", "Correlation", (Correlation(),)),
+    Screen("4", "Correlation", (CORRELATION, CellCourse(CORRELATION))),
     Screen("5", "Cube", (Cube(),)),
-    Screen("6", "Runs", (RUNS,)),
+    Screen("6", "Runs", (RUNS, PickedRun(RUNS))),
 )
 
 INNER: tuple[Screen, ...] = (

@@ -55,6 +55,9 @@ class Pane:
     """Whether it has names; it heeds `Selection.search_of(self.name)` then."""
     fixed_rows: ClassVar[int | None] = None
     """Its rows on every screen; None where the layout divides them."""
+    fewest_rows: ClassVar[int] = (
+        0  # 0 where it has a share of the screen; else it gets what the others leave, if so much
+    )
     needs_records: ClassVar[bool] = True  # whether it has nothing to show in a run that holds nothing
     shows: ClassVar[Shows | None] = None  # what it is the first place to look at for
     has_time: ClassVar[bool] = True  # whether its columns are those of the time axis
@@ -273,7 +276,8 @@ class Scene:
         needed = [LEAST_ROWS if rows is None else rows for rows in asked]  # one that raises says so
         maximised = self.screen.panes.index(self.pane) if self.selection.maximised else None
         right = max(self.asked(pane, lambda pane, scene: pane.beside(scene)) or 0 for pane in self.screen.panes)
-        return replace(divide(*self.size, needed, maximised, self.screen.is_wide), right=right)
+        fewest = [pane.fewest_rows for pane in self.screen.panes]
+        return replace(divide(*self.size, needed, maximised, self.screen.is_wide, fewest), right=right)
 
     @cached_property
     def axis(self) -> TimeAxis:

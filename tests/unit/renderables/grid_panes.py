@@ -6,13 +6,16 @@ from dataclasses import replace
 
 import numpy as np
 
-from dtui.model import Layer, TimeAxis
-from dtui.model.cube import CubeRequest, Pick
+from dtui.model import ImageVerdict, Layer, TimeAxis
+from dtui.model.cube import CellCourses, CubeRequest, Pick
+from dtui.model.layers import FilterCourse
 from dtui.query.relations.cube import light
+from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.cells import Cells
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.panes.correlation import CorrelationPicture, GridLook
 from dtui.tui.renderables.panes.cube import CubePicture
+from dtui.tui.renderables.panes.layers.cell_course import CellCoursePicture
 from dtui.tui.renderables.parts.grid.cells import row_words
 from dtui.tui.renderables.parts.grid.places import Face
 from tests import grids
@@ -34,6 +37,18 @@ def look_of(
 def correlation(picked=(0, 0), *, is_detailed=False, least=1, look=None, with_cell=True) -> CorrelationPicture:
     cell = grids.cell(GRID, *picked) if with_cell else None
     return CorrelationPicture(GRID, look or look_of(), picked, is_detailed, least, cell)
+
+
+def cell_course(
+    name: str = "stage0.conv0", fill: float | None = None, images: tuple[ImageVerdict, ...] = ()
+) -> CellCoursePicture:
+    axis = TimeAxis(0, 1000, 50)
+    line = np.linspace(0.001, 1, 50) if fill is None else np.full(50, fill)
+    moved = [FilterCourse("update_ratio", line, line / 2, line / 4, line * 2, np.full(50, at)) for at in (1, 2)]
+    none = np.full(50, np.nan)
+    error = FilterCourse("error", line, line / 2, none, none, np.zeros(50, np.int64))
+    found = CellCourses(axis, 0, 0, (4, 17), error, tuple(moved), 64)
+    return CellCoursePicture("Over time", (f"class cat × {safe(name)}",), (name, "dog"), found, images)
 
 
 def cube(

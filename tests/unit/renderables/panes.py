@@ -45,7 +45,7 @@ from tests.unit.renderables.drawing import (
     draw_top_bar,
     draw_tree,
 )
-from tests.unit.renderables.grid_panes import draw_correlation, draw_cube
+from tests.unit.renderables.grid_panes import cell_course, draw_correlation, draw_cube
 from tests.unit.renderables.runs_panes import RUNS_PANES
 from tests.unit.renderables.validation_builders import (
     draw_gallery,
@@ -143,6 +143,7 @@ PANES: dict[str, Draw] = {
     "matrix": lambda where, name, fill, cursor: draw_matrix(where, name, 3),
     "batch": lambda where, name, fill, cursor: BatchPicture(BATCH).draw(where, cursor),
     "here line": lambda where, name, fill, cursor: draw_here(where, make_taken({(4, 1): 98, (4, 0): 1}), (name, name)),
+    "cell over time": lambda where, name, fill, cursor: cell_course(name, fill, (make_verdict(),)).draw(where, cursor),
     "correlation": lambda where, name, fill, cursor: draw_correlation(where, name, cursor, is_detailed=False),
     "mini-sets": lambda where, name, fill, cursor: draw_correlation(where, name, cursor, is_detailed=True),
     "cube": lambda where, name, fill, cursor: draw_cube(where, name, fill, cursor, None),

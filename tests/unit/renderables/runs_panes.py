@@ -17,11 +17,15 @@ from dtui.model.compare import (
     Parting,
     RunList,
     RunRow,
+    RunTold,
 )
+from dtui.model.findings.verdict import Level, Verdict
+from dtui.model.views import Curves
 from dtui.tui.renderables.canvas.cells import Cells
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.panes.runs.compared_rows import ComparedRowsPicture
 from dtui.tui.renderables.panes.runs.comparing import ComparingPicture
+from dtui.tui.renderables.panes.runs.picked_run import PickedRunPicture
 from dtui.tui.renderables.panes.runs.run_list import RunsPicture
 from tests.unit.renderables.builders import axis_of, make_info
 
@@ -98,6 +102,23 @@ def draw_run_list(where: Frame, name: str, fill: float | None, cursor: int | Non
     return picture.draw(where, cursor)
 
 
+def draw_picked_run(where: Frame, name: str, fill: float | None, cursor: int | None) -> Cells:
+    """The first run of the list, with one incident and three curves."""
+    row, axis = run_list(name, fill).rows[0], axis_of(where)
+    incident = Incident("i", Cause.CLASS, 500, 520, (), (), (0,), (), f"class {name} broke", 2.0)
+    verdict = Verdict(
+        level=Level.LOOK, headline="Look at this: 1 incident.", worst=(incident,), remarks=(f"{name} is dead.",),
+        new=1, flagged=0, dismissed=0, checks=("x",), unchecked=(), error_name="", last_error=None, best_error=None,
+        worst_class=None, dead=None, broken=0, status=RunStatus.DONE, reason="", records=9, validations=0,
+        last_iteration=999, began="",
+    )  # fmt: skip
+    line = np.linspace(0, 1, axis.columns) if fill is None else np.full(axis.columns, fill)
+    curves = Curves(axis, {"validation_error": line, "loss": line, name: line}, {})
+    return PickedRunPicture("Picked run", row, RunTold(row.path, verdict, curves), frozenset({"lr"})).draw(
+        where, cursor
+    )
+
+
 def draw_comparing(where: Frame, name: str, fill: float | None, cursor: int | None, current: int = 0) -> Cells:
     found = comparison(name, fill)
     curve = columns(where, found.curves[0], fill)
@@ -115,6 +136,7 @@ def draw_compared(
 
 RUNS_PANES: dict[str, Callable[[Frame, str, float | None, int | None], Cells]] = {
     "run list": draw_run_list,
+    "picked run": draw_picked_run,
     "comparing": draw_comparing,
     "compared rows": draw_compared,
     "compared pairs": lambda where, name, fill, cursor: draw_compared(where, name, fill, cursor, True, "class"),

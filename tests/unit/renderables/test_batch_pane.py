@@ -37,8 +37,8 @@ def test_who_stands_out_is_first_and_then_the_samples() -> None:
     assert text[0] == " Batch of 610  50 samples, the first 43 kept · the nearest kept before 611"
     assert text[1] == "  samples that stand before more of the 25 triggers than chance allows"
     assert text[2:5] == [
-        "    1973  11 of 25 triggers · by chance 1e-13",
-        "     412  8 of 25 triggers · by chance 4e-07  ← in this batch",
+        "    1973  11 of 25 triggers · by chance 1·10⁻¹³",
+        "     412  8 of 25 triggers · by chance 4·10⁻⁷  ← in this batch",
         "    3305  6 of 25 triggers · by chance 0.001  ← in that of 608",
     ]
     assert text[6].startswith(" 412 8 7 1000 1001")

@@ -173,7 +173,7 @@ def test_a_gallery_before_the_first_validation_and_of_nothing() -> None:
 def test_labels_over_time_have_their_colours() -> None:
     cells = draw_history(frame(150, 14))
     text = lines(cells)
-    assert text[0].startswith(" Labels  image 17 · cat")
+    assert text[0].startswith(" Labels  image 17, id cat")
     assert "██ right" in text[0]
     assert [line[:20].rstrip() for line in text[1:6]] == [
         "  is cat", "  4 flips", "  confidence", "  0–100 %", " flips with it  shar",

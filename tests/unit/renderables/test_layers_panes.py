@@ -34,6 +34,7 @@ from tests.unit.renderables.builders import (
     make_history,
     make_rows,
     make_series,
+    make_structure,
 )
 from tests.unit.renderables.drawing import draw_curves, draw_filters, draw_tree
 
@@ -538,3 +539,8 @@ def test_where_a_training_was_resumed_the_curves_have_a_vertical_with_a_head() -
     assert sum(row[at] == "┊" for row in text) >= 3
     for row, before in zip(text, plain, strict=True):
         assert all(now == then for now, then in zip(row, before, strict=False) if then != " "), "behind what is there"
+
+
+def test_every_column_of_the_structure_has_room_in_80_columns() -> None:
+    head = to_text(make_structure("layer3.0.downsample.0").draw(frame(80, 8))).splitlines()[0]
+    assert head.split() == ["Structure", "kind", "kernels", "filters", "dead", "moving"]

@@ -11,7 +11,7 @@ from dtui.tui.renderables.canvas.cells import text_width
 from dtui.tui.renderables.canvas.sgr import to_text
 from dtui.tui.renderables.panes.runs.run_list import columns_for, duration, rate_in_words, size_in_words
 from tests.unit.renderables.builders import frame
-from tests.unit.renderables.runs_panes import draw_compared, draw_comparing, draw_run_list, run_list
+from tests.unit.renderables.runs_panes import draw_compared, draw_comparing, draw_picked_run, draw_run_list, run_list
 
 
 def lines(cells: object) -> list[str]:
@@ -59,6 +59,21 @@ def test_a_wide_list_has_rate_time_left_size_and_what_differs() -> None:
 def test_what_is_wrong_with_the_selected_run_stands_below_in_full() -> None:
     shown = lines(draw_run_list(frame(60, 12), "x", None, None, selected=2))
     assert shown[10].strip() == "x: structure.h5: x; restore it from a copy"
+
+
+def test_the_picked_run_is_told_in_words_and_in_the_room_below_by_its_curves() -> None:
+    low = lines(draw_picked_run(frame(80, 8), "wd", None, None))
+    assert [line.strip() for line in low[:4]] == [
+        "Picked run  live",
+        "Look at this: 1 incident.",
+        "▼ At 500, class wd broke",
+        "wd is dead.",
+    ]
+    assert low[4].strip() == "lr 0.1 · wd wd"
+    high = lines(draw_picked_run(frame(150, 30), "wd", None, None))
+    assert high[1].rstrip().split("  ")[-1].strip() == "0.1", "what differs stands first, beside the verdict"
+    titles = [line.split()[0] for line in high if line[:1] == " " and line[1:2].strip()]
+    assert titles == ["Picked", "Error", "Loss", "wd", "Incidents", "iteration"]
 
 
 @pytest.mark.parametrize("width", [20, 40, 59, 60, 79, 80, 109, 110, 200, 300])

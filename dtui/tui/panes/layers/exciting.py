@@ -52,6 +52,7 @@ class ExcitingImages(GalleryPane):
     def steps(self) -> Mapping[str, Step]:
         """Move over the images, and change their size."""
         return {
+            "inside": lambda scene: self.fold(scene, None),
             "fold_close": lambda scene: select_row(scene, self.row(scene) - 1),
             "fold_open": lambda scene: select_row(scene, self.row(scene) + 1),
             "rows_fewer": partial(self._sized, by=1),

@@ -10,6 +10,7 @@ from dtui.model import ActivationPlace, TimeAxis, TreeNode
 from dtui.model.findings.kept_weights import KeptWeights
 from dtui.model.judging import Judging, as_groups, class_called
 from dtui.model.layers import FilterHistory, InitialStd, layer_called
+from dtui.model.learning import TURNED_WRONG
 from dtui.model.relations import Event
 from dtui.model.statistics import title_of
 from dtui.number_text import counted
@@ -22,12 +23,13 @@ from dtui.tui.panes.layers.questions import (
     FilterWeightsQuestion,
     StateQuestion,
 )
+from dtui.tui.panes.validation.inside import open_list
 from dtui.tui.renderables.panes.layers.filter_inspector import TITLE, InspectorPicture
 from dtui.tui.renderables.panes.layers.tree_words import STANDING_WORDS, starts_words
 from dtui.tui.renderables.parts.chrome import number
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.numbers import Numbers, over_time
-from dtui.tui.state.pane import Pane, Scene
+from dtui.tui.state.pane import Pane, Scene, Step
 from dtui.tui.state.places.remark import Remark
 from dtui.tui.state.questions import Question
 from dtui.tui.state.selection import Selection
@@ -40,6 +42,12 @@ class FilterInspector(Pane):
 
     name = "filter_course"
     title = TITLE
+    bar = ((("inside",), "its images"),)
+
+    @property
+    def steps(self) -> Mapping[str, Step]:
+        """Go to the images that excite it, or where they are not known to those that turned wrong at the crosshair."""
+        return {"inside": _to_images}
 
     def picture(self, scene: Scene) -> Picture:
         """Return the courses at hand, if they are of this filter or of another one of its layer."""
@@ -168,6 +176,11 @@ class FilterInspector(Pane):
         if node is None or chosen.filter < node.filters:
             return scene.selection
         return scene.selection.put(InspectedFilter(chosen.layer, node.filters - 1))
+
+
+def _to_images(scene: Scene) -> Selection:
+    beside = scene.screen.panes[1:]
+    return scene.with_pane(beside[0]) if beside else open_list(scene, TURNED_WRONG)
 
 
 def shown_of(kept: Sequence[KeptWeights], cursor: int | None) -> KeptWeights:

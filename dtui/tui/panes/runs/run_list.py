@@ -127,6 +127,10 @@ class Runs(ListPane):
         columns = ("run", "path", "status", "last iteration", "records", "validations", *ERRORS)
         return Numbers("runs", (*columns, "new", "flagged", "bytes", "error", "what differs"), table)
 
+    def needed(self, scene: Scene) -> int:
+        """Return the rows of the whole list."""
+        return 1 + max(1, self.rows(scene)) + FOOTER
+
     # --- its rows
 
     def items(self, scene: Scene) -> Sequence[RunRow]:

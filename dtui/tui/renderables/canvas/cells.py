@@ -155,6 +155,13 @@ class Cells:
                 if rows > 0 and columns > 0:
                     target[y : y + rows, x : x + columns] = source[:rows, :columns]
 
+    def put(self, x: int, y: int, cells: Cells) -> None:
+        """Copy a whole grid into this one at (x, y) >= 0, cut to it."""
+        rows, columns = min(cells.height, self.height - y), min(cells.width, self.width - x)
+        if rows > 0 and columns > 0:
+            for name in ("ch", "fg", "bg", "bold", "mark"):
+                getattr(self, name)[y : y + rows, x : x + columns] = getattr(cells, name)[:rows, :columns]
+
     def _close_wide(self, y: int, start: int, stop: int) -> None:
         """Blank the halves of wide glyphs whose other half a write to start..stop-1 overwrites."""
         if start > 0 and self.ch.item(y, start) == WIDE_TAIL:

@@ -5,6 +5,8 @@ Owns what a cell looks like: one number, equal for cells that are written with t
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -68,9 +70,22 @@ def row_text(ch: UintArray) -> str:
 
 def fold_ascii(ch: UintArray) -> UintArray:
     """Return code points with every glyph outside ASCII replaced by the ASCII one that looks most like it."""
+    ch = _with_plain_powers(ch)
     folded: UintArray = _ASCII[np.minimum(ch, len(_ASCII) - 1)]
     folded[ch == WIDE_TAIL] = 32
     return folded
+
+
+def _with_plain_powers(ch: UintArray) -> UintArray:
+    """Return code points in which a power of ten such as "·10⁻¹³" is "e-13", in the same cells."""
+    if not np.isin(ch, _RAISED_POINTS).any():
+        return ch
+    plain = ch.copy()
+    cells = plain.reshape(-1)
+    for found in re.finditer(_POWER, "".join(map(chr, np.minimum(cells, 0xFFFF).tolist()))):
+        text = f"e{found[1].translate(_LOWERED)}".ljust(len(found[0]))
+        cells[found.start() : found.end()] = [ord(glyph) for glyph in text]
+    return plain
 
 
 def text_in_ascii(text: str) -> str:
@@ -173,11 +188,18 @@ def _line_in_ascii(dots: int) -> str:
     return "|" if len(rows) > 2 else "'--._"[round(sum(rows) / len(rows) * 4 / 3)]
 
 
+_RAISED = "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"
+_RAISED_POINTS = [ord(glyph) for glyph in _RAISED]
+_LOWERED = dict(zip(_RAISED_POINTS, "-0123456789", strict=True))
+_POWER = f"·10([{_RAISED}]+)"
+
+
 def _ascii_table() -> UintArray:
     """Return what to write for each code point below 0x3000; the last entry stands for all above."""
     table = np.full(0x3001, ord("?"), np.uint32)
     table[:0x80] = np.arange(0x80)
     table[0x2800] = 32
+    table[_RAISED_POINTS] = [ord(glyph) for glyph in _LOWERED.values()]
     table[0x2801:0x2900] = [ord(_line_in_ascii(dots)) for dots in range(1, 256)]
     shapes = "▾v▸>▴^▼v▲^◂<■#▬=□o━=─-┊:┆:│|┤|├|╵'╷.▐|▌|▏|▕|●*◆o○o←<→>↑^↓v╭+╮+╰+╯+═-╔#╗#╚#╝#║#¶P↳`"
     signs = "×x·.✓+✖x✗x⚑!−-°o…~–-—-≥>≤<»>≋~✱*✎&•+σs±+⋯.∞8≈~÷/Δd‖|⊕+┬+┴+┼+▫%◇@  "

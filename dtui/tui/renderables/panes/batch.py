@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dtui.dataclass_on_use import dataclass
 from dtui.model import IntArray
 from dtui.model.findings.batches import BatchAnswer, KeptBatch
-from dtui.number_text import counted
+from dtui.number_text import counted, number_text
 from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.panes.message import wrap
@@ -64,7 +64,7 @@ class BatchPicture(Picture):
             where = "this batch" if at == found.batch.iteration else f"that of {at or 0:,}"
             here = f"  ← in {where}" if is_here else ""
             end = cells.text(4 + widest - text_width(name), y, name, colour, bold=is_here)
-            words = f"  {one.times:,} of {one.of:,} {found.unit}s · by chance {one.chance:.1g}{here}"
+            words = f"  {one.times:,} of {one.of:,} {found.unit}s · by chance {number_text(one.chance, 1)}{here}"
             cells.text(end, y, shorten(words, max(0, width - end - 1)), theme.text if is_here else theme.muted)
             y += 1
         rest = len(found.standouts) - len(shown)

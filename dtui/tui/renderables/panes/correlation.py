@@ -9,7 +9,7 @@ import numpy as np
 from dtui.dataclass_on_use import dataclass
 from dtui.model.cube import GridCell, IncidentGrid
 from dtui.tui.renderables.canvas.cells import Cells, text_width
-from dtui.tui.renderables.canvas.frame import Frame
+from dtui.tui.renderables.canvas.frame import Frame, gutter_for
 from dtui.tui.renderables.canvas.palettes import ramp
 from dtui.tui.renderables.canvas.primitives import EIGHTHS
 from dtui.tui.renderables.parts.chrome import draw_header, draw_legend, select_gutter
@@ -30,7 +30,7 @@ from dtui.tui.renderables.parts.picture import Picture
 TITLE = "Correlation"
 TALL_ROW, TALLEST_ROW = 3, 6
 TIMES, COUNTS = "iteration", "in all"
-LEAST_WORDS = 4
+LEAST_WORDS, MOST_WORDS = 4, 8
 """Rows below the grid for the picked cell, where the pane has them."""
 
 
@@ -125,6 +125,20 @@ class GridPlace:
         return next((layer for layer, (left, width) in spans if left <= x < left + width), None)
 
 
+def rows_needed(grid: IncidentGrid, is_detailed: bool, width: int) -> int:
+    """Return the rows of a pane that shows the whole grid, as high as it may be, and any cell in words."""
+    columns = layer_columns(grid.counts.shape[1], gutter_for(width), max(1, width - gutter_for(width) - 1))
+    lines = sum(len(row.events) for row in grid.rows) if is_detailed else len(grid.rows)
+    said = max(len(row.events) for row in grid.rows)
+    words = max(LEAST_WORDS, min(MOST_WORDS, 2 + int(grid.counts.max(initial=0)) + said))
+    return 4 + lines * _tallest(columns, is_detailed) + words
+
+
+def _tallest(columns: LayerColumns, is_detailed: bool) -> int:
+    """Return the rows of a line at its highest: in the grid at most as high as it is wide."""
+    return 2 if is_detailed else max(TALL_ROW, min(TALLEST_ROW, columns.cell // 2))
+
+
 def place_of(picture: CorrelationPicture, width: int, height: int, gutter: int) -> GridPlace:
     """Return where everything stands in a pane of some size."""
     grid, room = picture.grid, max(1, height - 4 - min(LEAST_WORDS, max(0, height - 8)))
@@ -133,10 +147,7 @@ def place_of(picture: CorrelationPicture, width: int, height: int, gutter: int) 
     if picture.is_detailed:
         lines = tuple((row, event) for row in rows for event in grid.rows[row].events)
     columns = layer_columns(grid.counts.shape[1], gutter, max(1, width - gutter - 1))
-    most = (
-        2 if picture.is_detailed else max(TALL_ROW, min(TALLEST_ROW, columns.cell // 2))
-    )  # at most as high as it is wide
-    tall = max(1, min(most, room // max(1, len(lines))))
+    tall = max(1, min(_tallest(columns, picture.is_detailed), room // max(1, len(lines))))
     shown = min(len(lines), room // tall)
     at = next((place for place, (row, _) in enumerate(lines) if row == picture.picked[0]), 0)
     return GridPlace(

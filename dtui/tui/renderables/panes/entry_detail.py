@@ -23,16 +23,14 @@ from dtui.tui.renderables.panes.message import wrap
 from dtui.tui.renderables.panes.triage import words_of
 from dtui.tui.renderables.parts.chrome import draw_header, number
 from dtui.tui.renderables.parts.column_chart import draw_columns, draw_share_bars
+from dtui.tui.renderables.parts.image_row import draw_image_row
 from dtui.tui.renderables.parts.picture import Picture
-from dtui.tui.renderables.parts.thumbnail import draw_thumbnail
 from dtui.tui.renderables.parts.words.class_names import class_name
-from dtui.tui.renderables.parts.words.judged_words import has_labels, is_scored, score_name, score_words, wrong_colour
+from dtui.tui.renderables.parts.words.judged_words import has_labels, score_name, wrong_colour
 
 TITLE = "Evidence"
 WIDE = 110
 """From this width on, chart and images stand beside the words."""
-THUMBNAILS = (28, 20, 14)
-"""Columns of an image, which has half as many rows: the first that has room."""
 ROOMY = 200
 """From this width on, charts are twice as wide, and higher in a high pane."""
 MOST_CHART_ROWS, ROOMY_CHART_ROWS = 9, 15
@@ -75,7 +73,8 @@ class EntryDetailPicture(Picture):
             x = room + 4
             most = 84 if frame.width < ROOMY else 168
             self._draw_charts(cells, frame, x, 1, min(most, frame.width - x - 1), frame.height - 1)
-            self._draw_images(cells, frame, 2, max(y + 1, 2 + _chart_rows(frame) * len(self.evidence.series)))
+            y = max(y + 1, 2 + _chart_rows(frame) * len(self.evidence.series))
+            draw_image_row(cells, frame, 2, y, self.images, self.classes)
         else:
             self._draw_charts(cells, frame, 2, y, frame.width - 4, frame.height - y)
         return cells
@@ -220,26 +219,6 @@ class EntryDetailPicture(Picture):
         _write_iterations(
             cells, frame, x + gutter, y + 1 + height, wide, iterations.tolist(), np.flatnonzero(lit).tolist()
         )
-
-    def _draw_images(self, cells: Cells, frame: Frame, x: int, y: int) -> None:
-        """Draw thumbnails in a row, the label of each below it; list items that have none by their ids."""
-        theme, count = frame.theme, len(self.images)
-        fitting = [size for size in THUMBNAILS if y + size // 2 + 2 <= frame.height]
-        if not fitting or not self.images:
-            return
-        columns = next((size for size in fitting if x + 1 + count * (size + 2) <= frame.width), fitting[-1])
-        rows = columns // 2
-        cells.text(x + 1, y, as_groups("images that turned wrong:", self.images[0].judging), theme.text)
-        for place, image in enumerate(self.images):
-            left = x + 1 + place * (columns + 2)
-            label = "?" if image.label is None else class_name(self.classes, image.label)
-            words = score_words(image) if is_scored(image) else f"→ {label}"
-            if image.pixels is None:
-                what = f"{as_groups('image', image.judging)} {safe(image.id, 60)}"
-                cells.text(x + 2, y + 1 + place, f"{what}: {words}", theme.incorrect, limit=max(0, frame.width - x - 3))
-            elif left + columns < frame.width:
-                drawn = draw_thumbnail(cells, left, y + 1, columns, rows, image.pixels, frame.output)
-                cells.text(left, y + 1 + drawn, shorten(words, columns), theme.incorrect)
 
 
 def _chart_rows(frame: Frame) -> int:

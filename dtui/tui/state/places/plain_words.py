@@ -15,7 +15,7 @@ LEFT_OUT = frozenset(_LEFT_OUT.split())
 """Words of a question that say nothing of what is looked for."""
 _SAID = {
     "broke": "bad break breaking broken crash crashed exploded fail failed failing happen happened incident problem"
-    " trouble went worse worst wrong",
+    " trouble went why worse worst wrong",
     "changed": "change jump jumped move moved",
     "class": "category label",
     "compare": "differ difference diverge part split",

@@ -47,7 +47,12 @@ class Layout:
 
 
 def divide(
-    width: int, height: int, needed: Sequence[int], maximised: int | None = None, is_wide: bool = False
+    width: int,
+    height: int,
+    needed: Sequence[int],
+    maximised: int | None = None,
+    is_wide: bool = False,
+    fewest: Sequence[int] = (),
 ) -> Layout:
     """Divide a screen.
 
@@ -58,6 +63,8 @@ def divide(
             only where another cannot fill its own; the last pane gets the rest. One that needs none is hidden.
         maximised: Place of the pane that has the screen to itself; None for none.
         is_wide: Whether the screen has a wide gutter.
+        fewest: Of each pane that has no share, but gets what the others leave: the rows from which on it is shown. 0
+            for one that has a share.
     """
     curves = 0 if height < 28 else 5 if height < 40 else min(12, 9 + (height - 50) // 10 if height >= 50 else 9)
     if maximised is not None:
@@ -66,10 +73,22 @@ def divide(
     if maximised is not None:
         panes = [left if place == maximised else 0 for place in range(len(needed))]
     else:
-        wanted = [max(rows, LEAST_ROWS) if rows else 0 for rows in needed]
+        wanted = _that_fit([max(rows, LEAST_ROWS) if rows else 0 for rows in needed], left, fewest)
         shown = [place for place, rows in enumerate(wanted) if rows] or [0]
         panes = [min(left // len(shown), rows) for rows in wanted]
         for place, rows in reversed(list(enumerate(wanted))):  # what one pane cannot fill, another gets
             panes[place] += max(0, min(left - sum(panes), rows - panes[place]))
         panes[shown[-1]] += left - sum(panes)
     return Layout(width, height, gutter_for(width, is_wide), curves, tuple(panes))
+
+
+def _that_fit(wanted: Sequence[int], left: int, fewest: Sequence[int]) -> list[int]:
+    """Return the rows that panes want: those without a share what the others leave, or none if that is too little."""
+    least = [*fewest, *[0] * (len(wanted) - len(fewest))]
+    spare = left - sum(rows for rows, few in zip(wanted, least, strict=True) if not few)
+    fitting = list(wanted)
+    for place, few in enumerate(least):
+        if few:
+            fitting[place] = min(wanted[place], spare) if spare >= few else 0
+            spare -= fitting[place]
+    return fitting

@@ -44,6 +44,8 @@ LANES = {
 }
 COLUMNS = (("kind", 16), ("kernels", 16), (FILTERS.lower(), 8), ("dead", 6), ("moving", 7))
 """Behind the names, with their widths; what does not fit is left out from the right."""
+NARROW = {"kind": 12, "kernels": 10}
+"""Widths of columns of words where not all columns have room otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,8 @@ class StructurePicture(Picture):
         end = max((begin + width for begin, width in places.values()), default=x)
         room = max(0, frame.width - end - 4)
         line = fitting(self.title, room)
-        cells.text(frame.width - 1 - min(room, text_width(line)), 0, line, theme.muted, limit=room)
+        if text_width(line) <= room:
+            cells.text(frame.width - 1 - text_width(line), 0, line, theme.muted)
         for title, (begin, width) in places.items():
             cells.text(begin if title in ("kind", "kernels") else begin + width - len(title), 0, title, theme.muted)
         for index, one in enumerate(self.rows[: max(0, frame.height - 1)]):
@@ -108,7 +111,9 @@ class StructurePicture(Picture):
     def _columns(self, left: int, width: int) -> dict[str, tuple[int, int]]:
         """Return where each column begins, and its width."""
         places: dict[str, tuple[int, int]] = {}
+        is_narrow = left + sum(wide for _, wide in COLUMNS) > width
         for title, wide in COLUMNS:
+            wide = NARROW.get(title, wide) if is_narrow else wide
             if left + wide > width:
                 break
             places[title] = (left, wide - 1)
