@@ -102,7 +102,7 @@ def draw_run_list(where: Frame, name: str, fill: float | None, cursor: int | Non
     return picture.draw(where, cursor)
 
 
-def draw_picked_run(where: Frame, name: str, fill: float | None, cursor: int | None) -> Cells:
+def draw_picked_run(where: Frame, name: str, fill: float | None, cursor: int | None, is_open: bool = False) -> Cells:
     """The first run of the list, with one incident and three curves."""
     row, axis = run_list(name, fill).rows[0], axis_of(where)
     incident = Incident("i", Cause.CLASS, 500, 520, (), (), (0,), (), f"class {name} broke", 2.0)
@@ -114,7 +114,7 @@ def draw_picked_run(where: Frame, name: str, fill: float | None, cursor: int | N
     )  # fmt: skip
     line = np.linspace(0, 1, axis.columns) if fill is None else np.full(axis.columns, fill)
     curves = Curves(axis, {"validation_error": line, "loss": line, name: line}, {})
-    return PickedRunPicture("Picked run", row, RunTold(row.path, verdict, curves), frozenset({"lr"})).draw(
+    return PickedRunPicture("Picked run", row, RunTold(row.path, verdict, curves), frozenset({"lr"}), is_open).draw(
         where, cursor
     )
 

@@ -74,6 +74,10 @@ def test_the_picked_run_is_told_in_words_and_in_the_room_below_by_its_curves() -
     assert high[1].rstrip().split("  ")[-1].strip() == "0.1", "what differs stands first, beside the verdict"
     titles = [line.split()[0] for line in high if line[:1] == " " and line[1:2].strip()]
     assert titles == ["Picked", "Error", "Loss", "wd", "Incidents", "iteration"]
+    error = next(line for line in high if line.startswith("  ━━ val"))
+    assert "25.0%" in error, "the value where the data end, as in the list, not the mean of a column"
+    opened = lines(draw_picked_run(frame(150, 30), "wd", None, None, is_open=True))
+    assert not any(line.startswith(" Error") for line in opened), "the errors of the open run stand above the screen"
 
 
 @pytest.mark.parametrize("width", [20, 40, 59, 60, 79, 80, 109, 110, 200, 300])

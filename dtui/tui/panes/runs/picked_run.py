@@ -68,7 +68,7 @@ class PickedRun(Companion):
         if told is None or told.path != row.path or known is None:
             return reading("the picked run", self.title)
         differing = frozenset(name for name, _ in known.differing(row.path))
-        return PickedRunPicture(self.title, row, told, differing)
+        return PickedRunPicture(self.title, row, told, differing, row.path == scene.view.path)
 
     def _row(self, scene: Scene) -> RunRow | None:
         rows = self.list.items(scene)

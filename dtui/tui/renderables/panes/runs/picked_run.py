@@ -16,7 +16,7 @@ from dtui.tui.renderables.canvas import marks
 from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.panes.axis import AxisPicture
-from dtui.tui.renderables.panes.curves import CurvesPicture
+from dtui.tui.renderables.panes.curves import CursorValues, CurvesPicture
 from dtui.tui.renderables.panes.incident_ribbon import IncidentRibbonPicture, mark_colour
 from dtui.tui.renderables.panes.message import wrap
 from dtui.tui.renderables.panes.runs.run_list import name_of
@@ -46,12 +46,14 @@ class PickedRunPicture(Picture):
         row: Its row of the list.
         told: What is told of it.
         differing: Names of the settings that are not the same in all runs.
+        is_open: Whether it is the run whose errors stand above every screen.
     """
 
     title: str
     row: RunRow
     told: RunTold
     differing: frozenset[str] = frozenset()
+    is_open: bool = False
 
     def draw(self, frame: Frame, iteration: int | None = None) -> Cells:
         """Draw words and curves."""
@@ -132,19 +134,24 @@ class PickedRunPicture(Picture):
         return [((line, frame.theme.muted, False),) for line in wrap(told, room)]
 
     def _charts(self, frame: Frame, room: int) -> list[tuple[Picture, int]]:
-        """Return the curves that have room, with the incidents and the axis below them, and their rows."""
+        """Return the curves that have room, with the incidents and the axis below them, and their rows.
+
+        Of the open run those that do not stand above.
+        """
         curves, verdict = self.told.curves, self.told.verdict
         left = room - RIBBON_ROWS - AXIS_ROWS
         if curves is None or left < LEAST_CURVE:
             return []
         judging = None if self.row.info is None else self.row.info.judging
         joins = () if self.row.info is None else self.row.info.joins
-        first = CurvesPicture(curves, joins=joins, is_judged=judging is not None)
+        at = verdict.last_iteration
+        last = None if at is None else CursorValues(at, self.row.last)
+        first = CurvesPicture(curves, values=last, joins=joins, is_judged=judging is not None)
         others = [name for name in curves.series if name not in first.plotted]
         others.sort(key=lambda name: (FIRST_CURVES.index(name) if name in FIRST_CURVES else len(FIRST_CURVES), name))
         alone = (replace(curves, series={name: curves.series[name]}) for name in others)
         below = (replace(first, curves=one, chosen=tuple(one.series)) for one in alone)
-        shown = [first, *below][: left // LEAST_CURVE]
+        shown = [*([] if self.is_open and others else [first]), *below][: left // LEAST_CURVE]
         rows = [min(MOST_CURVE, left // len(shown))] * len(shown)
         entries = tuple(sorted((of_incident(one, judging) for one in verdict.worst), key=lambda one: one.iteration))
         ribbon = IncidentRibbonPicture(entries, None, (), judging=judging)
