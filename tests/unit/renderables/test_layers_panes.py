@@ -59,6 +59,13 @@ def test_a_logged_scalar_keeps_its_name_from_a_short_one() -> None:
     assert "learning_rate" in both
 
 
+def test_a_curve_that_dtui_names_has_words_for_a_title() -> None:
+    where = frame(150, 9)
+    for name, title in (("learning_rate", " Learning rate "), ("loss", " Loss "), ("wd_part", " wd_part ")):
+        curves = make_curves(axis_of(where), names=(name,))
+        assert to_text(CurvesPicture(curves, chosen=(name,)).draw(where, 500)).startswith(title)
+
+
 def test_where_scores_decide_the_error_is_what_is_not_right() -> None:
     """A GAN and a language model have no error."""
     where = frame(150, 8)

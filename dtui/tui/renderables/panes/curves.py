@@ -28,6 +28,8 @@ from dtui.tui.renderables.parts.scale import Scale, linear_scale, logarithmic_sc
 from dtui.tui.renderables.parts.words.curve_words import JUDGED, SHORT, SHORTER, curve_label, curve_reading
 
 TITLE = "Error"
+TITLES = {"loss": "Loss", "learning_rate": "Learning rate"}
+"""Of curves that dtui names; the others bear the names that the training logs."""
 MOST_CURVES = 4
 LABEL_CELLS = 7
 """Columns at the gutter's right end for the labels of the value axis."""
@@ -202,7 +204,7 @@ def _plotted(curves: Curves) -> list[str]:
 def _title(curves: Curves, names: Sequence[str], is_judged: bool) -> str:
     if not names or all(name.endswith("_error") for name in names):
         return NOT_RIGHT.capitalize() if is_judged else TITLE
-    return "Loss" if names == ["loss"] else "Curves" if len(names) > 1 else curve_label(curves.series, names[0], {})
+    return "Curves" if len(names) > 1 else TITLES.get(names[0]) or curve_label(curves.series, names[0], {})
 
 
 def _scales(points: Mapping[str, FloatArray], is_log: bool) -> dict[str, Scale]:
