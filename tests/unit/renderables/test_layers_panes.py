@@ -61,7 +61,7 @@ def test_a_logged_scalar_keeps_its_name_from_a_short_one() -> None:
 
 def test_a_curve_that_dtui_names_has_words_for_a_title() -> None:
     where = frame(150, 9)
-    for name, title in (("learning_rate", " Learning rate "), ("loss", " Loss "), ("wd_part", " wd_part ")):
+    for name, title in (("learning_rate", " Learning rate\n"), ("loss", " Loss\n"), ("wd_part", " wd_part\n")):
         curves = make_curves(axis_of(where), names=(name,))
         assert to_text(CurvesPicture(curves, chosen=(name,)).draw(where, 500)).startswith(title)
 
