@@ -18,6 +18,8 @@ FEW = 8
 """Filters up to which each is compared with its layer by itself."""
 LEAST_EXACT = 1e-30
 """From which on a quarter of a float32 is exact."""
+LEFT_RECORDS = 4
+"""Last records at which a gradient must have been the same to be a leftover."""
 
 
 def find_moving(update_ratio: FloatArray) -> BoolArray:
@@ -88,22 +90,47 @@ def layers_without(
 
     Returns:
         Layer to "unchanged", "no gradient" or "frozen", and the iteration. Layers that learn are left out. So is a
-        closing record without any gradients.
+        closing record without any gradients. A leftover gradient counts as none.
     """
     if gradients.shape[1] and not np.isfinite(gradients[:, -1]).any():
         gradients, updates, iterations = gradients[:, :-1], updates[:, :-1], iterations[:-1]
     found: dict[int, tuple[str, int | None]] = {}
     with np.errstate(invalid="ignore"):
         gets, moves = gradients > 0, updates > CHANGES
+    was_left, is_left = are_leftover(gradients), are_leftover(gradients[:, -LEFT_RECORDS:])
     for layer in range(len(gradients)):
         if not np.isfinite(updates[layer]).any():
             continue
-        if not gets[layer].any():
+        if not gets[layer].any() or (was_left[layer] and not moves[layer].any()):
             found[layer] = ("no gradient", None)
         elif not gets[layer, -1] and not moves[layer, -1]:
             found[layer] = ("frozen", _behind_last(moves[layer], iterations))
         elif gets[layer, -1] and not moves[layer, -3:].any() and len(iterations) > 3:
-            found[layer] = ("unchanged", _behind_last(moves[layer], iterations))
+            how = "frozen" if is_left[layer] else "unchanged"
+            found[layer] = (how, _behind_last(moves[layer], iterations))
+    return found
+
+
+def are_leftover(gradients: FloatArray) -> BoolArray:
+    """Return which layers were given no gradient at these records, and only kept one from before.
+
+    A layer that is frozen keeps the last gradient that it had until somebody clears it. Its norm is then the same to
+    the last bit, while those of other layers change.
+
+    Args:
+        gradients: Gradient norm of each layer, shape (L, n), NaN where it has none.
+
+    Returns:
+        Shape (L,). None with fewer than 4 records, or where no gradient changes.
+    """
+    known = gradients[:, np.isfinite(gradients).any(axis=0)]
+    if known.shape[1] < LEFT_RECORDS:
+        return np.zeros(len(gradients), np.bool_)
+    steps = np.diff(known, axis=1)  # NaN where a record has none
+    with np.errstate(invalid="ignore"):
+        is_same = (steps == 0) & (known[:, 1:] > 0)
+        others_change = (np.abs(steps) > 0).any(axis=0)
+    found: BoolArray = is_same.all(axis=1) & others_change.all()
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -27,12 +28,32 @@ LARGEST: Mapping[str, str] = MappingProxyType(
 and learning rate at each update, of the norms of all gradients and of all updates at each watch. A record has one where
 there were several values, and it is NaN where one of them was."""
 
+_RATE = re.compile(r"^learning_rate(?:_(?P<optimizer>\d{1,4}))?(?:_group_(?P<group>\d{1,4}))?$")
+
 _NAN_BITS = np.uint64(0x7FF8_0000_0000_0001)
 LOGGED_NAN = float(_NAN_BITS.view(np.float64))
 """The NaN that stands for a NaN that was logged; any other says that nothing was, or that it is lost."""
 _LOST_BITS = np.uint64(0x7FF8_0000_0000_0002)
 LOST_NAN = float(_LOST_BITS.view(np.float64))
 """The NaN that is read where damage took what may have been logged; it is never in a file."""
+
+
+def rate_name(optimizer: int = 1, group: int = 1) -> str:
+    """Return the scalar of the learning rate of an optimizer, or of a group of its parameters; both count from 1."""
+    return "learning_rate" + (f"_{optimizer}" if optimizer > 1 else "") + (f"_group_{group}" if group > 1 else "")
+
+
+def rate_of(name: str) -> tuple[int, int] | None:
+    """Return the optimizer and the group whose learning rate a scalar is, None for any other scalar."""
+    found = _RATE.match(name)
+    return None if found is None else (int(found["optimizer"] or 1), int(found["group"] or 1))
+
+
+def rate_called(name: str) -> str:
+    """Return what sentences call the learning rate of a name, such as "the learning rate of optimizer 2"."""
+    optimizer, group = rate_of(name) or (1, 1)
+    of = [f"group {group}"] * (group > 1) + [f"optimizer {optimizer}"] * (optimizer > 1)
+    return " of ".join(["the learning rate", *of])
 
 
 def was_logged(values: FloatArray) -> BoolArray:

@@ -15,10 +15,11 @@ from torch.optim import Optimizer
 from dtui.model import RunStatus
 from dtui.record.batches.used import UsedSamples
 from dtui.record.lifetime import weakly
+from dtui.record.rates import FurtherRates, learning_rate
 from dtui.record.recording import Ending, Recording
 from dtui.record.start.resume import Start
 from dtui.record.training.last_update import LastUpdate, tell_few_records
-from dtui.record.training.scalar_log import FurtherRates, ScalarLog, learning_rate
+from dtui.record.training.scalar_log import ScalarLog
 from dtui.record.training.skipped_updates import SkippedUpdates
 from dtui.record.training.updates import Updates
 from dtui.record.unseen import Unseen
@@ -157,8 +158,9 @@ class Counting:
         self.last_update.forget()
 
     def _rates(self) -> dict[str, Any]:
-        """Return the learning rate of the optimizer that counts, and those of all others that were given."""
-        return learning_rate(self.updates.leader) | self._further.read()
+        """Return the learning rate of the optimizer that counts, those of all others that were given, and of groups."""
+        leader = self.updates.leader
+        return learning_rate(leader) | self._further.read(leader)
 
     def _next_of(self, optimizer: Optimizer | None) -> int | None:
         """Return the iteration of the update that an optimizer is about to make, None where it does not count."""

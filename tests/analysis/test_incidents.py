@@ -153,6 +153,7 @@ CASES = [
     ([said("norm", 60, layer=f"c{k}", norm=f"bn{k}", rule="mean_shift", amount=1.0) for k in range(5)], Cause.INPUTS),
     ([said("norm", 60, layer=f"c{k}", norm=f"bn{k}", rule="mean_shift", amount=1.0) for k in range(1, 6)], Cause.NORM),
     ([said("layer", 60, layer=f"c{k}", rule="norm", times=1.5) for k in range(5)], Cause.UPDATE),
+    ([said("rate", 60, times=8.0), said("layer", 60, rule="norm", layer="a", times=4.0)], Cause.UPDATE),
     ([said("rate", 60, times=8.0), drop(60, 2)], Cause.UPDATE),
     ([said("rate", 60, times=8.0), said("update", 60, times=5.0), said("gradient", 60)], Cause.UPDATE),
     ([said("rate", 60, times=8.0), said("filter", 60, layer="a", filters=(1,))], Cause.FILTER),

@@ -88,12 +88,25 @@ def test_dead_since_the_record_behind_the_last_gradient():
 
 
 def test_layers_that_do_not_learn():
-    gradients, updates = np.full((5, 40), 0.3), np.full((5, 40), 0.1)
+    gradients, updates = np.full((8, 40), 0.3), np.full((8, 40), 0.1)
+    gradients[[0, 3, 7]] = np.linspace(0.2, 0.4, 40)
     gradients[1], updates[1] = np.nan, 0
     gradients[2, 20:], updates[2, 20:] = np.nan, 0
     updates[3, 12:] = 0
     updates[4] = np.nan  # updates are not known: nothing is told
+    updates[5] = 0  # a gradient that nobody cleared when it was frozen, before the first record
+    updates[6, 12:], gradients[6, :12] = 0, np.linspace(0.2, 0.4, 12)  # the same, later
+    updates[7] = 0
     found = layers_without(gradients, updates, ITERATIONS)
-    assert found == {1: ("no gradient", None), 2: ("frozen", 200), 3: ("unchanged", 120)}
+    assert found == {
+        1: ("no gradient", None),
+        2: ("frozen", 200),
+        3: ("unchanged", 120),
+        5: ("no gradient", None),
+        6: ("frozen", 120),
+        7: ("unchanged", 0),
+    }
     gradients[:, -1] = np.nan  # the record that closed the run
     assert layers_without(gradients, updates, ITERATIONS) == found
+    gradients[:] = 0.3  # nothing changes: that tells of no layer by itself
+    assert layers_without(gradients, updates, ITERATIONS)[5] == ("unchanged", 0)

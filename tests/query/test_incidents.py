@@ -123,6 +123,30 @@ def test_records_that_no_longer_stand_where_they_stood_are_looked_at_anew():
     assert causes(query.incidents()) == PLANTED[1:3]
 
 
+@pytest.mark.parametrize(
+    ("names", "record", "told"),
+    [
+        (("learning_rate_2",), SPIKE, "the learning rate of optimizer 2 leapt then, to 50 times "),
+        (("learning_rate_2",), SPIKE - 3, "the learning rate of optimizer 2 leapt 30 iterations earlier, to 50 times "),
+        (("learning_rate_2_group_3", "learning_rate_2"), SPIKE, "the learning rate of optimizer 2 leapt then"),
+        (("learning_rate_group_2",), SPIKE, "the learning rate of group 2 leapt then, to 500 times "),
+        (("learning_rate_2",), SPIKE - 5, ""),
+        (("learning_rate_2",), SPIKE + 1, ""),
+        (("learning_rate_else",), SPIKE, ""),
+    ],
+)
+def test_an_incident_names_the_further_learning_rate_that_leapt_before_it(
+    names: tuple[str, ...], record: int, told: str
+):
+    reader = troubled_reader()
+    for name in names:
+        before = np.nan if "group_2" in name else 0.1  # a group that went with the first one, whose rate is 0.01 then
+        reader.scalars[name] = np.where(np.arange(reader.total) < record, before, 5.0)
+    found = {one.cause: one.moved_first for one in asked(reader).incidents()}
+    assert found[Cause.UPDATE].startswith(told)
+    assert sum("leapt" in words for words in found.values()) == bool(told)
+
+
 def test_the_flight_recorder_dates_an_incident_to_the_iteration():
     reader = troubled_reader()
     reader.triggers = (Trigger(at(SPIKE) - 4, "update", "", (), 40.0, 12.0),)

@@ -10,7 +10,7 @@ import pytest
 
 from dtui.model import FILTER_STATISTICS, LAYER_STATISTICS, SOURCES, RunState, RunStatus
 from dtui.query import open_run
-from dtui.query.incidents import kept_state
+from dtui.query.kept import state as kept_state
 from dtui.store import RunReader, RunWriter
 from dtui.store.run.anomaly_cache import FindingsFile
 from tests.query.test_anomaly_cache import damage

@@ -11,8 +11,8 @@ import pytest
 
 from dtui.query import RunQuery, data, open_run
 from dtui.query.classes import errors
-from dtui.query.incidents import kept_state
 from dtui.query.kept import pictures
+from dtui.query.kept import state as kept_state
 from dtui.reports import build_report
 from dtui.reports.output.text import render_text
 from dtui.store import RunReader

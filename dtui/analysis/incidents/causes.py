@@ -125,7 +125,7 @@ def _cause(first: Sequence[Evidence], early: Sequence[Evidence], cause: Cause, n
         cause = Cause.UPDATE
     if cause is Cause.DEAD and len(died) > 1 and kinds & {"update", "watch update"}:
         cause = Cause.UPDATE
-    if cause in (*_WHOLE_NETWORK, Cause.CLASS) and "rate" in kinds:
+    if cause in (*_WHOLE_NETWORK, Cause.LAYER, Cause.CLASS) and "rate" in kinds:
         return Cause.UPDATE
     if cause in _WHOLE_NETWORK and max((one.concentration or 0.0 for one in early), default=0.0) > ONE_CLASS:
         return Cause.CLASS

@@ -9,7 +9,8 @@ import numpy as np
 from dtui.analysis.detectors.online.dead_filters import OF_QUANTILE
 from dtui.analysis.detectors.online.dead_filters import SHARE as DEAD_SHARE
 from dtui.analysis.detectors.online.frozen_layer import SHARE as FROZEN_SHARE
-from dtui.analysis.quantiles import column_medians, column_quantiles
+from dtui.analysis.detectors.stream.block import middle_of_moving
+from dtui.analysis.quantiles import column_quantiles
 from dtui.model import Cause, Evidence, FloatArray, Incident
 from dtui.model.arrays import median_of
 from dtui.query.data import RunData
@@ -54,7 +55,7 @@ def _frozen(incident: Incident, data: RunData) -> bool | None:
     updates, weights = (_regular(data, data.layers(source, "norm2"))[:, -LAST:] for source in ("updates", "weights"))
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio = updates / weights
-        return bool((ratio[layer] < FROZEN_SHARE * column_medians(ratio)).all()) if ratio.shape[1] else None
+        return bool((ratio[layer] < FROZEN_SHARE * middle_of_moving(ratio)).all()) if ratio.shape[1] else None
 
 
 def _layer_norm(incident: Incident, data: RunData) -> bool | None:

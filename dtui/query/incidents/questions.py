@@ -64,8 +64,13 @@ class IncidentQuestions(RelationQuestions):
         return "incidents", self._data.reader.status()
 
     def _with_origins(self) -> tuple[Incident, ...]:
-        found = kept.incidents(self._data, lambda: self._incidents.incidents())
+        found = kept.incidents(self._data, self._detected)
         return origin.with_origins(found, self._data)
+
+    def _detected(self) -> tuple[Incident, ...]:
+        from dtui.query.incidents.rates import with_rates
+
+        return with_rates(self._incidents.incidents(), self._data)
 
     def prepare_incidents(self, seconds: float) -> bool:
         """Look for incidents for about so long; return whether `incidents` would now answer at once."""

@@ -9,7 +9,7 @@ from dtui.analysis.standing import MOVING_RECORDS, dead_since, find_moving, laye
 from dtui.model import FloatArray, IntArray, Layer, RunState, Standing, StateEntry
 from dtui.number_text import counted
 from dtui.query.data import RunData
-from dtui.query.incidents.kept_state import kept_entries
+from dtui.query.kept.state import kept_entries
 from dtui.query.layers.activations import silent_filters
 from dtui.query.layers.beside.adapters import adapter_states
 from dtui.query.layers.filter_learning import FilterLearning

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
+from dtui.analysis.detectors.stream.block import middle_of_moving
 from dtui.analysis.incidents.grouping import kind_of, rank_of
 from dtui.analysis.quantiles import column_medians
 from dtui.model import BoolArray, Evidence, FloatArray, Incident, IntArray, read_only, was_logged, was_lost
@@ -191,7 +192,7 @@ def _change_of_layer(data: RunData, one: Evidence, incident: Incident) -> Series
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio = updates / weights
     what = f"change of {layer_called(one.layer or '')} in one record, ‖Δw‖ / ‖w‖"
-    return what, "number", data.records[records], ratio[layer], column_medians(ratio), "the middle layer"
+    return what, "number", data.records[records], ratio[layer], middle_of_moving(ratio), "the middle layer"
 
 
 def _norm(data: RunData, one: Evidence, incident: Incident) -> Series | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from dtui.analysis.standing import are_leftover
 from dtui.model import BoolArray, LayerStates
 from dtui.query.data import RunData
 
@@ -15,7 +16,7 @@ def layer_states(data: RunData) -> LayerStates:
     """Return the layers that did not train, by state. Layers with too few records are in no state.
 
     A layer is unchanged if all its updates are known to be zero, which takes at least two records. A layer that was
-    frozen first and trained later has changed, so it is in no state.
+    frozen first and trained later has changed, so it is in no state. A leftover gradient counts as none.
     """
     return data.remembered("layer states", lambda: _find(data))
 
@@ -30,6 +31,8 @@ def _find(data: RunData) -> LayerStates:
     moved = (is_known & (updates != 0)) | (np.nan_to_num(data.layers("updates", "nonfinite")) > 0)
     is_still: BoolArray = np.asarray(np.any(is_known, axis=1) & ~np.any(moved, axis=1))
     has_gradient: BoolArray = np.asarray(np.any(~np.isnan(data.layers("gradients", "nonfinite")), axis=1))
+    if data.records_layers("gradients", "norm2"):
+        has_gradient &= ~are_leftover(data.layers("gradients", "norm2")[:, ~data.is_watch])
     is_frozen: BoolArray = np.zeros(len(layers), np.bool_)
     if data.structure.trained is not None:
         is_frozen[list(data.structure.trained.frozen)] = True

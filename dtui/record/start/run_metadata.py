@@ -14,7 +14,7 @@ import torch
 from torch.optim import Optimizer
 
 from dtui.model import RunMetadata
-from dtui.record.training.scalar_log import MOST_OPTIMIZERS, named
+from dtui.record.rates import MOST_OPTIMIZERS, named
 from dtui.record.writing.warn import warn_once
 from dtui.safe_text import ELLIPSIS
 from dtui.version import __version__

@@ -7,8 +7,7 @@ logged at every update, only records keep its values.
 from __future__ import annotations
 
 import numbers
-import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -16,6 +15,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from dtui.model import LARGEST
+from dtui.record.rates import learning_rate
 from dtui.record.training.largest import Largest
 from dtui.record.writing.warn import reason_of, warn_once
 from dtui.record.writing.writer_thread import Store
@@ -24,8 +24,6 @@ MOST_NAMES = 256
 """Names that a record takes."""
 MOST_OWN_NAMES = 1_024
 """Names of which values keep iterations of their own."""
-MOST_OPTIMIZERS = 16
-"""Optimizers of which something is kept, where several are given."""
 FEW = 16
 """Values of one name between two records that keep their own iterations; of a name that has more, records keep one."""
 
@@ -208,35 +206,6 @@ class OwnIterations:
 
 def _nothing(_: float | Tensor) -> None:
     """Do nothing."""
-
-
-def learning_rate(optimizer: Optimizer | None) -> dict[str, Any]:
-    """Return the learning rate of an optimizer's first group, as a loggable mapping."""
-    if optimizer is None or "lr" not in optimizer.param_groups[0]:
-        return {}
-    return {"learning_rate": optimizer.param_groups[0]["lr"]}
-
-
-def named(optimizers: Sequence[Optimizer]) -> Iterator[tuple[Optimizer, str]]:
-    """Yield each of several optimizers with the ending of the names of what is kept of it: "", "_2", "_3" and so on."""
-    for number, optimizer in enumerate(optimizers, start=1):
-        yield optimizer, "" if number == 1 else f"_{number}"
-
-
-class FurtherRates:
-    """The learning rates of the optimizers after the first, where several were given. It does not keep them alive."""
-
-    def __init__(self, optimizers: Sequence[Optimizer]) -> None:
-        self._optimizers = [
-            (weakref.ref(optimizer), ending) for optimizer, ending in named(optimizers[:MOST_OPTIMIZERS]) if ending
-        ]
-
-    def read(self) -> dict[str, Any]:
-        """Return the present rates, as a loggable mapping: learning_rate_2, learning_rate_3 and so on."""
-        found: dict[str, Any] = {}
-        for one, ending in self._optimizers:
-            found |= {f"{name}{ending}": rate for name, rate in learning_rate(one()).items()}
-        return found
 
 
 def _as_scalar(value: Any) -> float | Tensor | None:

@@ -108,7 +108,8 @@ def dead_filters(block: Block) -> Found:
 def frozen_layers(block: Block) -> Found:
     ratios = (block.layer_updates / np.maximum(block.layer_weights, TINY)).tolist()
     records = len(block.iterations)
-    still = [[row[at] < 1e-4 * median([other[at] for other in ratios]) for at in range(records)] for row in ratios]
+    moved = [median([row[at] for row in ratios if row[at] > 0]) for at in range(records)]
+    still = [[row[at] < 1e-4 * moved[at] for at in range(records)] for row in ratios]
     found: Found = set()
     for layer, row in zip(block.layers, still, strict=True):
         for at in range(12, records):
@@ -120,7 +121,8 @@ def frozen_layers(block: Block) -> Found:
 def layer_jumps(block: Block) -> Found:
     records, ratios = len(block.iterations), block.layer_updates / np.maximum(block.layer_weights, TINY)
     logs = [[log(value, 1e-9) for value in row] for row in ratios.tolist()]
-    middles = [median([row[at] for row in logs]) for at in range(records)]
+    moved = [median([value for value in column if value > 0]) for column in ratios.T.tolist()]
+    middles = [math.nan if math.isnan(value) else math.log(value) for value in moved]
     weights = np.log(block.layer_weights.astype(np.float64)).tolist()
     found: Found = set()
     for at in range(12, records):
@@ -147,8 +149,12 @@ def jumps(block: Block, values: list[float], limits: tuple[float, float, float, 
 
 def update_jumps(block: Block) -> Found:
     ratios = block.layer_updates / np.maximum(block.layer_weights, TINY)
-    middles = [median([log(value, 1e-9) for value in column]) for column in ratios.T.tolist()]
-    return jumps(block, [math.exp(value) for value in middles], (6, 2.2, 0.1, 0))
+    values = []
+    for column in ratios.T.tolist():
+        known = [value for value in column if math.isfinite(value)]
+        most_move = 2 * sum(value == 0 for value in known) < len(known)
+        values.append(math.exp(median([log(value, 1e-9) for value in known])) if most_move else math.nan)
+    return jumps(block, values, (6, 2.2, 0.1, 0))
 
 
 def gradient_jumps(block: Block) -> Found:

@@ -7,12 +7,14 @@ from contextlib import closing
 from pathlib import Path
 from types import new_class
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional
 
 from dtui.errors import RecorderError
+from dtui.model.scalars import rate_of
 from dtui.record import Recorder
 from dtui.store import RunReader
 from tests.record.conftest import small_net
@@ -45,6 +47,27 @@ def test_rates_and_settings_of_each_optimizer_have_names_of_their_own(tmp_path: 
         settings = reader.metadata.hyperparameters
     named = ("optimizer", "lr", "momentum", "optimizer_2", "lr_2", "betas_2", "momentum_2")
     assert [settings.get(name) for name in named] == ["SGD", "0.1", "0.9", "AdamW", "mine", "(0.9, 0.999)", None]
+
+
+def test_a_group_has_a_rate_of_its_own_as_soon_as_it_is_not_that_of_the_first(tmp_path: Path) -> None:
+    net = small_net()
+    body, head = ([*group.param_groups[0]["params"]] for group in body_and_head(net))
+    first = torch.optim.SGD([{"params": body[:1]}, {"params": body[1:]}, {"params": head, "lr": 0.3}], lr=0.1)
+    second = torch.optim.SGD([{"params": [torch.zeros(1, requires_grad=True)]} for _ in range(2)], lr=0.2)
+    with Recorder(tmp_path / "run", net, [first, second], every=1):
+        for rate in (0.1, 0.5, 0.1):
+            first.param_groups[1]["lr"] = rate
+            second.param_groups[1]["lr"] = 2 * rate
+            step(net, [first, second])
+    with closing(RunReader(tmp_path / "run.dtui")) as reader:
+        names = {name for name in reader.scalar_names() if rate_of(name)}
+        of_first, of_second = "learning_rate_group_2", "learning_rate_2_group_2"
+        assert names == {"learning_rate", "learning_rate_2", of_first, of_second, "learning_rate_group_3"}
+        assert reader.read_scalar("learning_rate_group_3", slice(3)).tolist() == [0.3, 0.3, 0.3]
+        for name, rates in {of_first: [0.5, 0.1], of_second: [1.0, 0.2]}.items():
+            read = reader.read_scalar(name, slice(3))
+            assert np.isnan(read[0])
+            assert read[1:].tolist() == rates
 
 
 def test_the_first_of_several_optimizers_tells_the_updates_when_a_run_goes_on(tmp_path: Path) -> None:

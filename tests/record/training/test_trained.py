@@ -48,14 +48,16 @@ WANTED = LayerStates(("frozen",), ("unused",), ("forgotten",), (("head", "back")
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = Mixed()
-    mine = [own for name, own in model.named_parameters() if not name.startswith("forgotten")]
+    model.frozen.weight.grad = torch.ones(4, 4)  # of a training before, which nobody cleared
+    mine = [own for name, own in model.named_parameters() if not name.startswith(("forgotten", "frozen"))]
     optimizer = torch.optim.SGD(mine, lr=0.1)
     path = tmp_path_factory.mktemp("trained") / "run"
     with Recorder(path, model, optimizer, every=1) as recorder:
-        for step in range(4):
+        for step in range(5):
             if step == 2:
                 model.thawed.requires_grad_(True)
-            model.zero_grad()
+            optimizer.zero_grad()
+            model.forgotten.zero_grad()
             model(torch.ones(3, 4)).square().mean().backward()
             optimizer.step()
         recorder.log(loss=1.0)

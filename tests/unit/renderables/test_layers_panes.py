@@ -22,7 +22,7 @@ from dtui.tui.renderables.panes.layers.tree import ChartKind, TreeLook, TreePict
 from dtui.tui.renderables.panes.layers.tree_charts import box_heights, zones
 from dtui.tui.renderables.panes.layers.tree_gutter import BesideSeries, TreeRow
 from dtui.tui.renderables.panes.layers.tree_words import fitting, network_lines
-from dtui.tui.renderables.parts.words.curve_words import leading_words
+from dtui.tui.renderables.parts.words.curve_words import SHORT, curve_label, leading_words
 from tests.unit.renderables.builders import (
     LOOK,
     STAGES,
@@ -84,6 +84,8 @@ def test_logged_names_that_begin_alike_stay_apart_and_a_second_rate_is_one() -> 
     text = to_text(draw_curves(where, make_curves(axis_of(where), names=names), (), False, 500))
     for shown in (" lr ", " lr 2 ", "…_tenth ", "…t_mean "):
         assert shown in text
+    names = ("learning_rate_group_2", "learning_rate_3_group_12", "learning_rate_else")
+    assert [curve_label(names, name, SHORT) for name in names] == ["lr g2", "lr 3 g12", "learning_rate_else"]
     where = frame(150, 9, gutter=34)  # a long name has what its value leaves; it was "probab…ty_mean"
     text = to_text(draw_curves(where, make_curves(axis_of(where), names=("loss", "probability_mean")), (), False, 500))
     assert " probability_mean 0." in text

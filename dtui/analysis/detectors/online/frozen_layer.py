@@ -11,7 +11,6 @@ from dtui.analysis.detectors.registry import Constant
 from dtui.analysis.detectors.stream.block import Block, Network
 from dtui.analysis.detectors.stream.detector import OnlineDetector, Stream, online
 from dtui.analysis.detectors.stream.trailing import WARM_UP
-from dtui.analysis.quantiles import column_medians
 from dtui.model import Evidence, IntArray
 
 SHARE = 1e-4
@@ -31,7 +30,7 @@ class FrozenLayer(OnlineDetector):
     source = "dtui: FINDINGS §2, row frozen"
     needs = "layer statistics"
     constants: ClassVar[Mapping[str, Constant]] = {
-        "share": Constant(SHARE, "of what the middle layer changes, relative to its weights"),
+        "share": Constant(SHARE, "of what the middle one of the layers that move changes, relative to its weights"),
         "records": Constant(RECORDS, "in a row, and none of the 8 before"),
     }
 
@@ -50,7 +49,7 @@ class _StoppingLayers:
         if not len(block.iterations):
             return []
         with np.errstate(invalid="ignore"):
-            now = block.layer_ratio < SHARE * column_medians(block.layer_ratio)
+            now = block.layer_ratio < SHARE * block.middle_moving_ratio
         iterations = np.concatenate([self._iterations, block.iterations])
         self._iterations = iterations[-KEPT:]
         stops = np.zeros(now.shape, dtype=np.bool_)

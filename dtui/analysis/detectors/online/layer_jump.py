@@ -54,8 +54,8 @@ class _LayerJumps:
         self._norm = Tail(len(network.layers), 1)
 
     def add(self, block: Block) -> list[Evidence]:
-        joined = self._tail.extend(block.log_layer_ratio - block.middle_log_layer_ratio)
         with np.errstate(invalid="ignore"):
+            joined = self._tail.extend(block.log_layer_ratio - np.log(block.middle_moving_ratio))
             norms = self._norm.extend(np.log(np.maximum(block.layer_weights, LEAST_UPDATE)))
             leap = np.diff(norms, axis=1)
             is_leap = np.abs(leap) > LEAP

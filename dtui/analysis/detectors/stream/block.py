@@ -117,8 +117,25 @@ class Block:
 
     @cached_property
     def middle_log_layer_ratio(self) -> FloatArray:
-        """`log_layer_ratio` of the middle layer, shape (n,)."""
-        return column_medians(self.log_layer_ratio)
+        """`log_layer_ratio` of the middle layer, shape (n,); NaN where half of the layers or more stand still."""
+        is_still = self.layer_ratio == 0
+        few_move = 2 * np.count_nonzero(is_still, axis=0) >= np.count_nonzero(np.isfinite(self.layer_ratio), axis=0)
+        return np.where(few_move, np.nan, column_medians(self.log_layer_ratio))
+
+    @cached_property
+    def middle_moving_ratio(self) -> FloatArray:
+        """`layer_ratio` of the middle one of the layers that move, shape (n,); NaN where none does.
+
+        Most layers of a network may be frozen on purpose, below adapters for example: these are no measure of what is
+        usual.
+        """
+        return middle_of_moving(self.layer_ratio)
+
+
+def middle_of_moving(ratios: FloatArray) -> FloatArray:
+    """Return the median of each column's values above zero, shape (n,); NaN where there are none."""
+    with np.errstate(invalid="ignore"):
+        return column_medians(np.where(ratios > 0, ratios, np.nan))
 
 
 def log_ratio(update_ratio: FloatArray) -> FloatArray:

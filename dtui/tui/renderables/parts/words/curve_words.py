@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Container, Mapping, Sequence
 
 import numpy as np
 
 from dtui.model import SKIPPED_UPDATES
 from dtui.model.judging import NOT_RIGHT
+from dtui.model.scalars import rate_of
 from dtui.safe_text import safe
 from dtui.tui.renderables.parts.chrome import number
 
@@ -19,14 +19,18 @@ SHORT = {
 SHORTER = {**SHORT, "train_error": "tr"}
 JUDGED = {**SHORT, "validation_error": NOT_RIGHT}
 """Where scores decide: a GAN and a language model have no error."""
-_RATE_OF_ANOTHER = re.compile(r"^learning_rate_(\d+)$")
-"""The name of the learning rate of the second optimizer, and of those after it."""
 
 
 def curve_label(logged: Container[str], name: str, short: Mapping[str, str]) -> str:
     """Return the short form of a name, unless the training logs another scalar under that form."""
-    said = short.get(name, _RATE_OF_ANOTHER.sub(r"lr \1", name))
+    said = short.get(name) or _rate_label(name) or name
     return safe(name if said in logged else said)
+
+
+def _rate_label(name: str) -> str:
+    """Return "lr 2" for the learning rate of the second optimizer, "lr g2" for that of a group; "" for no rate."""
+    optimizer, group = rate_of(name) or (1, 1)
+    return " ".join(["lr", *[f"{optimizer}"] * (optimizer > 1), *[f"g{group}"] * (group > 1)]) if rate_of(name) else ""
 
 
 def curve_reading(name: str, value: float) -> str:
@@ -35,7 +39,7 @@ def curve_reading(name: str, value: float) -> str:
         return "100%" if round(value * 100, 1) == 100 else f"{value * 100:.1f}%"
     if name == SKIPPED_UPDATES and np.isfinite(value):
         return f"{value:.0f}"
-    if name == "learning_rate" and np.isfinite(value):
+    if rate_of(name) and np.isfinite(value):
         return f"{value:.3g}"
     return number(value)
 

@@ -14,7 +14,7 @@ from dtui.model import IntArray, RunStatus, Standing, StateEntry
 from dtui.query.data import RunData
 from dtui.query.kept.tables import find_kept, keep, key_of_run
 
-VERSION = 2
+VERSION = 3
 """Raised when the columns or the rules of a standing change: what an earlier one kept is not believed."""
 WORTH_KEEPING = 10_000_000
 """Values of one statistic of the filters from which on entries are kept: small runs, and those under version control,
