@@ -111,7 +111,7 @@ def _document_ways() -> Iterator[tuple[str, Way]]:
     yield "Structure.activations", Way("mnist-dying", 500, ("2", "tab", "enter"), (r"of conv1, behind its relu",))
     yield "ImageSet.classes", Way(mask, None, ("3",), (r"  three ",))
     yield "ImageSet.targets", Way(mask, None, ("3", "tab", "enter"), (r"in three",))
-    yield "ImageSet.ids", Way(mask, None, ("3", "tab", "enter"), (r"item 205 · 161",))
+    yield "ImageSet.ids", Way(mask, None, ("3", "tab", "enter"), (r"item 205, id 161",))
     yield "ImageSet.thumbnails", Way(mask, None, ("3", "tab", "enter"), (r"(▀{8,}.*\n +){3}",))
     yield "ImageSet.judging", Way(mask, None, ("3", "C"), (r"an item is right or not, by its IoU",))
 

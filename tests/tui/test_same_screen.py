@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from tests.tui.terminal import Terminal, until_all_quiet
+from tests.tui.terminal import PATIENCE_SECONDS, Terminal, until_all_quiet
 from tests.unit.renderables.terminal_grid import TerminalGrid
 
 WIDTH, HEIGHT = 100, 30
@@ -102,7 +103,11 @@ def all_painted_whole(terminals: Sequence[Terminal]) -> list[TerminalGrid]:
         read = [len(terminal.written) for terminal in terminals]
         for terminal in terminals:
             terminal.resize(width, HEIGHT)
+        deadline = time.monotonic() + PATIENCE_SECONDS
         until_all_quiet(terminals)
+        while any(len(one.written) - known < width * HEIGHT for one, known in zip(terminals, read, strict=True)):
+            assert time.monotonic() < deadline, "a program that was busy has painted nothing"
+            until_all_quiet(terminals)
     grids = []
     for terminal, known in zip(terminals, read, strict=True):
         grids.append(TerminalGrid(WIDTH, HEIGHT).feed(terminal.written[known:].decode()))
