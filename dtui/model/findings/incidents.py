@@ -112,8 +112,8 @@ class Incident:
         Source: where weights go wrong by themselves, Dixit et al. 2021; filters that die, Maas et al. 2013; clipping,
         Pascanu et al. 2013; warming up, Goyal et al. 2017; half precision, Micikevicius et al. 2018.
         """
-        went_back = self.cause in _SPOILS_WEIGHTS and self.persists is not False
-        begin = "go on from a checkpoint before {first}, and " if went_back else ""
+        is_spoilt = self.cause in _SPOILS_WEIGHTS and self.persists is not False
+        begin = "go on from a checkpoint before {first}, and " if is_spoilt else ""
         return f"{begin}{_looks_at(self)}".format(first=f"{self.first:,}")
 
 
