@@ -18,6 +18,7 @@ from torch.optim import Optimizer
 
 from dtui.model import RunStatus
 from dtui.record.network.layers import LayerProbe
+from dtui.record.network.step_hooks import AFTER_STEP
 from dtui.record.start.resume import Start
 from dtui.record.training.skipped_updates import SkippedUpdates
 from dtui.record.writing import signals
@@ -25,6 +26,9 @@ from dtui.record.writing.failure_guard import Boundary
 from dtui.record.writing.process_end import EndWatch, also_at_exit
 from dtui.record.writing.warn import warn_once
 from dtui.record.writing.writer_thread import Sink
+
+LATER, SOON = 16, 64
+"""Updates after the end of a run of which it is told, among so many that are looked at."""
 
 
 class OpenRecorder(Protocol):
@@ -114,7 +118,7 @@ class Life:
 
     def end(self) -> None:
         """End the run as done, without waiting and without a warning: this may be called anywhere in any thread."""
-        if os.getpid() != self._process or self not in _open:
+        if not self._is_ours():
             return
         self.forget()
         sink = self._boundary.sink
@@ -156,10 +160,14 @@ class Life:
     def _look(self) -> None:
         """End the run if nothing of the network is left. A container may go while its layers are still trained."""
         if self._root() is None and all(probe.is_gone for probe in self._probes):
+            what = "its model is gone, so the run has ended, and another is trained; make a recorder of that"
+            self._tell_later(self._recorder(), what)
             self._lose("its model was gone before the first update; make the recorder of what is trained")
 
     def _lose_recorder(self) -> None:
         """End the run, since nobody has the recorder any more, nor the optimizer that would keep it."""
+        what = "nobody keeps the recorder or its optimizer, so the run has ended, and its model is trained on"
+        self._tell_later(self._root(), f"{what}; keep the recorder in a variable")
         if self._optimizer is None:
             self._lose("nobody keeps the recorder; keep it in a variable, or give it the optimizer")
         else:
@@ -167,9 +175,55 @@ class Life:
 
     def _lose(self, why: str) -> None:
         """End the run, and say so if nothing was recorded: something else may be trained."""
-        if os.getpid() == self._process and self in _open and self._boundary.sink is None:
+        if self._is_ours() and self._boundary.sink is None:
             warn_once("closed", f"{self._start.path.name}: nothing is recorded: {why}")
         self.end()
+
+    def _tell_later(self, left: OpenRecorder | nn.Module | None, what: str) -> None:
+        """Say why the run has ended, where something was recorded, once it shows that the training goes on.
+
+        Args:
+            left: The recorder or the network, whichever is still there: where a function returns, both soon are gone.
+            what: Why it has ended, and what to do.
+        """
+        if left is not None and self._is_ours() and self._boundary.sink is not None:
+            _tell_if_trained_on(left, f"{self._start.path.name}: {what}")
+
+    def _is_ours(self) -> bool:
+        return os.getpid() == self._process and self in _open
+
+
+def _tell_if_trained_on(left: OpenRecorder | nn.Module, line: str) -> None:
+    """Tell a line after some more updates, unless `left` is gone before or another recorder is made.
+
+    Args:
+        left: A recorder, where any update counts; or a network, where those of its own parameters do.
+        line: What is told.
+    """
+    reached, process = weakref.ref(left), os.getpid()
+    seen = counted = 0
+
+    def after_step(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        nonlocal seen, counted
+        left = reached()
+        if left is None or seen >= SOON or os.getpid() != process or has_open():
+            leave()
+            return
+        seen += 1
+        counted += not isinstance(left, nn.Module) or _is_of(optimizer, left)
+        if counted >= LATER:
+            leave()
+            warn_once("closed", line)
+
+    leave = AFTER_STEP.add(after_step)
+    weakref.finalize(left, leave).atexit = False
+
+
+def _is_of(optimizer: Optimizer, model: nn.Module) -> bool:
+    with suppress(Exception):
+        own = {id(parameter) for parameter in model.parameters()}
+        return any(id(parameter) in own for group in optimizer.param_groups for parameter in group["params"])
+    return False
 
 
 def wait_for_ended() -> None:

@@ -189,6 +189,21 @@ def test_a_run_that_cannot_be_created_does_not_stop_training(tmp_path: Path, und
     assert (tmp_path / "late.dtui").read_text() == "somebody else's"
 
 
+def test_without_a_thread_for_the_writer_one_line_says_that_nothing_is_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, undisturbed: list[float]
+) -> None:
+    def refuse(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.warns(RecorderWarning) as told:
+        losses = training(lambda model, optimizer: Recorder(tmp_path / "run", model, optimizer, every=2, keep_around=4))
+    assert losses == undisturbed
+    assert len(told) == 1
+    assert "no thread can be started to write the run, so nothing is recorded; allow" in str(told[0].message)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_run_begins_when_a_full_disk_has_room_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, undisturbed: list[float]
 ) -> None:

@@ -8,6 +8,7 @@ import gc
 import os
 import signal
 import threading
+import warnings
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
@@ -21,7 +22,8 @@ from torch.amp.grad_scaler import GradScaler
 
 from dtui.model import RunStatus
 from dtui.record import Recorder, RecorderWarning, lifetime
-from dtui.record.lifetime import wait_for_ended
+from dtui.record.lifetime import LATER, wait_for_ended
+from dtui.record.network.step_hooks import AFTER_STEP
 from dtui.store import RunReader, RunWriter
 from tests.record.conftest import small_net
 from tests.record.test_loops import data, update
@@ -163,6 +165,40 @@ def test_one_that_ends_before_the_training_says_why(tmp_path: Path, gone: str, l
         del parts[gone]
     update(trained, torch.optim.Adam(trained.parameters()))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("gone", "line"),
+    [
+        ("model", "its model is gone, so the run has ended, and another is trained; make a recorder of that"),
+        (
+            "optimizer",
+            "nobody keeps the recorder or its optimizer, so the run has ended, and its model is trained on; "
+            "keep the recorder in a variable",
+        ),
+        ("all", ""),
+        ("made again", ""),
+    ],
+)
+def test_one_that_ends_within_the_training_says_so(tmp_path: Path, gone: str, line: str) -> None:
+    model = small_net()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    recorder = Recorder(tmp_path / "run", model, optimizer, every=1)
+    update(model, optimizer)
+    if gone in ("all", "optimizer"):
+        del recorder
+    if gone != "optimizer":
+        model = small_net()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    if gone == "made again":
+        recorder = Recorder(tmp_path / "other", model, optimizer, every=1)
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        for _ in range(2 * LATER):
+            update(model, optimizer)
+    assert [str(one.message) for one in seen] == ([f"dtui: run.dtui: {line}"] if line else [])
+    assert told(tmp_path / "run") == (RunStatus.DONE, [0], [])
+    assert len(AFTER_STEP._functions) == (gone == "made again")
 
 
 def test_a_container_made_for_the_recorder_may_go_as_long_as_its_layers_are_trained(tmp_path: Path) -> None:

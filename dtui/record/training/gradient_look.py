@@ -237,7 +237,7 @@ class GradientLook:
 
     # --- what
     def _refresh(self) -> None:
-        owned = [list(_held_of([*probe.made_from, probe.module._parameters.get("bias")])) for probe in self._probes]
+        owned = [[] if probe.is_gone else list(_owned_by(probe)) for probe in self._probes]
         modules = [norm.module for norm in self._norms]
         owned += [[] if module is None else list(_held_of(module._parameters.values())) for module in modules]
         self._statistics = [None if module is None else module._buffers.get("running_mean") for module in modules]
@@ -288,6 +288,10 @@ def _held(tensor: Any) -> Tensor:
 
 def _is_one_gpu(devices: Collection[torch.device]) -> bool:
     return len(devices) == 1 and next(iter(devices)).type == "cuda"
+
+
+def _owned_by(probe: LayerProbe) -> Any:
+    return _held_of([*probe.made_from, probe.module._parameters.get("bias")])
 
 
 def _held_of(parameters: Any) -> Any:

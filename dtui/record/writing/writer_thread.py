@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from dtui.errors import RunExistsError
+from dtui.errors import RecorderError, RunExistsError
 from dtui.fork_gate import ForkGate, forget_in_child, resting
 from dtui.model import Gap, ImageSet, Record, RunStatus, Trigger, Validation
 from dtui.model.findings.kept_weights import WeightsAt
@@ -113,6 +113,9 @@ class Sink:
             open_store: Creates the run; called on the thread, until it does not fail because the disk is full.
             limit: Most jobs of one stream that may wait, >= 1.
             beat: Called on the thread at least once a second, and before each job; it must not raise.
+
+        Raises:
+            RecorderError: No thread can be started.
         """
         self._beat = beat
         self._open_store: Callable[[], Store] | None = open_store
@@ -132,7 +135,13 @@ class Sink:
         self._gate = ForkGate()
         forget_in_child(self._forget_thread)
         self._thread = threading.Thread(target=self._run, name="dtui-writer", daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError as error:
+            raise RecorderError(
+                "no thread can be started to write the run, so nothing is recorded; "
+                "allow the training one more (ulimit -u, or pids.max of its cgroup)"
+            ) from error
 
     def has_room(self, stream: str) -> bool:
         """Whether a job of a stream would be accepted now."""

@@ -80,7 +80,7 @@ class Compactor:
                 cwd="/",  # where the training stands now may be removed, or unmounted, while it runs
                 env=self._environment,
             )
-        except (OSError, ValueError):
+        except Exception:  # noqa: BLE001 - gevent's Popen, too: it starts none outside the main thread
             return None
         if child.stdin is not None:
             os.set_blocking(child.stdin.fileno(), False)

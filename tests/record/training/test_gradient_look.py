@@ -27,6 +27,7 @@ from dtui.record.training import look_cost
 from dtui.record.training.look_device import DeviceLook, first_broken
 from dtui.record.training.seen import BROKEN, FINITE, UNKNOWN, Of, Seen, joined_seen
 from dtui.record.training.skipped_updates import Skips
+from dtui.record.writing.warn import RecorderWarning
 
 BROKE = 7
 
@@ -436,6 +437,7 @@ def test_layers_that_are_thawed_and_those_that_are_replaced_are_looked_at(tmp_pa
                 own.requires_grad_(at == 4)
         if at == 2:
             net.conv3.weight = nn.Parameter(net.conv3.weight.detach().clone())
+            net.fc = nn.Linear(4, 5)  # of another shape: it is left out, and the others are still looked at
             for group in optimizers[0].param_groups:
                 group["params"] = list(net.parameters())
 
@@ -445,7 +447,10 @@ def test_layers_that_are_thawed_and_those_that_are_replaced_are_looked_at(tmp_pa
         optimizers.append(torch.optim.SGD(own, 0.01))
         return optimizers[0]
 
-    found = origin(train(tmp_path / "run", spoil=thaw, make=make, every=2))
+    with pytest.warns(RecorderWarning) as told:
+        path = train(tmp_path / "run", spoil=thaw, make=make, every=2)
+    assert [str(one.message) for one in told] == ["dtui: layer fc (3, 4): now (5, 4); it is left out from here on"]
+    found = origin(path)
     assert (found.began, found.layers, found.beside, found.iteration) == (
         Began.BACKWARD,
         ("conv2",),

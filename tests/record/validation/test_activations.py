@@ -219,6 +219,7 @@ def test_an_average_is_read_where_it_is_called(begun: tuple[RecorderUnderTest, N
     recorder, model = begun
     images, labels = images_and_labels()
     average = copy.deepcopy(model)
+    model.stem = nn.Conv2d(1, 4, 3)  # no record has found it yet
     with torch.no_grad():
         average.stem.weight.mul_(-2)
     loader = DataLoader(TensorDataset(images, labels), 8)

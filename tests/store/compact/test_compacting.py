@@ -142,6 +142,20 @@ def test_a_compactor_that_hangs_is_waited_for_once(tmp_path: Path, monkeypatch: 
     assert started == ["--follow --finish"]
 
 
+@pytest.mark.parametrize("error", [OSError("no process"), TypeError("child watchers are only for the default loop")])
+def test_a_process_that_cannot_be_started_is_nobodys_trouble(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def refuse(*_: object, **options: object) -> None:
+        raise error  # gevent's Popen raises the second outside the main thread
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    compactor = background_compactor.Compactor(Place(tmp_path))
+    compactor.start()
+    compactor.finish()
+    assert compactor._child is None
+
+
 def test_folding_gives_way_to_the_training_and_makes_no_other_process_nice(recording: Recording) -> None:
     recording.append(3)
     before = os.nice(0)

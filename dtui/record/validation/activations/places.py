@@ -157,7 +157,7 @@ def _as_recorded(modules: dict[str, nn.Module], probes: Sequence[LayerProbe]) ->
     """Return modules by the names that the run has for them; those in a part of its network are shorter."""
     names = {id(module): name for name, module in modules.items()}
     for probe in probes:
-        owner, name = _owner(probe), names.get(id(probe.module))
+        owner, name = _owner(probe), None if probe.is_gone else names.get(id(probe.module))
         if name is not None and name != owner and owner.endswith(f".{name}"):
             before = owner.removesuffix(name)
             return {before + name: module for name, module in modules.items()}
