@@ -195,7 +195,7 @@ def _not_compared(
     a: RunData, b: RunData, classes: PairedRows, layers: PairedRows, curves: Sequence[Pair], called: str
 ) -> tuple[str, ...]:
     lines = [
-        *_only("layer", *([layer.name for layer in one.structure.layers] for one in (a, b)), called),
+        *_only("layer", *_layer_names(a, b), called),
         *_shapes(a, b),
         *_only("class", a.reader.classes, b.reader.classes, called),
     ]
@@ -211,6 +211,10 @@ def _not_compared(
     if not curves:
         lines.append("curves: the runs logged no scalar of the same name")
     return tuple(lines)
+
+
+def _layer_names(a: RunData, b: RunData) -> tuple[list[str], list[str]]:
+    return [layer.name for layer in a.structure.layers], [layer.name for layer in b.structure.layers]
 
 
 def _only(what: str, a: Sequence[str], b: Sequence[str], called: str) -> list[str]:
