@@ -222,7 +222,8 @@ def test_what_an_incident_is_of_is_called_one_where_it_is_one() -> None:
 def test_a_card_says_what_turned_wrong_where_no_class_is_named_and_what_later_records_may_change() -> None:
     """As the screen beside the list of incidents does."""
     with open_run(SAMPLES / "mnist-faults.dtui") as query:
-        part, filters = build_report([query], sections=["incidents", "filters"]).chapters[0].sections
+        sections = build_report([query], sections=["incidents", "filters", "anomalies"]).chapters[0].sections
+    part, filters, anomalies = sections
     turned = [
         [one.value for one in item.facts if one.name == "images"] for item in part.items if isinstance(item, Card)
     ]
@@ -233,6 +234,7 @@ def test_a_card_says_what_turned_wrong_where_no_class_is_named_and_what_later_re
         [],
     ]
     assert filters.caption.endswith(". Dead: next to no gradient any more."), "a sentence begins as one"
+    assert anomalies.caption.endswith(" The larger the score, the less usual."), "each column has a meaning"
     live = FakeQuery()
     first, *others = live.happened
     live.happened = (replace(first, is_final=False), *others)
