@@ -38,7 +38,9 @@ def run_compare(options: argparse.Namespace) -> Outcome:
             query.settle()
         infos = [query.info() for query in queries]
         settings = [settings_of(info, query.metadata()) for info, query in zip(infos, queries, strict=True)]
-        pairs = [queries[0].compare(other, by, measure) for other in queries[1:]]
+        pairs = [
+            queries[0].compare(other, by, measure, called=letter(place)) for place, other in enumerate(queries[1:], 1)
+        ]
         faults = [fault for query in queries for fault in query.faults()]
         errors = [_last_error(query, info) for query, info in zip(queries, infos, strict=True)]
         paths = [str(query.path) for query in queries]

@@ -28,6 +28,8 @@ LEAST_NUMBER = 15.0
 """Pixels of a cell from which on it has its number in it."""
 LEAST_NAME = 10.0
 """Pixels of a column from which on the layer has its name below it."""
+LEAST_LETTERS = 5
+"""What is left of the name of a module, after its dots; of fewer letters nobody knows it."""
 EMPTY = "#f3f5f8"
 """Of a cell without anomaly filters."""
 NAMED = "◆"
@@ -264,8 +266,8 @@ def _brackets(drawing: Vectors, left: float, top: float, widths: Sequence[float]
         drawing.line(
             [(x + 1, top - 4), (x + 1, top - 8), (x + width - 2, top - 8), (x + width - 2, top - 4)], theme.FAINT
         )
-        if width > 3 * CHARACTER:
-            shown = fitted(name, width * SIZE / 11, from_end=True)
+        shown = fitted(name, (width - CHARACTER) * SIZE / 11, from_end=True)  # neighbours do not touch
+        if shown == name or len(shown) > LEAST_LETTERS:
             drawing.words(x + width / 2, top - 12, shown, theme.MUTED, "middle", font_size="11")
         x, place = x + width, place + count
 

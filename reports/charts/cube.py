@@ -110,11 +110,11 @@ def _box(width: int, sheet: CubeSheet) -> Box:
     else:
         unit, row = min(20.0, max(9.0, 110 / classes)), min(14.0, max(6.0, 300 / layers))
         longest = CHARACTER * max(map(len, sheet.layer_names), default=0) + 16
-        left = min(130.0, longest) if width == theme.PAPER_WIDTH else 74.0
+        left = min(130.0, longest) if width == theme.PAPER_WIDTH else 82.0
     for place, one in enumerate(sheet.grid.rows):
         letters = CHARACTER * (len(sheet.grid.names[one]) + 1) * _size(width) / SIZE
-        wanted = letters + 10 - DEPTH[0] * (place + 0.5) * unit  # the top leans to the right
-        left = max(left, min(150.0 if width == WIDE else 90.0, wanted))
+        wanted = letters + 13 - DEPTH[0] * (place + 0.5) * unit  # the top leans to the right
+        left = max(left, min(150.0 if width == WIDE else 93.0, wanted))
     return Box(left, width - left - 24 - unit * classes, row, layers, unit, classes)
 
 
@@ -250,7 +250,7 @@ def _names(inner: Vectors, box: Box, sheet: CubeSheet, size: float) -> None:
     every = math.ceil(size / box.row)
     for row, name in enumerate(sheet.layer_names):
         if row % every == 0:
-            shown = fitted(name, (box.left - 8) * SIZE / size, from_end=True)
+            shown = fitted(name, (box.left - 16) * SIZE / size, from_end=True)
             group.words(-6, (row + 0.5) * box.row + 4, shown, theme.INK, "end", font_size=short(size))
     group = inner.group(data_part="classes")
     every = math.ceil(size / (box.unit * DEPTH[1]))
@@ -258,8 +258,8 @@ def _names(inner: Vectors, box: Box, sheet: CubeSheet, size: float) -> None:
     for place, row in enumerate(sheet.grid.rows):
         middle = (place + 0.5) * box.unit
         if place >= first and (place - first) % every == 0:
-            x, y = DEPTH[0] * middle - 6, -DEPTH[1] * middle + 4
-            room = box.left + DEPTH[0] * middle - 10
+            x, y = DEPTH[0] * middle - 9, -DEPTH[1] * middle + 4
+            room = box.left + DEPTH[0] * middle - 13
             more = {"data_depth": short(middle), "font_size": short(size)}
             group.words(x, y, sheet.grid.names[row], theme.INK, "end", room, **more)
 

@@ -44,6 +44,7 @@ def anomalies_section(view: View) -> Section | None:
         (
             f"{len(view.anomalies):,} in the run, {decided:,} reviewed.",
             *map(view.of_groups, view.query.legends(view.anomalies)),
+            "The larger the score, the less usual.",
         )
     )
     return Section(anchor, title, caption, (table,), "Point at a row to see its iteration in all charts.")

@@ -179,7 +179,7 @@ def _pair(a: RunQuery, b: RunQuery, other: str, problems: list[str]) -> tuple[Co
     """Return how two runs compare, None where they cannot be compared, and the sections on them."""
     prefix, title = f"compare-{other.lower()}", f"A and {other}"
     try:
-        found = a.compare(b)
+        found = a.compare(b, called=other)
     except DtuiError as error:
         problems.append(f"section {NAME}: {error}")
         note = Paragraph(f"These runs could not be compared: {safe(str(error), 400)}")

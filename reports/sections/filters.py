@@ -79,7 +79,11 @@ def filters_section(view: View) -> Section | None:
     items += [Paragraph(f"{line[:1].upper()}{line[1:]}.") for line in state.missing]
     found = {entry.standing for entry in state.entries}
     caption = "; ".join(f"{standing}: {words}" for standing, words in _WORDS.items() if standing in found)
-    said = ("" if shades is None else CAPTION, ZEROS_CAPTION if zeros else "", f"{caption}." if caption else "")
+    said = (
+        "" if shades is None else CAPTION,
+        ZEROS_CAPTION if zeros else "",
+        f"{caption[:1].upper()}{caption[1:]}." if caption else "",
+    )
     words = " ".join(filter(None, said))
     return Section(f"{view.prefix}-filters", "Filters", words, tuple(items), "" if shades is None else HINT)
 

@@ -85,6 +85,11 @@ def _facts(view: View, incident: Incident, evidence: IncidentEvidence) -> tuple[
             )
         )
     facts += _shown_by(view, evidence)
+    turned = None if incident.classes else view.query.turned_wrong(incident)
+    if turned is not None:
+        facts.append(Fact(view.of_groups("images"), turned.told(view.class_name, view.info.judging)))
+    if not incident.is_final:
+        facts.append(Fact("so far", "later records may still change this"))
     if incident.last > incident.first:
         facts.append(Fact("evidence", f"from {incident.first:,} to {incident.last:,}"))
     if incident.moved_first:

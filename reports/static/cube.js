@@ -41,7 +41,7 @@
       const [, , c, d, , f] = matrices.top;
       for (const label of labels) {
         const at = Number(label.dataset.depth);
-        label.setAttribute("x", c * at - 6);
+        label.setAttribute("x", c * at - 9);
         label.setAttribute("y", d * at + f + 4);
       }
       const tall = mix(oblique.height, flat.height);

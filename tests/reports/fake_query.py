@@ -48,6 +48,7 @@ from dtui.model import (
 )
 from dtui.model.compare import Alignment, Comparison, Measure
 from dtui.model.cube import Cube, CubeRequest, GridCell, IncidentGrid
+from dtui.model.findings.incident_evidence import TurnedWrong
 from dtui.model.findings.telling import Telling
 from dtui.model.relations import FilterChoice
 from dtui.query import RunQuery
@@ -206,8 +207,13 @@ class FakeQuery(FakeLearning, RunQuery):
         targets = np.repeat(np.arange(len(self.names)), 50).astype(np.uint16)
         return ImageSet(self.names, targets, tuple(str(k) for k in range(len(targets))))
 
-    def compare(self, other: Self, alignment: Alignment | None = None, measure: Measure | None = None) -> Comparison:
+    def compare(
+        self, other: Self, alignment: Alignment | None = None, measure: Measure | None = None, *, called: str = "B"
+    ) -> Comparison:
         raise NotRecordedError(f"{self.name}: an invented run, which is like no other")
+
+    def turned_wrong(self, incident: Incident) -> TurnedWrong | None:
+        return TurnedWrong(incident.id, incident.first - 10, incident.first, 4, 1.5, ((0, 3),), (1, 2, 5, 7))
 
     def limits(self) -> tuple[float, float]:
         return (0.0, float(max(1, self.records) * self.every))

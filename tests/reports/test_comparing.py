@@ -84,7 +84,7 @@ def test_its_charts_can_be_drawn_and_say_in_words_what_they_show(two: Report) ->
 
 
 def test_three_runs_get_an_index_and_the_pairs_only_when_asked(tmp_path: Path) -> None:
-    runs = [HEALTHY, FAULTS, SAMPLES / "mnist-resumed"]
+    runs = [HEALTHY, FAULTS, SAMPLES / "mnist-resumed", SAMPLES / "mnist-dying"]
     pages = []
     for compare in (False, True):
         out = tmp_path / f"{compare}.txt"
@@ -95,6 +95,7 @@ def test_three_runs_get_an_index_and_the_pairs_only_when_asked(tmp_path: Path) -
     assert "A and B: where they part" in pages[1]
     assert "A and C: where they part" in pages[1]
     assert "Not compared: layers: no name in common." in pages[1]
+    assert "Not compared: layers only in D: conv2, conv3, fc1, fc2." in pages[1], "a run has one letter everywhere"
 
 
 def test_the_whole_report_begins_with_it_and_one_run_has_none() -> None:

@@ -186,6 +186,38 @@ def test_names_are_text_in_every_place(name: str, tmp_path: Path) -> None:
         assert squeezed(words + name) in text, words
 
 
+def test_the_name_of_a_run_stands_on_the_page_of_its_verdict_and_below_the_contents(tmp_path: Path) -> None:
+    """Forty runs, which begin at as many heights: at the foot of a page none leaves its name behind."""
+    chapters = []
+    for place in range(40):
+        told = tuple(Paragraph("filler") for _ in range(place % 7 + 2))
+        opening = Opening("look", f"verdict {place}.", remarks=("a remark",))
+        chapters.append(
+            Chapter(
+                f"run{place}",
+                f"name {place}.",
+                "done",
+                False,
+                (),
+                (Section(f"s{place}", "all", "", told),),
+                (),
+                opening,
+            )
+        )
+    out = tmp_path / "a.pdf"
+    with Typesetter() as typesetter:
+        out.write_bytes(typesetter.render(Report("forty", tuple(chapters)), {}, {}))
+    pages = read(out).split("\f")
+    for place in range(40):
+        (own,) = (page for page in pages if f"verdict {place}." in page)
+        assert re.search(rf"^name {place}\.$", own, re.M), place
+    words = re.findall(r'yMin="([\d.]+)" xMax="[\d.]+" yMax="([\d.]+)">(name|all)<', read(out, "-bbox", "-l", "1"))
+    listed = [float(bottom) for top, bottom, _ in words if float(bottom) - float(top) < 10]
+    titles = [float(top) for top, bottom, word in words if word == "name" and float(bottom) - float(top) > 15]
+    assert len(listed) == 80
+    assert max(listed) <= min(titles)
+
+
 def test_a_character_that_no_font_has_is_named_under_its_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))  # a font of the person who runs the test
     out = tmp_path / "a.pdf"

@@ -24,6 +24,17 @@ WIDTHS = (400, 800, 1280, 1920, 2560)
 PAGE, TOP, BOTTOM = 842, 58, 62
 """Points of a page of paper, and of its margins."""
 
+NAMES_THAT_CLASH = """['cube-picture', 'correlation-abstract', 'correlation-detail'].flatMap(id =>
+  [...document.querySelectorAll(`#run1-${id} svg`)].filter(svg => svg.getBoundingClientRect().width).flatMap(svg => {
+    const all = svg.getBoundingClientRect(), names = [...svg.querySelectorAll('text:not([transform])')].map(name =>
+      [name.textContent, name.getBoundingClientRect()]);
+    const touch = (a, b) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > -2
+      && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 0.6 * a.height;
+    return names.flatMap(([name, at], k) => [
+      ...(at.left < all.left || at.right > all.right ? [`${id}: ${name} is cut off`] : []),
+      ...names.slice(k + 1).filter(([, other]) => touch(at, other)).map(([other]) => `${id}: ${name} touches ${other}`),
+    ]);
+  }))"""
 PLOTS = """[...document.querySelectorAll('section')].map(section => {
   const charts = [...section.querySelectorAll('.chart')].map(host => {
     const view = dtuiReport.views[host.id], left = host.getBoundingClientRect().left + view.padding().left;
@@ -96,6 +107,15 @@ def test_the_pictures_of_an_incident_stand_in_line(page: Browser) -> None:
     )
     assert [len(card) for card in lefts] == [1, 3, 1, 2, 2]
     assert all(max(card) - min(card) < 0.5 for card in lefts)
+
+
+def test_no_name_in_a_picture_is_cut_off_or_touches_another_on_a_telephone(page: Browser) -> None:
+    try:
+        page.size(400, 1000)
+        page.run("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        assert page.run(NAMES_THAT_CLASH) == []
+    finally:
+        page.size(1280, 900)
 
 
 def test_the_pixel_rows_of_images_share_the_crosshair(page: Browser) -> None:

@@ -219,6 +219,30 @@ def test_what_an_incident_is_of_is_called_one_where_it_is_one() -> None:
         assert [{one.name: one.value for one in card.facts if one.name in names} for card in cards] == told
 
 
+def test_a_card_says_what_turned_wrong_where_no_class_is_named_and_what_later_records_may_change() -> None:
+    """As the screen beside the list of incidents does."""
+    with open_run(SAMPLES / "mnist-faults.dtui") as query:
+        sections = build_report([query], sections=["incidents", "filters", "anomalies"]).chapters[0].sections
+    part, filters, anomalies = sections
+    turned = [
+        [one.value for one in item.facts if one.name == "images"] for item in part.items if isinstance(item, Card)
+    ]
+    assert turned == [
+        *([], []),
+        ["33 images turned wrong at 1,010 (usually 11.5): 14 of 7, 6 of 3, 4 of 2 …"],
+        ["2 images turned wrong at 1,360 (usually 1): 1 of 2, 1 of 3"],
+        [],
+    ]
+    assert filters.caption.endswith(". Dead: next to no gradient any more."), "a sentence begins as one"
+    assert anomalies.caption.endswith(" The larger the score, the less usual."), "each column has a meaning"
+    live = FakeQuery()
+    first, *others = live.happened
+    live.happened = (replace(first, is_final=False), *others)
+    (part,) = build_report([live], sections=["incidents"]).chapters[0].sections
+    open_still = [any(one.name == "so far" for one in item.facts) for item in part.items if isinstance(item, Card)]
+    assert sum(open_still) == 1
+
+
 def test_no_words_on_a_picture_are_wrong_in_the_dark() -> None:
     """A dark page draws what is strong in bright colours, so no caption may say that it is dark or pale."""
     with open_run(SAMPLES / "mnist-faults.dtui") as query:

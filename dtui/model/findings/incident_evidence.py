@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from math import isnan
+
 from dtui.dataclass_on_use import dataclass
 from dtui.model.findings.batches import BatchAnswer
 from dtui.model.findings.telling import Telling
-from dtui.model.judging import Judging
+from dtui.model.judging import Judging, as_groups
 from dtui.model.learning import Confused
+from dtui.number_text import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,3 +83,19 @@ class TurnedWrong:
     usual: float
     classes: tuple[tuple[int, int], ...]
     images: tuple[int, ...]
+
+    def told(self, name_of: Callable[[int], str], judging: Judging | None = None) -> str:
+        """Return how many they are, how many usually do, and of which classes, in words without a full stop.
+
+        Args:
+            name_of: Returns what a label is called.
+            judging: What decides what is right; None where class scores do. Of one group alone nobody asks which.
+        """
+        many = as_groups(counted(self.count, "image") if self.count else "no image", judging)
+        middle = f"{self.usual:,.1f}".removesuffix(".0")  # of counts: whole, or half between two
+        usual = "" if isnan(self.usual) else f" (usually {middle})"
+        said = f"{many} turned wrong at {self.moment:,}{usual}"
+        if not self.classes or (judging is not None and judging.other == 1):
+            return said
+        own = ", ".join(f"{count:,} of {name_of(label)}" for label, count in self.classes)
+        return f"{said}: {own}{' …' if sum(count for _, count in self.classes) < self.count else ''}"

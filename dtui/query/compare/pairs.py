@@ -42,7 +42,11 @@ class Side:
 
 
 def compare(
-    a: Side, b: Side, alignment: Alignment = Alignment.ITERATION, measure: Measure = Measure.UPDATES
+    a: Side,
+    b: Side,
+    alignment: Alignment = Alignment.ITERATION,
+    measure: Measure = Measure.UPDATES,
+    called: str = "B",
 ) -> Comparison:
     """Return two runs beside each other.
 
@@ -51,6 +55,7 @@ def compare(
         b: The other.
         alignment: How moments are paired.
         measure: What layers are shown by. Divergences are looked for in all that both have.
+        called: The letter of the other run; the first is A.
 
     Raises:
         NotRecordedError: The runs do not allow this alignment, or lack this measure.
@@ -82,7 +87,7 @@ def compare(
         same_until=same,
         incidents=(a.incidents, b.incidents),
         incidents_at=_on_the_first(b.incidents, (shown.rows, classes.rows, *(pair.rows for pair in curves))),
-        not_compared=_not_compared(ours, theirs, classes.rows, shown.rows, curves),
+        not_compared=_not_compared(ours, theirs, classes.rows, shown.rows, curves, called),
         measures=measures,
         alignments=alignments(ours, theirs),
     )
@@ -187,18 +192,18 @@ def _same_until(pairs: Sequence[Pair]) -> int | None:
 
 # --- what cannot be compared
 def _not_compared(
-    a: RunData, b: RunData, classes: PairedRows, layers: PairedRows, curves: Sequence[Pair]
+    a: RunData, b: RunData, classes: PairedRows, layers: PairedRows, curves: Sequence[Pair], called: str
 ) -> tuple[str, ...]:
     lines = [
-        *_only("layer", [layer.name for layer in a.structure.layers], [layer.name for layer in b.structure.layers]),
+        *_only("layer", *_layer_names(a, b), called),
         *_shapes(a, b),
-        *_only("class", a.reader.classes, b.reader.classes),
+        *_only("class", a.reader.classes, b.reader.classes, called),
     ]
     both = bool(len(a.validations)), bool(len(b.validations))
     if both == (False, False):
         lines.append("classes: neither run has validations")
     elif not all(both):
-        lines.append(f"classes: {'B' if both[0] else 'A'} has no validations")
+        lines.append(f"classes: {called if both[0] else 'A'} has no validations")
     elif classes.names and not len(classes.keys):
         lines.append("classes: no two validations of the runs belong together")
     if layers.names and not len(layers.keys):
@@ -208,14 +213,18 @@ def _not_compared(
     return tuple(lines)
 
 
-def _only(what: str, a: Sequence[str], b: Sequence[str]) -> list[str]:
+def _layer_names(a: RunData, b: RunData) -> tuple[list[str], list[str]]:
+    return [layer.name for layer in a.structure.layers], [layer.name for layer in b.structure.layers]
+
+
+def _only(what: str, a: Sequence[str], b: Sequence[str], called: str) -> list[str]:
     """Return a line for each run on the names that only it has."""
     _, first, second = common_names(a, b)
     lines = []
     plural = f"{what}{'es' if what.endswith('s') else 's'}"
     if a and b and not len(first):
         return [f"{plural}: no name in common"]
-    for run, names, shared in (("A", a, first), ("B", b, second)):
+    for run, names, shared in (("A", a, first), (called, b, second)):
         rest = [name for place, name in enumerate(names) if place not in set(shared.tolist())]
         if rest:
             lines.append(f"{plural} only in {run}: {_some(rest)}")

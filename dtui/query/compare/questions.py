@@ -18,7 +18,9 @@ class CompareQuestions(IncidentQuestions):
         """Return one line about the run."""
         raise NotImplementedError
 
-    def compare(self, other: Self, alignment: Alignment | None = None, measure: Measure | None = None) -> Comparison:
+    def compare(
+        self, other: Self, alignment: Alignment | None = None, measure: Measure | None = None, *, called: str = "B"
+    ) -> Comparison:
         """Return this run and another one beside each other: what differs, and where they part.
 
         Args:
@@ -26,6 +28,7 @@ class CompareQuestions(IncidentQuestions):
             alignment: How moments are paired; None for the same iteration.
             measure: What layers are shown by; None for their update ratio. One that a run lacks is replaced by one
                 that both have.
+            called: The letter of the other run, in the sentences of the answer.
 
         Raises:
             NotRecordedError: The runs do not allow this alignment.
@@ -34,4 +37,4 @@ class CompareQuestions(IncidentQuestions):
         from dtui.query.compare.pairs import Side, compare
 
         ours, theirs = (Side(one._data, one.info(), one.incidents()) for one in (self, other))
-        return compare(ours, theirs, alignment or Alignment.ITERATION, measure or Measure.UPDATES)
+        return compare(ours, theirs, alignment or Alignment.ITERATION, measure or Measure.UPDATES, called)

@@ -13,7 +13,6 @@ from dtui.model.findings.review import NAMED_FILTERS, Entry
 from dtui.model.findings.telling import Telling
 from dtui.model.judging import Judging, as_groups
 from dtui.model.layers import layer_called
-from dtui.number_text import counted
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas import marks
 from dtui.tui.renderables.canvas.cells import Cells, shorten, shorten_names, text_width
@@ -228,15 +227,11 @@ def _chart_rows(frame: Frame) -> int:
 
 def turned_words(turned: TurnedWrong, classes: tuple[str, ...], judging: Judging | None = None) -> str:
     """Return how many images turned wrong around an incident, of which classes, and how many usually do."""
-    many = as_groups(counted(turned.count, "image") if turned.count else "no image", judging)
-    middle = f"{turned.usual:,.1f}".removesuffix(".0")  # of counts: whole, or half between two
-    usual = f" (usually {middle})" if np.isfinite(turned.usual) else ""
-    said, key = f"{many} turned wrong at {turned.moment:,}{usual}", IMAGES_KEY * bool(turned.classes)
+    told = turned.told(lambda label: class_name(classes, label), judging)
+    said = f"{told}{IMAGES_KEY * bool(turned.classes)}"
     if judging is not None and judging.other == 1:  # of one group alone nobody asks which
-        return f"{said}{key}"
-    own = ", ".join(f"{count:,} of {class_name(classes, label)}" for label, count in turned.classes)
-    own = f": {own}{' …' if sum(count for _, count in turned.classes) < turned.count else ''}" if own else ""
-    return f"{as_groups('no class named', judging)}; {said}{own}{key}"
+        return said
+    return f"{as_groups('no class named', judging)}; {said}"
 
 
 def _shown(value: float, series: Telling) -> str:
