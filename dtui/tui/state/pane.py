@@ -55,9 +55,7 @@ class Pane:
     """Whether it has names; it heeds `Selection.search_of(self.name)` then."""
     fixed_rows: ClassVar[int | None] = None
     """Its rows on every screen; None where the layout divides them."""
-    fewest_rows: ClassVar[int] = (
-        0  # 0 where it has a share of the screen; else it gets what the others leave, if so much
-    )
+    fewest_rows: ClassVar[int] = 0  # 0 where it has a share of the screen; else it gets what others leave, if so much
     needs_records: ClassVar[bool] = True  # whether it has nothing to show in a run that holds nothing
     shows: ClassVar[Shows | None] = None  # what it is the first place to look at for
     has_time: ClassVar[bool] = True  # whether its columns are those of the time axis
