@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dtui.model import Cause, Incident
 from dtui.model.findings.incident_evidence import IncidentEvidence
+from dtui.model.judging import class_called
 from dtui.number_text import counted
 from dtui.reports.charts.pictures.evidence import evidence_pictures
 from dtui.reports.charts.pictures.scale import times
@@ -87,7 +88,8 @@ def _facts(view: View, incident: Incident, evidence: IncidentEvidence) -> tuple[
     facts += _shown_by(view, evidence)
     turned = None if incident.classes else view.query.turned_wrong(incident)
     if turned is not None:
-        facts.append(Fact(view.of_groups("images"), turned.told(view.class_name, view.info.judging)))
+        told = turned.told(lambda label: class_called(view.class_name(label), view.info.judging), view.info.judging)
+        facts.append(Fact(view.of_groups("images"), told))
     if not incident.is_final:
         facts.append(Fact("so far", "later records may still change this"))
     if incident.last > incident.first:

@@ -229,8 +229,8 @@ def test_a_card_says_what_turned_wrong_where_no_class_is_named_and_what_later_re
     ]
     assert turned == [
         *([], []),
-        ["33 images turned wrong at 1,010 (usually 11.5): 14 of 7, 6 of 3, 4 of 2 …"],
-        ["2 images turned wrong at 1,360 (usually 1): 1 of 2, 1 of 3"],
+        ["33 images turned wrong at 1,010 (usually 11.5): 14 of class 7, 6 of class 3, 4 of class 2 …"],
+        ["2 images turned wrong at 1,360 (usually 1): 1 of class 2, 1 of class 3"],
         [],
     ]
     assert filters.caption.endswith(". Dead: next to no gradient any more."), "a sentence begins as one"
