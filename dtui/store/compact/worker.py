@@ -21,7 +21,7 @@ from pathlib import Path
 from dtui.errors import DtuiError, RunDamagedError
 from dtui.model import LabelArray
 from dtui.store.compact.remove_replaced import Sweeper, remove_file
-from dtui.store.disk.atomic_files import list_folder, make_folder, one_line
+from dtui.store.disk.atomic_files import folder_size, list_folder, make_folder, one_line
 from dtui.store.disk.seal import verify_seal
 from dtui.store.format.schema import (
     IMAGES_FILE,
@@ -43,7 +43,12 @@ from dtui.store.run.opening import OpenedRun, OpenImages, find_directory
 from dtui.store.write.part_writer import FoldPlan, fold
 
 GRACE_SECONDS = 5.0
-"""How long a published part lives beside its sources: so long may a reader's listing be out of date."""
+"""How long a published part lives at least beside its sources: so old may the listing of a reader on this host be."""
+NETWORK_GRACE_SECONDS = 90.0
+"""How long it lives beside them while there is room: a reader on another host sees a listing of a folder that is up to
+60 seconds old through NFS (`acdirmax` in nfs(5)), and 20 through sshfs (`dcache_timeout` in sshfs(1))."""
+ROOM_BYTES = 128 << 20
+"""What journals may hold meanwhile: a large network that is recorded at every update writes as much in seconds."""
 
 
 class RunCompactor:
@@ -99,7 +104,7 @@ class RunCompactor:
             for folder in (JOURNAL_FOLDER, PARTS_FOLDER):  # version control drops empty ones
                 make_folder(self.path / folder)
             self._remove_temporaries()
-            self.sweep(GRACE_SECONDS)
+            self.sweep(self.grace())
             faults: list[RunDamagedError] = []
             for stream, reader in self._readers.items():
                 try:
@@ -160,6 +165,11 @@ class RunCompactor:
         See `Sweeper.sweep`.
         """
         self.removed += self._sweeper.sweep(self._sizes, grace)
+
+    def grace(self) -> float:
+        """Return for how many seconds replaced files should stay, for readers whose listing is old."""
+        is_roomy = folder_size(self.path / JOURNAL_FOLDER) < ROOM_BYTES
+        return NETWORK_GRACE_SECONDS if is_roomy else GRACE_SECONDS
 
     @property
     def is_waiting(self) -> bool:
@@ -258,8 +268,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--follow", action="store_true", help="first fold at every byte j on standard input, until f")
     options = parser.parse_args(arguments)
-    if options.follow:
-        _follow(options.run)
+    followed = _follow(options.run) if options.follow else 0.0
     outcome: dict[str, object] = {"published": [], "removed": 0, "busy": False, "fault": ""}
     try:
         compactor = RunCompactor(options.run)
@@ -270,10 +279,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         compactor.close()
         outcome |= {"busy": published is None, "published": [str(path) for path in published or ()]}
         if options.wait:
-            _sweep_later(compactor)
+            _sweep_later(compactor, GRACE_SECONDS)
             outcome["removed"] = compactor.removed
         elif published and options.finish and os.fork() == 0:
-            _sweep_later(compactor)
+            _sweep_later(compactor, min(compactor.grace(), max(GRACE_SECONDS, followed)))
             os._exit(0)
     except (DtuiError, OSError) as error:
         outcome["fault"] = outcome["fault"] or one_line(error, options.run)  # what stopped it first
@@ -282,8 +291,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if outcome["fault"] else 0
 
 
-def _follow(path: Path) -> None:
-    """Fold full journals whenever the writer asks for it; return when the writer closes the run or dies."""
+def _follow(path: Path) -> float:
+    """Fold full journals whenever the writer asks for it; return when the writer closes the run or dies.
+
+    Returns:
+        For how many seconds: after a short training nothing waits for long, as a sweep over settings has many.
+    """
+    begun = time.monotonic()
     while (words := os.read(0, 4096)) and b"f" not in words:
         with contextlib.suppress(DtuiError, OSError):
             compactor = RunCompactor(path)
@@ -291,11 +305,12 @@ def _follow(path: Path) -> None:
                 compactor.compact(finish=False)
             finally:
                 compactor.close()
+    return time.monotonic() - begun
 
 
-def _sweep_later(compactor: RunCompactor) -> None:
+def _sweep_later(compactor: RunCompactor, grace: float) -> None:
     """Remove replaced files; wait first for those that were replaced a moment ago."""
-    compactor.sweep(GRACE_SECONDS)
+    compactor.sweep(grace)
     if compactor.is_waiting:
-        time.sleep(GRACE_SECONDS)
-        compactor.sweep(GRACE_SECONDS)
+        time.sleep(grace)
+        compactor.sweep(grace)

@@ -10,6 +10,7 @@ import os
 import stat
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -185,6 +186,20 @@ def list_folder(folder: Path) -> list[Path]:
         return [folder / name for name in os.listdir(descriptor)]
     finally:
         os.close(descriptor)
+
+
+def folder_size(folder: Path) -> int:
+    """Return the bytes of the entries of a folder of a run; what goes meanwhile counts nothing.
+
+    Raises:
+        FileNotFoundError: It does not exist.
+        OSError: It is a link or no folder, or cannot be read.
+    """
+    size = 0
+    for path in list_folder(folder):
+        with suppress(OSError):
+            size += path.lstat().st_size
+    return size
 
 
 def make_folder(folder: Path) -> None:
