@@ -29,7 +29,7 @@ from dtui.output import OutputTarget
 from dtui.query.watching.events import EventKind, Severity, Wanted, WatchEvent
 from dtui.store import RunWriter
 from dtui.store.format.schema import STOP_FILE, STRUCTURE_FILE
-from tests.query.test_watching import calm
+from tests.query.watching.live import calm
 from tests.store.builders import METADATA, STRUCTURE
 
 SAMPLES = Path(__file__).parents[2] / "sample_runs"

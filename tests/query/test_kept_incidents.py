@@ -24,7 +24,7 @@ from dtui.query.kept.spelled import read_as, spelled
 from dtui.store import RunWriter, find_past
 from dtui.synth import synthesise
 from tests.query.test_kept_pictures import as_bits
-from tests.query.test_watching import calm
+from tests.query.watching.live import calm
 from tests.store.builders import METADATA, STRUCTURE
 
 Answers = tuple[Any, ...]
