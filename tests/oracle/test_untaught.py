@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -148,6 +149,28 @@ def test_a_class_that_is_left_alone_is_told_so_and_one_that_is_taught_is_not():
     for one in alone:
         assert one.rule != "untaught" or (one.classes == (1,) and one.times < 0.1 and one.known >= 569)
     assert {one.rule for one in failing(3, gradients=10.0)} == {"", "stays"}
+
+
+@pytest.mark.parametrize("becomes", [0, 2, None])
+def test_a_class_whose_place_another_one_takes_is_told_so(becomes):
+    """Class 1 fails for six validations and is taken for class 2, whose row is taught ten times as much."""
+    block = calm(3, 90)
+    block.errors.resize((4, 90), refcheck=False)
+    block.errors[3] = 0.1
+    block.errors[1, 50:56] = 0.9
+    block.gradient_norm[33, 50:57] = 1e-4
+    block.gradient_norm[34, 50:58] *= 10
+    block.update_ratio[34, 50:58] *= 10
+
+    def taken_for(label, some):
+        fails = (np.arange(90) >= 50) & (np.arange(90) < 56)
+        return np.tile(np.where(fails, becomes, label)[some], (30, 1))
+
+    whole = network_evidence(NETWORK, [replace(block, taken_for=None if becomes is None else taken_for)])
+    told = [one for one in whole if one.rule == "missing"]
+    assert [(one.classes, one.iteration, round(one.amount, 1)) for one in told] == (
+        [((1,), 509, 0.6)] if becomes == 2 else []
+    )
 
 
 @pytest.mark.parametrize("gradients", [1e-4, 10.0])
