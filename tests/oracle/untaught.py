@@ -76,10 +76,10 @@ def untaught(records, gradients, updates, validations, errors, taken_for=None) -
                 continue
             strength = 0.0
             if mean(rises) >= 0.2 and every < 0 and moved + own < 0:
-                strength = (usual[label] + mean(rises) - network) * every * (moved + own) / 2 / 0.75
+                strength = (usual[label] + mean(rises) - network) * every * (moved + own) / 2 / 0.9
             fails = min(new[label, :6]) * max(0.0, mean(rises[:6])) * max(0.0, -soon)
             if not strength >= 1 and fails >= 0.5 and taken_for is not None:
-                strength = fails * place(taken_for(label, slice(begin - 10, begin + 6)), label, classes, ask) / 1.6
+                strength = fails * place(taken_for(label, slice(begin - 10, begin + 6)), label, classes, ask) / 2
             if not strength >= 1:
                 continue
             told[label] = begin
