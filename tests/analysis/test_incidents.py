@@ -64,7 +64,7 @@ def test_a_harmless_drop_does_not_swallow_the_layer_that_stops_behind_it():
     assert [(one.cause, one.classes) for one in found] == [(Cause.CLASS, (1,)), (Cause.FROZEN, (3,))]
 
 
-def test_a_class_alone_must_stay_bad_or_lose_most_of_what_all_lost():
+def test_a_class_alone_must_stay_bad_or_lose_most_of_what_all_lost_where_nobody_tells_whether_it_is_taught():
     small, own = drop(60, 1, amount=0.3, concentration=0.4), drop(60, 1, amount=0.3, concentration=0.6)
     assert told(small) == told(own) == []
     assert told(small, replace(small, iteration=int(RECORDS[61]))) == []
@@ -86,6 +86,9 @@ def test_a_class_that_is_taught_is_no_incident_unless_it_alone_loses_nearly_all(
     again = replace(taught, iteration=int(RECORDS[61]))
     assert told(taught, again, stays) == []
     assert len(told(taught, again, stays, replace(taught, rule="untaught"))) == 1
+    half = [replace(one, amount=0.5) for one in (taught, again, stays)]
+    assert told(*half, replace(half[0], rule="untaught")) == []
+    assert len(told(*half, replace(half[0], rule="unseen"))) == 1
     assert len(told(taught, again, stays, replace(taught, rule="unseen"))) == 1
     assert len(told(drop(60, 1, rule="", amount=0.9, concentration=0.9))) == 1
     assert len(told(said("class", 60, rule="missing", classes=(1,), amount=0.3, usual=0.1))) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -37,6 +38,9 @@ def run(seed: int, records: int = 90):
         if label == 0 or seed % 2:
             gradients[label, begin:end] *= 10 ** -random.uniform(0.5, 4)
             updates[label, begin:end] *= 10 ** -random.uniform(0.1, 1)
+        if label == 2 and seed % 2:  # class 3 takes its place
+            gradients[3, begin:end] *= 30
+            updates[2:, begin:end] *= 10
     if seed % 5 == 0:
         errors[1, :] = np.nan
         gradients[:, int(random.integers(records))] = np.nan
@@ -46,35 +50,53 @@ def run(seed: int, records: int = 90):
     return iterations, gradients, updates, validations, np.clip(errors, 0, 1)
 
 
-def in_pieces(iterations, gradients, updates, validations, errors, edges):
-    rows, finder, found = OutputRows(), UntaughtClasses(SIZES), []
+def labels_of(seed: int, errors):
+    """Return what images were taken for: where class 2 fails it is taken for class 3, others for any."""
+    random = np.random.default_rng((seed, 1))
+    drawn = random.random((4, int(SIZES.max()), errors.shape[1]))
+    others = random.integers(-1, 4, drawn.shape)
+
+    def taken_for(label, some):
+        wrong = drawn[label, : SIZES[label], some] < np.nan_to_num(errors[label, some])
+        becomes = 3 if label == 2 else others[label, : SIZES[label], some]
+        return np.where(wrong, becomes, label)
+
+    return taken_for
+
+
+def in_pieces(iterations, gradients, updates, validations, errors, edges, taken_for=None):
+    rows, finder, found = OutputRows(), UntaughtClasses(), []
     for begin, end in pairwise([0, *sorted(edges), len(iterations)]):
         low = iterations[begin - 1] if begin else -1
         high = np.inf if end == len(iterations) else (iterations[end - 1] if end > begin else low)
         judged = (validations > low) & (validations <= high)
         rows.add(iterations[begin:end], gradients[:, begin:end], updates[:, begin:end], validations[judged])
-        found += finder.add(validations[judged], errors[:, judged], rows)
+        found += finder.add(validations[judged], errors[:, judged], rows, taken_for)
     return found
 
 
-def test_they_are_those_of_the_slow_way():
-    told = 0
+@pytest.mark.parametrize("sees_labels", [False, True])
+def test_they_are_those_of_the_slow_way(sees_labels):
+    told = [0, 0, 0, 0]
     for seed in range(24):
         parts = run(seed)
-        expected = untaught(parts[0].tolist(), *parts[1:3], parts[3].tolist(), parts[4], SIZES)
-        found = in_pieces(*parts, [])
+        taken_for = labels_of(seed, parts[4]) if sees_labels else None
+        expected = untaught(parts[0].tolist(), *parts[1:3], parts[3].tolist(), parts[4], taken_for)
+        found = in_pieces(*parts, [], taken_for)
         assert [(one.validation, one.label) for one in found] == [one[:2] for one in expected], seed
         for one, twin in zip(found, expected, strict=True):
-            assert (one.rise, one.usual, one.score) == pytest.approx(twin[2:], rel=1e-9)
-        told += len(expected)
-    assert told > 6
+            assert (one.rise, one.usual, one.strength) == pytest.approx(twin[2:], rel=1e-9)
+            told[one.label] += 1
+    assert told[0] > 4
+    assert told[2] > 2 if sees_labels else not told[2]
 
 
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 60), edges=st.lists(st.integers(0, 90), max_size=12))
 def test_a_run_in_pieces_tells_the_same(seed, edges):
     parts = run(seed)
-    assert in_pieces(*parts, edges) == in_pieces(*parts, [])
+    taken_for = labels_of(seed, parts[4])
+    assert in_pieces(*parts, edges, taken_for) == in_pieces(*parts, [], taken_for)
 
 
 def test_how_much_a_class_is_taught_is_that_of_the_slow_way():
@@ -86,10 +108,11 @@ def test_how_much_a_class_is_taught_is_that_of_the_slow_way():
         rows.add(iterations[span], gradients[:, span], updates[:, span], validations[judged])
     at = int(validations[-12])
     found = rows.taught(at)
-    among_all, soon_all, own_all = (ask(np.arange(4)) for ask in (found.among, found.soon, found.own))
+    asked = (found.among, found.soon, found.moved, found.own)
+    of_all = [ask(np.arange(4)) for ask in asked]
     for label in range(4):
-        every, soon, own, known = taught(iterations.tolist(), among(gradients), among(updates), at, label)
-        assert (among_all[label], soon_all[label], own_all[label]) == pytest.approx((every, soon, own))
+        *expected, known = taught(iterations.tolist(), among(gradients), among(updates), at, label)
+        assert [one[label] for one in of_all] == pytest.approx(expected)
         assert found.known == known
     assert rows.taught(int(validations[-2])) is None
     assert rows.awaits(int(validations[-2]))
@@ -126,6 +149,28 @@ def test_a_class_that_is_left_alone_is_told_so_and_one_that_is_taught_is_not():
     for one in alone:
         assert one.rule != "untaught" or (one.classes == (1,) and one.times < 0.1 and one.known >= 569)
     assert {one.rule for one in failing(3, gradients=10.0)} == {"", "stays"}
+
+
+@pytest.mark.parametrize("becomes", [0, 2, None])
+def test_a_class_whose_place_another_one_takes_is_told_so(becomes):
+    """Class 1 fails for six validations and is taken for class 2, whose row is taught ten times as much."""
+    block = calm(3, 90)
+    block.errors.resize((4, 90), refcheck=False)
+    block.errors[3] = 0.1
+    block.errors[1, 50:56] = 0.9
+    block.gradient_norm[33, 50:57] = 1e-4
+    block.gradient_norm[34, 50:58] *= 10
+    block.update_ratio[34, 50:58] *= 10
+
+    def taken_for(label, some):
+        fails = (np.arange(90) >= 50) & (np.arange(90) < 56)
+        return np.tile(np.where(fails, becomes, label)[some], (30, 1))
+
+    whole = network_evidence(NETWORK, [replace(block, taken_for=None if becomes is None else taken_for)])
+    told = [one for one in whole if one.rule == "missing"]
+    assert [(one.classes, one.iteration, round(one.amount, 1)) for one in told] == (
+        [((1,), 509, 0.6)] if becomes == 2 else []
+    )
 
 
 @pytest.mark.parametrize("gradients", [1e-4, 10.0])

@@ -15,7 +15,7 @@ from dtui.query import RunQuery, open_run
 from dtui.query.incidents import walk as incidents
 from dtui.query.incidents.evidence_table import COLUMNS, EvidenceTable
 from tests.query.fake_reader import EVERY, FakeReader
-from tests.query.troubled_reader import DEATH, DROP, JUMP, SPIKE, troubled_reader
+from tests.query.troubled_reader import DEATH, DROP, JUMP, SPIKE, renamed_reader, troubled_reader
 
 
 def at(record: int) -> int:
@@ -77,6 +77,13 @@ def test_a_healthy_run_has_none_and_a_resumed_one_its_own(repository: Path, run:
         found = query.incidents()
         assert causes(found) == ([] if "healthy" in run else [(3002, "filter")])
         assert "jumps of filters" in query.incident_checks()
+
+
+def test_a_class_whose_place_another_one_takes_is_told_so():
+    (found,) = asked(renamed_reader()).incidents()
+    assert (found.cause, found.classes) == (Cause.CLASS, (2,))
+    (told,) = (one for one in found.evidence if one.rule == "missing")
+    assert (told.classes, told.iteration) == ((2,), at(DROP) + 3)
 
 
 # --- growing

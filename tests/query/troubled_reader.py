@@ -11,10 +11,27 @@ JUMP, DEATH, SPIKE, DROP = 40, 70, 100, 140
 """Records at which a filter jumps, filters die, all updates leap and a class drops."""
 
 
-def troubled_reader(records: int = 180, *, calm: bool = False) -> FakeReader:
+def renamed_reader() -> FakeReader:
+    """Return a reader of a calm run of three classes, of which the last comes with the label of the first for a while.
+
+    The network has a row for each class; that of the last is left alone then, and that of the first is taught.
+    """
+    reader = troubled_reader(calm=True, per_class=(40, 30, 50))
+    rows, while_renamed = reader.structure.layers[-1].filter_rows, slice(DROP, DROP + 8)
+    gradients, updates = (reader.filters[FILTER_STATISTICS.index(one)] for one in ("gradient_norm", "update_ratio"))
+    gradients[rows.stop - 1, while_renamed] = 1e-4
+    for values in (gradients, updates):
+        values[rows.start, while_renamed] *= 10
+    reader.labels[reader.targets == 2, DROP : DROP + 6] = 0
+    return reader
+
+
+def troubled_reader(
+    records: int = 180, *, calm: bool = False, per_class: tuple[int, ...] = (40, 30, 50, 20)
+) -> FakeReader:
     """Return a reader of a run of 200 records, validated as often, of which some are there."""
     random = np.random.default_rng(3)
-    reader = FakeReader(records=records, validations=records, per_class=(40, 30, 50, 20))
+    reader = FakeReader(records=records, validations=records, per_class=per_class)
     filters, total = reader.structure.filters, reader.total
 
     def of_filters(name: str) -> np.ndarray:
@@ -37,6 +54,6 @@ def troubled_reader(records: int = 180, *, calm: bool = False) -> FakeReader:
         of_filters("gradient_norm")[4:7, DEATH:] = 0.0
         of_layers("updates")[:, SPIKE] *= 9
         right[reader.targets == 2, DROP : DROP + 6] &= random.random((50, 6)) < 0.3
-    wrong = (reader.targets + 1) % 4
+    wrong = (reader.targets + 1) % len(per_class)
     reader.labels = np.where(right, reader.targets[:, None], wrong[:, None]).astype(np.uint16)
     return reader

@@ -70,7 +70,7 @@ def test_seeds_are_read_and_unknown_ones_refused() -> None:
     assert seeds_of("tuning,3000-3002,1095") == [*TUNING, 3000, 3001, 3002, 1095]
     for words, told in (
         ("48", "seed 48 is in no block"),
-        ("all", "give tuning, classes, judged-first, judged-second, judged-third, judged-fourth, judging"),
+        ("all", f"give {', '.join(BLOCKS)}, a number"),
         ("3-", "give"),
         ("", "give"),
     ):

@@ -47,10 +47,10 @@ def incidents_of(
 def _is_confirmed(members: Sequence[Evidence]) -> bool:
     """Whether a group is more than one class that does worse for a moment, as classes of healthy trainings do.
 
-    Such a class must drop twice, and stay bad or lose most of what all classes lost; or lose most of its images, and
-    most of what all lost, at once. And where the run tells how much its output is taught, that must be little: what a
-    healthy network errs on it is taught.
-    A class that alone loses nearly everything at once needs none of that.
+    A class that alone loses nearly everything at once is that; so is one that alone loses most of its images, if it is
+    left alone: what a healthy network errs on it is taught. Others are told by how long they fail and are left alone,
+    see `untaught.py`. Where the run does not tell how much its output is taught, such a class must lose most of its
+    images, and most of what all lost, at once; or drop twice, and stay bad or lose most of what all classes lost.
     """
     if any(is_strong(one) or one.rule == MISSING or _alone(one) >= ALL_LOST for one in members):
         return True
@@ -58,9 +58,11 @@ def _is_confirmed(members: Sequence[Evidence]) -> bool:
     told = [one for one in members if one.classes[:1] in left_alone]
     if any(_alone(one) >= MOST_LOST for one in told):
         return True
-    stay = {one.classes[0] for one in told if one.rule == STAYS}
-    staying = [one for one in told if one.classes[0] in stay]
-    most = [one for one in told if (one.concentration or 0) >= MOST_OF_ALL]
+    unseen = {one.classes[:1] for one in members if one.rule == UNSEEN}
+    untold = [one for one in members if one.classes[:1] in unseen]
+    stay = {one.classes[0] for one in untold if one.rule == STAYS}
+    staying = [one for one in untold if one.classes[0] in stay]
+    most = [one for one in untold if (one.concentration or 0) >= MOST_OF_ALL]
     return max(_drops(staying), _drops(most)) >= DROPS
 
 

@@ -70,6 +70,10 @@ class Taught:
         """Return the same, mean over the first SOON of them."""
         return _mean([one.gradients_among[labels] for one in self._behind[:SOON]], SOON)
 
+    def moved(self, labels: IntArray) -> FloatArray:
+        """Updates of rows against that of the middle class, mean over the records behind it; 0 is as much."""
+        return _mean([one.updates_among[labels] for one in self._behind], AFTER)
+
     def own(self, labels: IntArray) -> FloatArray:
         """Updates of rows, against that of the middle class, less the same over the records before."""
         if len(self._before) < FEWEST:

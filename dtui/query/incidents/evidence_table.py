@@ -16,7 +16,7 @@ from dtui.model import Evidence
 from dtui.query.data import RunData
 from dtui.version import __version__
 
-VERSION = 4
+VERSION = 5
 """Of the columns and of what detectors find: another one finds nothing that was kept."""
 RULES = (
     *("", "weights", "gradients", "loss", "watch", "norm", "change", "gradient", "update", "filter"),

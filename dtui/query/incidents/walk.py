@@ -175,6 +175,10 @@ class Incidents:
             counts = reader.read_filters("nonfinite", structure.layers[layer].filter_rows, slice(at, at + 1))[:, 0]
             return tuple(np.flatnonzero(np.nan_to_num(counts)).tolist())
 
+        def taken_for(label: int, some: slice) -> IntArray:
+            first = int(data.layout.first_image[label])
+            return data.labels(slice(first, first + int(data.class_sizes[label])), some)
+
         return Block(
             layers=structure.layers,
             first=self._records,
@@ -194,6 +198,7 @@ class Incidents:
             triggers=data.triggers[fired],
             norms=self._norms(window, regular),
             bad_filters=bad_filters,
+            taken_for=taken_for,
         )
 
     def _norms(self, window: slice, regular: BoolArray) -> dict[str, FloatArray]:

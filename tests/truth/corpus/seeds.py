@@ -23,10 +23,10 @@ OF_CLASSES = range(500, 516)
 """For tuning, too: 200 classes each, and nothing but faults of single classes, which the other seeds have few of."""
 
 JUDGED_FIRST, JUDGED_SECOND, JUDGED_THIRD = range(1000, 1096), range(2000, 2096), range(3000, 3096)
-JUDGED_FOURTH = range(4000, 4096)
+JUDGED_FOURTH, JUDGED_FIFTH, JUDGED_SIXTH = range(4000, 4096), range(5000, 5096), range(6000, 6096)
 """These judged the detectors as they were; what was seen there has shaped them since, so that they tune as well."""
 
-JUDGING = range(5000, 5096)
+JUDGING = range(7000, 7096)
 """These are opened when the detectors are frozen: what was seen to fail on them proves nothing after it is mended."""
 
 BLOCKS = {
@@ -36,6 +36,8 @@ BLOCKS = {
     "judged-second": JUDGED_SECOND,
     "judged-third": JUDGED_THIRD,
     "judged-fourth": JUDGED_FOURTH,
+    "judged-fifth": JUDGED_FIFTH,
+    "judged-sixth": JUDGED_SIXTH,
     "judging": JUDGING,
 }
 

@@ -15,6 +15,7 @@ from dtui.analysis.detectors.stream.detector import MOST_CLASSES, OnlineDetector
 from dtui.analysis.detectors.stream.trailing import Tail, medians
 from dtui.analysis.rises.class_drops import ClassDrops, Drop
 from dtui.analysis.rises.output_rows import OutputRows
+from dtui.analysis.rises.renamed import LEVEL as RENAMED
 from dtui.analysis.rises.untaught import GUESSING, LEVEL, Untaught, UntaughtClasses, guesses
 from dtui.dataclass_on_use import dataclass
 from dtui.model import Evidence, FloatArray, IntArray
@@ -35,7 +36,7 @@ below which it is left alone: of the tuning seeds 2 of 3 healthy drops are taugh
 UNTAUGHT = "untaught"
 """Rule of a further evidence of a drop whose class is left alone, once that is known."""
 MISSING = "missing"
-"""Rule of the evidence of a class that fails for long and is not taught."""
+"""Rule of the evidence of a class that fails for long and is not taught, or whose place another one took."""
 UNSEEN = "unseen"
 """Rule of a drop in a run that does not say how much its classes are taught."""
 
@@ -55,7 +56,10 @@ class ClassError(OnlineDetector):
         "most classes": Constant(MOST_CLASSES, "are named; the others are many"),
         "left alone": Constant(LEFT_ALONE, "ln of what the output of a class gets of gradients; see LEFT_ALONE"),
         "missing": Constant(
-            LEVEL, "rise × how little taught, among classes and before; dtui/analysis/rises/untaught.py"
+            LEVEL, "error beyond the network's × how little taught and moved; dtui/analysis/rises/untaught.py"
+        ),
+        "renamed": Constant(
+            RENAMED, "error × rise × how little taught × how much who took its place; dtui/analysis/rises/renamed.py"
         ),
         "guessing": Constant(GUESSING, "error of the network from which on no class is judged"),
     }
@@ -72,7 +76,7 @@ class ClassError(OnlineDetector):
 class _Drops:
     def __init__(self, network: Network) -> None:
         classes = len(network.class_sizes)
-        self._rule, self._missing = ClassDrops(network.class_sizes), UntaughtClasses(network.class_sizes)
+        self._rule, self._missing = ClassDrops(network.class_sizes), UntaughtClasses()
         self._iterations: IntArray = np.zeros(0, dtype=np.int64)
         self._errors = Tail(classes, BEFORE + 2 * LATEST)
         self._watched: list[_Watched] = []
@@ -105,7 +109,7 @@ class _Drops:
                     self._untaught += [found[-1]] * (self._layer is not None)
             found += self._held(now, errors, begin)
         if self._layer is not None:
-            found += map(self._failing, self._missing.add(block.validations, block.errors, self._rows))
+            found += map(self._failing, self._missing.add(block.validations, block.errors, self._rows, block.taken_for))
         return found
 
     def _held(self, now: int, errors: FloatArray, begin: int) -> list[Evidence]:
@@ -145,7 +149,7 @@ class _Drops:
             int(self._iterations[one.validation]),
             rule=MISSING,
             classes=(one.label,),
-            strength=one.score / LEVEL,
+            strength=one.strength,
             times=one.taught,
             known=max(int(self._iterations[at]), by),
             amount=one.rise,

@@ -65,6 +65,8 @@ class Block:
             each of shape (n,), NaN where it was not recorded.
         norms: Statistic of normalisation layers to shape (N, n); empty where a run holds none.
         bad_filters: Answers which filters of a layer, by index, hold NaN or Inf at a record of the block.
+        taken_for: Answers which labels the images of a class got at some validations of the run so far, by position,
+            shape (images, validations), negative where one is lost; None where nobody can tell.
     """
 
     layers: Sequence[Layer]
@@ -85,6 +87,7 @@ class Block:
     largest: Mapping[str, FloatArray] = field(default_factory=dict)
     norms: Mapping[str, FloatArray] = field(default_factory=dict)
     bad_filters: Callable[[int, int], tuple[int, ...]] = lambda layer, record: ()
+    taken_for: Callable[[int, slice], IntArray] | None = None
 
     def at_most(self, name: str, values: FloatArray) -> FloatArray:
         """Return the larger of values at the records and what was seen since the record before, shape (n,)."""
