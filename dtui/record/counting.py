@@ -64,6 +64,7 @@ class Counting:
         self.unseen = Unseen(model, self.updates, boundary)
         self.last_update = LastUpdate(model)
         self._first = start.updates
+        self._unrecorded = start.unrecorded(every)
         self._every = every
         self._recording = recording
         self._boundary = boundary
@@ -101,6 +102,8 @@ class Counting:
         self.iteration += 1
         self._look.after_step()
         self.unseen.counted(self.iteration)
+        if self._unrecorded:
+            self._miss_what_was_not_recorded()
         if self._batches is not None and self._boundary.is_on("batches"):
             with self._boundary.guard("batches", self.iteration):
                 self._batches.take()
@@ -179,6 +182,12 @@ class Counting:
 
     def _explained(self) -> None:
         self.unseen.explained()
+
+    def _miss_what_was_not_recorded(self) -> None:
+        """Note once, at the first update of a training that goes on, what was trained since the last record."""
+        missed, self._unrecorded = self._unrecorded, range(0)
+        reason = f"trained without being recorded, before the run was resumed at iteration {missed.stop:,}"
+        self._boundary.miss(RECORDS, missed.start, reason, missed.stop - 1)
 
     def _pass_over(self, updates: int) -> None:
         """Count earlier updates, of which it is known only now that they count."""

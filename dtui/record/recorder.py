@@ -124,8 +124,8 @@ class Recorder(LoopCalls, ValidationCalls):
             notes: Events known from outside, each a mapping with at least "iteration" and "kind".
             thumbnails: How thumbnails of the validation images are made; None for no thumbnails.
             graph: Whether to watch the first forward pass to find the graph of the network.
-            fused: Read the weights with a compiled kernel, for a third of the time or less; it is compiled once on a
-                machine, in some seconds. None does so where numba is installed, on a GPU where triton is,
+            fused: Read the weights with a compiled kernel, for a third of the time or less; it is compiled once for a
+                CPU, in some seconds. None does so where numba is installed, on a GPU where triton is,
                 which comes with torch for it.
             on_existing: What to do where a run is at `path` already. "number", the default, makes a run of its own,
                 NAME-2, and says so. "resume" goes on with the run from a checkpoint that the model and the optimizer
@@ -195,7 +195,7 @@ class Recorder(LoopCalls, ValidationCalls):
         try:
             with refusals_told(self._exchange):
                 start.check_classes(names)
-            has_kernel = find_kernels(fused, model)
+            has_kernel = find_kernels(fused, model, is_first=is_first)
             self.path = start.path
             self.every = every
             self._start = start

@@ -18,7 +18,9 @@ from dtui.record.backends.sums import Summing
 from dtui.record.backends.torch_cpu import TorchSums
 from dtui.record.backends.torch_gpu import DeviceSums
 from dtui.record.backends.triton_gpu import TritonNorms, TritonSums, load_triton_kernels
-from dtui.record.writing.warn import reason_of, warn_once
+from dtui.record.training.distributed import is_sharded
+from dtui.record.writing.kernel_folder import COMPILING
+from dtui.record.writing.warn import hush, reason_of, warn_once
 
 
 class Norming(Protocol):
@@ -28,18 +30,21 @@ class Norming(Protocol):
         """Fill the norms, shape (3, F), and replace `previous` by `weight`; False, doing nothing, if it cannot."""
 
 
-def find_kernels(fused: bool | None, model: nn.Module) -> bool:
+def find_kernels(fused: bool | None, model: nn.Module, *, is_first: bool = True) -> bool:
     """Load the kernels for a model's device, and return whether to use them.
 
     Args:
         fused: Whether to use them; None uses them if they are available.
         model: The model, with its weights on the device of the training.
+        is_first: Whether this process writes the run; any other measures its shards, if it has some.
 
     Raises:
         MissingExtraError: `fused` is True, and numba (CPU) or triton (GPU) is not installed.
     """
-    if fused is False:
+    if fused is False or not (fused or is_first or any(map(is_sharded, model.parameters()))):
         return False
+    if not is_first:
+        hush(COMPILING)
     types = {parameter.device.type for parameter in model.parameters()}
     try:
         if "cuda" in types:

@@ -39,13 +39,17 @@ _MOST_MEAN = 0.9
 """Share of the mean in the sum of squares above which the filter is read again."""
 
 _single, _double = np.float32, np.float64
+_NOTHING = 0.0, 0.0, 0.0, _single(-np.inf), _single(np.inf)
+"""The sums of one source of no elements."""
+
 _SIGNATURE = "void(int64[:, ::1], float32[:, ::1], float32[:, ::1])"
 _WATCH_SIGNATURE = "void(float32[:, ::1], float32[:, ::1], float32[:, ::1], float32[:, ::1], int64)"
 _RELAXED = {"reassoc", "contract", "nsz"}
 _options: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
-_fast: Any = numba.njit(fastmath=_RELAXED, **_options)
+_ROW = "float32[::1]"
+_apart: Any = numba.njit(f"UniTuple(float64, 2)({_ROW}, {_ROW}, int64, float32)", fastmath=_RELAXED, **_options)
 _inlined: Any = numba.njit(fastmath=_RELAXED, inline="always", **_options)
-_exact: Any = numba.njit(**_options)
+_careful: Any = numba.njit(f"void({_ROW}, {_ROW}, int64, {_ROW})", **_options)
 _entry: Any = numba.njit(_SIGNATURE, fastmath=_RELAXED, **_options)
 _watch_entry: Any = numba.njit(_WATCH_SIGNATURE, fastmath=_RELAXED, **_options)
 _intrinsic: Any = intrinsic
@@ -130,7 +134,7 @@ def _added(one: Any, other: Any) -> Any:
     )
 
 
-@_fast
+@_apart
 def _sum_apart(values: Any, before: Any, source: int, middle: Any) -> Any:
     """Return the sum of the values of one source less `middle`, and of the squares of that; updates need `before`."""
     total = square = 0.0
@@ -145,7 +149,7 @@ def _sum_apart(values: Any, before: Any, source: int, middle: Any) -> Any:
     return total, square
 
 
-@_exact
+@_careful
 def _take_carefully(values: Any, before: Any, source: int, out: Any) -> None:
     """Fill the sums of one source of a filter in float64, over its finite elements; updates need `before`."""
     total = size = square = scatter = 0.0
@@ -226,20 +230,21 @@ def take_layers(table: Any, sums: Any, samples: Any) -> None:
         positions = carray(_integers_at(table[layer, 3]), chosen)
         for row in range(rows):
             w, p, g, out = weights[row], before[row], gradients[row], sums[column + row]
-            stop = min(elements, BLOCK)
-            of_w, of_g, of_d, negatives = _sum_block(w[:stop], p[:stop], g[:stop])
-            for start in range(BLOCK, elements, BLOCK):
+            of_w = of_g = of_d = _NOTHING
+            negatives = 0.0
+            for start in range(0, elements, BLOCK):
                 stop = min(elements, start + BLOCK)
                 more = _sum_block(w[start:stop], p[start:stop], g[start:stop])
                 of_w, of_g, of_d = _added(of_w, more[0]), _added(of_g, more[1]), _added(of_d, more[2])
                 negatives += more[3]
             out[NEGATIVES] = negatives
-            if not _finish_source(0, w, p, of_w, out):
-                _take_carefully(w, p, 0, out)
-            if has_gradient and not _finish_source(1, g, p, of_g, out):
-                _take_carefully(g, p, 1, out)
-            if not is_first and not _finish_source(2, w, p, of_d, out):
-                _take_carefully(w, p, 2, out)
+            of_all = of_w, of_g, of_d
+            for source in range(3):
+                if (source == 1 and not has_gradient) or (source == 2 and is_first):
+                    continue
+                values = g if source == 1 else w
+                if not _finish_source(source, values, p, of_all[source], out):
+                    _take_carefully(values, p, source, out)
             while at < chosen and positions[at] < (row + 1) * elements:
                 index = positions[at] - row * elements
                 samples[0, place + at] = w[index]

@@ -48,7 +48,9 @@ _NEGATIVES, _NONFINITE_SUMS = int(Sum.WEIGHT_NEGATIVES), int(Sum.WEIGHT_NONFINIT
 _GRADIENTS, _UPDATES = SOURCE_SUMS * GRADIENTS, SOURCE_SUMS * UPDATES
 
 OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
-inner: Any = numba.njit(**OPTIONS)
+_INNER: dict[str, Any] = {"nogil": True, "error_model": "numpy", "no_cpython_wrapper": True}
+"""Of what Python does not call itself: it is kept with its callers, without a file or a wrapper of its own."""
+inner: Any = numba.njit(**_INNER)
 _take_signature = (
     "void(float32[:, ::1], float32[:, :, ::1], float64[::1], int64[::1], float64[::1], int64[:, ::1], float32[::1],"
     " int64[::1], float32[:, ::1], float64[:, :, ::1], uint32[:, ::1], float32[:, ::1], float32[:, :, ::1],"
@@ -228,6 +230,19 @@ def take_sums(
 
 
 @inner
+def _count_numbers(ordered: Any) -> Any:
+    """Return how many of sorted values are no NaN, which come last."""
+    low, high = 0, ordered.shape[0]
+    while low < high:
+        middle = (low + high) // 2
+        if np.isnan(ordered[middle]):
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+@inner
 def _quantile(ordered: Any, count: Any, quantile: Any) -> Any:
     place = quantile * max(count - 1, 0)
     below = np.int64(np.floor(place))
@@ -252,7 +267,7 @@ def _describe_node(node: Any, ordered: Any, places: Any, source: Any, index: Any
     out[source, places[7], index] = np.sqrt(node[_SQUARE]) + gap
     out[source, places[8], index] = out[source, places[9], index] = out[source, places[10], index] = np.nan
     if ordered.shape[0] and gap == 0:
-        count_kept = np.searchsorted(ordered, np.float32(np.inf), side="right")  # NaN lie past infinity
+        count_kept = _count_numbers(ordered)
         if count_kept:
             out[source, places[8], index] = _quantile(ordered, count_kept, 0.5)
             out[source, places[9], index] = _quantile(ordered, count_kept, 0.25)

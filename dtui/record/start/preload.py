@@ -38,10 +38,12 @@ def import_for_threads(*, is_writer: bool, has_pictures: bool, has_own_pictures:
     for name in (*_ALWAYS, *(_WRITING if is_writer else ()), *(_PICTURES if is_writer and has_pictures else ())):
         try:
             import_module(name)
-        except ImportError as error:
+        except Exception as error:
+            remedy = f"install dtui again in {sys.prefix}"
+            if not isinstance(error, ImportError):  # the import was interrupted before: half of it stays with Python
+                remedy = "start Python (in a notebook: the kernel) again"
             raise MissingExtraError(
-                f"recorder: a library that it needs cannot be loaded ({reason_of(error)}); "
-                f"install dtui again in {sys.prefix}"
+                f"recorder: a library that it needs cannot be loaded ({reason_of(error)}); {remedy}"
             ) from error
     if is_writer and has_pictures:
         from PIL import Image

@@ -72,6 +72,20 @@ class Start:
         """Iteration of the last validation that counts, None if there is none."""
         return None if self.past is None else self.past.last_validation_before(self.updates)
 
+    def unrecorded(self, every: int) -> range:
+        """Return the iterations that were trained before the first update here and that no record of the run covers.
+
+        Empty where no record was due among them, as in a training that was killed between two records.
+
+        Args:
+            every: Iterations from one record to the next.
+        """
+        if self.past is None:
+            return range(0)
+        last = self.past.last_record_before(self.updates)
+        is_due = 0 <= last // every < (self.updates - 1) // every
+        return range(last + 1, self.updates) if is_due else range(0)
+
     def worst_tenths(self) -> list[float]:
         """Return the worst tenths of the scores at the validations that count, the last one last."""
         images = None if self.past is None else self.past.images

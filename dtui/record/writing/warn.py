@@ -92,6 +92,13 @@ def tell(text: str) -> None:
         sys.stderr.flush()
 
 
+def tell_once(cause: str, text: str) -> None:
+    """Write one line to standard error that tells of no trouble, once per cause."""
+    if cause not in _told:
+        hush(cause)
+        tell(text)
+
+
 def _has_room() -> bool:
     """Whether standard error takes a line now: a full pipe that nobody reads would hold up the training for ever."""
     poll = select.poll()

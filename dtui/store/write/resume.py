@@ -110,6 +110,10 @@ class PastRun:
         last = self.last_before(iteration)[Stream.VALIDATIONS]
         return None if last < 0 else last
 
+    def last_record_before(self, iteration: int) -> int:
+        """Return the iteration of the last record before an iteration, -1 if there is none."""
+        return self.last_before(iteration)[Stream.RECORDS]
+
     def last_before(self, iteration: int) -> dict[Stream, int]:
         """Return for each stream the iteration of the last frame before an iteration, -1 if there is none."""
         last = {}

@@ -298,6 +298,11 @@ class TestWhichWay:
         monkeypatch.setattr(kernels, "load_triton_kernels", lambda: 1 / 0)
         assert kernels.find_kernels(True, nn.Linear(4, 2, device="meta"))
 
+    def test_a_process_that_measures_nothing_compiles_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """All ranks but the first, unless the network is sharded: eight of them would share the cores to compile."""
+        monkeypatch.setattr(kernels, "load_kernels", lambda: 1 / 0)
+        assert not kernels.find_kernels(None, nn.Linear(4, 2), is_first=False)
+
     @pytest.mark.parametrize("module", ["numba", "triton"])
     def test_what_is_not_installed_is_told_where_it_is_wanted(
         self, monkeypatch: pytest.MonkeyPatch, module: str

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from dtui.model import FILTER_STATISTICS, LAYER_STATISTICS, NORM_STATISTICS, NormLayer, Record, Structure
+from dtui.record.backends.numba_cpu import load_kernels
 from dtui.record.backends.sums import Sum
 from dtui.record.measure import compiled
 from dtui.record.measure.norm_statistics import NormDeriver
@@ -20,7 +21,7 @@ from dtui.record.network.layers import describe
 from dtui.record.network.norm_layers import Kept
 from dtui.record.training.skipped_updates import Skips
 from dtui.record.writing.kernel_folder import kept_kernels
-from dtui.record.writing.warn import RecorderWarning
+from dtui.record.writing.warn import RecorderWarning, forget_told
 from tests.record.twins import change, measurer_of, needs_numba
 
 CHANNELS = (1, 2, 7, 64)
@@ -114,6 +115,7 @@ def test_a_compiler_that_fails_is_told_and_numpy_takes_its_place(monkeypatch: py
     assert_same(Deriver(structure).derive(raws[0]), deriver.derive(raws[0]), "without")
 
 
+@needs_numba
 @pytest.mark.parametrize("home", [True, False])
 def test_kernels_that_no_folder_keeps_are_one_line_that_says_what_to_do(
     monkeypatch: pytest.MonkeyPatch, home: bool
@@ -142,6 +144,27 @@ def failed_import(error: Exception, begun: list[int], place: str = __file__) -> 
     return "nothing"
 
 
+@needs_numba
+def test_what_is_compiled_is_told_in_one_line_and_what_is_loaded_is_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import numba
+
+    forget_told()
+    for told in (1, 0):
+        with kept_kernels(str(tmp_path / "kernel.py")):
+            for signature in ("int64(int64)", "float64(float64)") if told else ():
+                numba.njit(signature)(lambda value: value)
+        assert capsys.readouterr().err.count("numba compiles dtui's kernels for this CPU") == told
+
+
+@needs_numba
+def test_a_kernel_is_compiled_once_for_all_three_sources() -> None:
+    kernels = load_kernels()
+    assert len(kernels._take_carefully.signatures) == len(kernels._sum_apart.signatures) == 1
+
+
+@needs_numba
 def test_what_a_full_disk_or_a_compiler_says_is_told(tmp_path: Path) -> None:
     assert failed_import(RuntimeError("another"), [], str(tmp_path / "kernel.py")) == "RuntimeError: another"
     full = failed_import(OSError(28, "No space left on device"), [], str(tmp_path / "kernel.py"))

@@ -281,6 +281,22 @@ def test_parameters_that_an_older_run_has_no_rows_for_are_told_as_not_recorded(
             Recorder(tmp_path / "new", model, every=1, resume=True, iteration=iteration).close()
 
 
+@pytest.mark.parametrize(("at", "gaps"), [(8, []), (9, []), (10, [(9, 9)]), (50, [(9, 49)])])
+def test_what_was_trained_without_a_recorder_is_a_gap(tmp_path: Path, at: int, gaps: list[tuple[int, int]]) -> None:
+    """The run ends at iteration 8; with every=3 the next record was due at 9. Seen from the first update on."""
+    model = small_net()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for begin, end in ((0, 9), (at, at), (at, at + 2)):
+        recorder = Recorder(tmp_path / "run", model, optimizer, every=3, resume=True, iteration=begin)
+        for _ in range(begin, end):
+            optimizer.step()
+        recorder.close()
+        assert begin == end or recorder.iteration == end - 1
+    reader = RunReader(tmp_path / "run")
+    assert [(gap.first, gap.last) for gap in reader.gaps] == gaps
+    assert all(f"before the run was resumed at iteration {at}" in gap.reason for gap in reader.gaps)
+
+
 def test_from_the_beginning_is_told(tmp_path: Path) -> None:
     training, _ = finished(tmp_path / "run")
     with pytest.warns(match=r"all that was recorded, up to iteration 5, will be superseded"):

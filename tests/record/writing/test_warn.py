@@ -163,3 +163,10 @@ def test_a_library_that_cannot_be_loaded_is_one_clear_line(monkeypatch: pytest.M
         MissingExtraError, match=r"a library that it needs cannot be loaded .*nowhere.*; install dtui again"
     ):
         preload.import_for_threads(is_writer=True, has_pictures=False, has_own_pictures=False)
+
+
+def test_an_import_that_was_interrupted_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After Ctrl-C in it Python keeps half of a library, and its next import fails anywhere."""
+    monkeypatch.setattr(preload, "import_module", lambda name: sys.no_such_thing)
+    with pytest.raises(MissingExtraError, match=r"cannot be loaded .*no_such_thing.*; start Python .*again"):
+        preload.import_for_threads(is_writer=True, has_pictures=False, has_own_pictures=False)
