@@ -238,11 +238,19 @@ Item = Chart | LayerTree | FilterMaps | Table | Paragraph | Facts | Card | Galle
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A sentence, the anchor of what it is about ("" for none), and the number of its incident (0 for none)."""
+    """A sentence of the verdict.
+
+    Attributes:
+        text: The sentence.
+        target: Anchor of what it is about; "" for none.
+        number: Of its incident; 0 for none.
+        next_step: What to look at next, without a full stop; "" where that is not told.
+    """
 
     text: str
     target: str = ""
     number: int = 0
+    next_step: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -200,7 +200,7 @@ def _exciting(view: View, layer: Layer, filter: int, iteration: int, said: str) 
     for at in reversed(validations[validations <= iteration].tolist()[-LOOKED_BACK:]):
         images = view.query.exciting_images(layer.index, filter, at).tolist()
         if images:
-            title = f"Filter {filter:,} of {safe(layer.name, 80)}, {said}: what excited it most at {at:,}"
+            title = f"Filter {filter} of {safe(layer.name, 80)}, {said}: what excited it most at {at:,}"
             return Gallery(title, tuple(_excited(view, image, at, rank) for rank, image in enumerate(images, 1)))
     return None
 
@@ -214,5 +214,5 @@ def _excited(view: View, image: int, iteration: int, rank: int) -> Thumbnail:
         line = "right"
     else:
         line = f"taken for {view.class_name(verdict.label)}"
-    about = f"image {safe(verdict.id, 60)} of {name}, number {rank} for the filter: {line}"
+    about = f"image {safe(verdict.id, 60)} of {view.called(verdict.target)}, number {rank} for the filter: {line}"
     return Thumbnail("" if verdict.pixels is None else thumbnail(verdict.pixels), name, (line,), about)

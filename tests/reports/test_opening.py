@@ -323,6 +323,6 @@ def test_the_first_screen_names_the_samples_that_stand_before_what_fired() -> No
         opening = build_report([query], ["incidents"]).chapters[0].opening
     assert opening is not None
     assert opening.remarks[0] == (
-        "Look at samples 1,973, 412 and 3,305 of the training data: they stand in the batches before 11, 8 and 6 of "
+        "Look at samples 1973, 412 and 3305 of the training data: they stand in the batches before 11, 8 and 6 of "
         "the 25 triggers, more than chance allows."
     )

@@ -82,7 +82,7 @@ def test_images_of_the_classes_in_incidents_are_shown(sections: dict[str, Sectio
     assert [item.title.partition(",")[0] for item in galleries[:3]] == [f"Class {name}" for name in ("1", "7", "4")]
     image = galleries[0].images[0]
     assert image.picture.startswith("data:image/png;base64,")
-    assert re.fullmatch(r"image \S+ of 1: \d+× taken for 7, wrong \d+ of 240, forgotten \d+×", image.description)
+    assert re.fullmatch(r"image \S+ of class 1: \d+× taken for 7, wrong \d+ of 240, forgotten \d+×", image.description)
 
 
 def test_every_image_of_a_class_in_an_incident_has_a_pixel_row(sections: dict[str, Section]) -> None:
