@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from dtui.errors import NotRecordedError
 from dtui.model import FilterCourses, Layer, Standing, StateEntry, TimeAxis
 from dtui.model.layers import ACTIVATION_COLUMNS
@@ -106,7 +108,7 @@ def _row(entry: StateEntry) -> Row:
 
 
 def filter_maps(view: View) -> FilterMaps | None:
-    """Return the filters of some layers over time; None in a run that holds no statistic of filters."""
+    """Return the filters of some layers over time; None in a run that holds no value of filters."""
     layers = view.query.structure().layers
     if not layers or view.info.records == 0:
         return None
@@ -117,7 +119,8 @@ def filter_maps(view: View) -> FilterMaps | None:
             maps = tuple(_map(view, layer, statistic, group, filters, axis) for layer, group, filters in chosen)
         except NotRecordedError:
             continue
-        return _shown(view, statistic, maps)
+        if any(np.isfinite(one.courses.values).any() for one in maps):  # no update is known at the first record
+            return _shown(view, statistic, maps)
     return None
 
 

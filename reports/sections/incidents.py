@@ -36,8 +36,9 @@ def incidents_section(view: View) -> Section | None:
         columns, numeric = ("number", "iteration", "what", "status"), (True, True, False, False)
         items.append(Table(columns, numeric, rows, title="Further incidents, less strange than those above"))
     caption = (
-        "One entry for each cause, in the order of time. A picture shows 20 records (or validations) before and after "
-        "the beginning, which the dashed red line marks; the dashed blue line is what the value is compared with."
+        "One entry for each cause, in the order of time. A picture shows over the iterations 20 records (or "
+        "validations) before and after the beginning, which the dashed red line marks; the dashed blue line is what "
+        "the value is compared with."
     )
     return Section(anchor, title, caption, tuple(items))
 

@@ -28,8 +28,8 @@ MOST_GAPS = 40
 def trust_section(view: View) -> Section | None:
     """Return what a reader must know before believing the rest."""
     checks = view.query.all_checks()
-    ran = sum(not one.lacks for one in checks)
-    wanted = sum(not (one.lacks and one.is_covered) for one in checks)
+    ran = len(view.verdict.checks)
+    wanted = ran + len(view.verdict.unchecked)
     items: list[Item] = [_checks(view, checks), Facts(ACCURACY, "How often incidents are right"), *_thresholds(view)]
     items += [_gaps(view)] if view.info.gaps else [Paragraph("No gap: everything that should be recorded is.")]
     faults = view.query.faults()
