@@ -238,14 +238,7 @@ Item = Chart | LayerTree | FilterMaps | Table | Paragraph | Facts | Card | Galle
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A sentence of the verdict.
-
-    Attributes:
-        text: The sentence.
-        target: Anchor of what it is about; "" for none.
-        number: Of its incident; 0 for none.
-        next_step: What to look at next, without a full stop; "" where that is not told.
-    """
+    """A sentence, the anchor of what it is about, the number of its incident (0 for none), and what to look at next."""
 
     text: str
     target: str = ""
