@@ -159,7 +159,10 @@ def test_one_record_shows_what_it_has_of_filters(tmp_path: Path) -> None:
     """No update is known at the first record: norms are shown, and no empty rows."""
     assert main(["synth", str(tmp_path / "one"), "--preset", "small", "--records", "1", "--seed", "1"]) == 0
     with open_run(tmp_path / "one") as query:
-        shown = filter_maps(View(query, "run1"))
+        shown, ran = filter_maps(View(query, "run1")), query.verdict().remarks[0]
+        trust = build_report([query], ["trust"]).chapters[0].sections[0]
+    assert ran == "0 of 12 checks ran."
+    assert trust.caption.startswith("0 of 12 checks ran; "), "as the verdict says"
     assert shown is not None
     assert np.isfinite(shown.maps[0].courses.values).all()
 
