@@ -238,11 +238,12 @@ Item = Chart | LayerTree | FilterMaps | Table | Paragraph | Facts | Card | Galle
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A sentence, the anchor of what it is about ("" for none), and the number of its incident (0 for none)."""
+    """A sentence, the anchor of what it is about, the number of its incident (0 for none), and what to look at next."""
 
     text: str
     target: str = ""
     number: int = 0
+    next_step: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,10 @@ def opening_of(view: View, since_title: str = "", since: tuple[str, ...] = ()) -
         since: What changed since then, harmless to show.
     """
     verdict = view.verdict
-    worst = [Said(_sentence(one), view.anchor_of(one), view.numbers[one.id]) for one in verdict.worst[:MOST_WORST]]
+    worst = [
+        Said(_sentence(one), view.anchor_of(one), view.numbers[one.id], one.next_step)
+        for one in verdict.worst[:MOST_WORST]
+    ]
     more = len(verdict.worst) - len(worst)
     if more:
         where = f"{view.prefix}-incidents" if "incidents" in view.shown else ""
@@ -51,16 +54,16 @@ def _samples(view: View) -> tuple[str, ...]:
     if not found:
         return ()
     several = len(found) > 1
-    samples, times = _listed([one.sample for one in found]), _listed([one.times for one in found])
+    samples = _listed([str(one.sample) for one in found])  # an id is a name: no commas in it
+    times = _listed([f"{one.times:,}" for one in found])
     return (
         f"Look at sample{'s' * several} {samples} of the training data: {'they stand' if several else 'it stands'} "
         f"in the batches before {times} of the {answers[0].events:,} {answers[0].unit}s, more than chance allows.",
     )
 
 
-def _listed(numbers: Sequence[int]) -> str:
-    """Return numbers as "1,973, 412 and 33"."""
-    told = [f"{number:,}" for number in numbers]
+def _listed(told: Sequence[str]) -> str:
+    """Return words as "11, 8 and 6"."""
     return told[0] if len(told) == 1 else f"{', '.join(told[:-1])} and {told[-1]}"
 
 

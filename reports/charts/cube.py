@@ -25,6 +25,8 @@ DEPTH = (0.74, 0.56)
 """Pixels right and up for a pixel of depth."""
 TOP = 44.0
 """Pixels above the cube: the key of its shades."""
+MOST_LIFT = 2.0
+"""Pixels by which the names of classes are lifted at most, so that the lowest stands free of the first layer's."""
 FOOT = 44.0
 """Pixels below the front face: ticks and the name of the axis."""
 
@@ -254,11 +256,12 @@ def _names(inner: Vectors, box: Box, sheet: CubeSheet, size: float) -> None:
             group.words(-6, (row + 0.5) * box.row + 4, shown, theme.INK, "end", font_size=short(size))
     group = inner.group(data_part="classes")
     every = math.ceil(size / (box.unit * DEPTH[1]))
-    first = next((k for k in range(box.classes) if (k + 0.5) * box.unit * DEPTH[1] + box.row / 2 >= size), 0)
+    lacking = [max(0.0, size - (k + 0.5) * box.unit * DEPTH[1] - box.row / 2) for k in range(box.classes)]
+    first = next((k for k, one in enumerate(lacking) if one <= MOST_LIFT), 0)  # above the name of the first layer
     for place, row in enumerate(sheet.grid.rows):
         middle = (place + 0.5) * box.unit
         if place >= first and (place - first) % every == 0:
-            x, y = DEPTH[0] * middle - 9, -DEPTH[1] * middle + 4
+            x, y = DEPTH[0] * middle - 9, -DEPTH[1] * middle + 4 - lacking[first]
             room = box.left + DEPTH[0] * middle - 13
             more = {"data_depth": short(middle), "font_size": short(size)}
             group.words(x, y, sheet.grid.names[row], theme.INK, "end", room, **more)

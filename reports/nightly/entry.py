@@ -100,7 +100,8 @@ class Record:
         signature: What the run was when it was last looked at; see `plan`.
         key: What it was when the newest report was made, its status too; "" before the first report.
         generations: Names of the reports that are kept, the newest last.
-        outcome: FAILED or EMPTY if the last look made no report, else "".
+        outcome: FAILED, EMPTY, or LOOK of a training that died before its first record, if the last look made no
+            report, else "".
         reason: Why, in one line; data from outside.
         status: Of the run when it was last looked at.
         lacks_pictures: Whether pictures of the newest report could not be drawn, so that the next night tries again.

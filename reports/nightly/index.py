@@ -34,7 +34,7 @@ class Row:
     Attributes:
         run: Its path below the folder of runs; data from outside.
         outcome: What a reader must know first.
-        reason: Why there is no new report, for FAILED and EMPTY; data from outside.
+        reason: Why there is no new report, "" where there is one; data from outside.
         entry: What the newest report says; None before the first one.
         report: Address of the newest report, relative to the index; "" before the first one.
         older: Addresses of the reports before it, the newest first.

@@ -17,7 +17,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from dtui.errors import OutputError, ReportError, RunNotFoundError
+from dtui.errors import OutputError, ReportError, RunNotBegunError, RunNotFoundError
 from dtui.model import Level, RunStatus, TimeAxis, Verdict
 from dtui.output import find_target
 from dtui.query import RunQuery, open_run
@@ -33,6 +33,7 @@ from dtui.reports.since import state_file
 COLUMNS = 60
 """Of the small curve on the index."""
 MOST_INCIDENTS = 2
+DIED = "the training ended before its first record: nothing was recorded, and the process that claimed the run is gone"
 _COUNT_OF_CHECKS = re.compile(r"[\d,]+ of [\d,]+ checks ran")
 _HIDDEN = "Incidents may be hidden"
 """What a remark on damage, or on a detector that failed, begins with."""
@@ -56,12 +57,13 @@ def make_report(unit: Unit, renderer: Renderer | None = None) -> None:
     before = read_record(folder, unit.run)
     try:
         status = _status_of(unit)
-    except RunNotFoundError:
+    except RunNotFoundError as error:
         if not os.path.lexists(unit.path):
             raise RunNotFoundError(f"{unit.path}: it was removed or renamed before it could be read") from None
         if not has_recorded_nothing(Path(unit.path)):
             raise
-        record_none(unit, Outcome.EMPTY, "nothing has been recorded yet")
+        is_dead = not isinstance(error, RunNotBegunError) and any(Path(unit.path).iterdir())
+        record_none(unit, *((Outcome.LOOK, DIED) if is_dead else (Outcome.EMPTY, "nothing has been recorded yet")))
         return
     key = digest(unit.signature, status)
     kept = before.generations if before is not None else ()

@@ -40,6 +40,8 @@ from dtui.reports.nightly.workers import Limits, Workers
 from dtui.run_path import told_path
 from dtui.version import __version__
 
+_WITHOUT_REPORT = (Outcome.EMPTY, Outcome.LOOK)
+"""What a look that made no report may say, but that it failed."""
 MOST_WATCHED = 64
 """Leases of other hosts that are watched at once."""
 Engine = Callable[[Sequence[Unit]], Iterator[tuple[Unit, str]]]
@@ -257,7 +259,7 @@ def _row(out: Path, run: str, record: Record | None) -> Row:
     links = [link_to(folder / name / entry.report, out) for name, entry in kept if entry is not None]
     entry = next((entry for _, entry in kept if entry is not None), None)
     if record.outcome or entry is None:
-        outcome = Outcome.EMPTY if record.outcome == Outcome.EMPTY else Outcome.FAILED
+        outcome = Outcome(record.outcome) if record.outcome in _WITHOUT_REPORT else Outcome.FAILED
         reason = record.reason or "its report is damaged; run the night again"
     else:
         outcome, reason = entry.outcome, ""

@@ -15,6 +15,8 @@ MOST_LINES = 40
 MOST_REMARKS = 6
 MOST_SINCE = 7
 MOST_FINDINGS = 6
+MOST_TOLD = 3
+"""Lines of what happened in an incident."""
 MOST_FACTS = 7
 """Lines of them; the details of a long fact stand below it while there is room."""
 
@@ -89,7 +91,8 @@ def _incident(line: Line, widest: int, has_next: bool) -> list[str]:
     head = f"{line.at.rjust(widest)}  "
     text = f"{line.text}{f' [{line.remark}]' if line.remark else ''}"
     step = _wrapped(f"{' ' * len(head)}next: {line.next_step}", " " * len(head)) if has_next and line.next_step else []
-    return [*_wrapped(head + text, " " * len(head))[:3], *step[:2]]
+    told = _wrapped(head + text, " " * len(head))
+    return [*told[: MOST_TOLD - 1], *_shortened(told[MOST_TOLD - 1 :]), *step[:2]]
 
 
 def _wrapped(text: str, indent: str = "") -> list[str]:
@@ -98,6 +101,11 @@ def _wrapped(text: str, indent: str = "") -> list[str]:
 
 def _most(lines: Sequence[str], most: int) -> list[str]:
     return list(lines) if len(lines) <= most else [*lines[: most - 1], "…"]
+
+
+def _shortened(lines: Sequence[str]) -> list[str]:
+    """Return the first of the lines, with a mark where others are left out."""
+    return [f"{lines[0][: WIDTH - 1]}…"] if len(lines) > 1 else list(lines)
 
 
 def _cut(text: str, most: int) -> str:

@@ -62,7 +62,9 @@ def _chapter(chapter: Chapter) -> Iterator[str]:
     if opening is not None:
         yield f"**{escaped(opening.headline)}**"
         yield ""
-        yield from (f"- {escaped(said.text)}" for said in opening.worst)
+        for said in opening.worst:
+            step = f" Next: {said.next_step}." if said.next_step else ""
+            yield f"- {escaped(f'{said.text}{step}')}"
         if opening.worst:
             yield ""
         yield from (f"{escaped(remark)}  " for remark in opening.remarks)

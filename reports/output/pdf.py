@@ -172,6 +172,7 @@ def _opening(opening: Opening, targets: frozenset[str]) -> Data:
                 "text": pieces(said.text),
                 "target": said.target if said.target in targets else "",
                 "number": said.number,
+                "next": pieces(f"next: {said.next_step}" if said.next_step else ""),
             }
             for said in opening.worst
         ],

@@ -56,7 +56,7 @@ def classes_section(view: View) -> Section | None:
 
     of_what = view.of_groups("classes")
     many = counted(len(ordered), view.group, of_what)
-    clustered = "clustered by the course of their error; a cluster's first strip is its mean"
+    clustered = "clustered by the course of their error; a cluster's first strip is its mean, × how many it holds"
     if len(clusters) == 1:
         clustered = "the easiest first; the strip above them is their mean"
     caption = (

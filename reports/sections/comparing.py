@@ -32,6 +32,8 @@ MOST_PARTINGS, MOST_NAMED = 3, 6
 """Moments at which two runs part, and runs with incidents, that the first screen names."""
 QUIET = 1.0
 """Distances below are drawn as none: that far apart a run is from itself."""
+NEARLY = 0.95
+"""Share of the longer run from which on two runs are about as long."""
 COLOURS = (theme.LOST, theme.TRAIN, theme.EVENT, theme.GAINED)
 ERRORS = ("validation_error", "train_error", "loss")
 
@@ -184,8 +186,9 @@ def _pair(a: RunQuery, b: RunQuery, other: str, problems: list[str]) -> tuple[Co
         problems.append(f"section {NAME}: {error}")
         note = Paragraph(f"These runs could not be compared: {safe(str(error), 400)}")
         return None, [Section(f"{prefix}-parts", f"{title}: where they part", "", (note,))]
-    axis = _axis_of(a)
-    parts: list[Item] = [Paragraph(f"{_sentence(safe(found.verdict, 600))} {_incidents(found, other)}")]
+    axis = _axis_of(a, found)
+    told = (_sentence(safe(found.verdict, 600)), _incidents(found, other), _compared_until(found, other))
+    parts: list[Item] = [Paragraph(" ".join(filter(None, told)))]
     chart = None if axis is None else _error_chart(found, axis, prefix, other)
     parts += [chart] if chart is not None else []
     parts += [_divergences(found, other)] if found.divergences else []
@@ -208,8 +211,25 @@ def _incidents(found: Comparison, other: str) -> str:
     return f"A has {counts[0] or 'no'} incident{'s' * (counts[0] != 1)}, {other} has {counts[1] or 'none'}."
 
 
-def _axis_of(query: RunQuery) -> TimeAxis | None:
+def _compared_until(found: Comparison, other: str) -> str:
+    """Return where one of two runs ends long before the other, in a sentence; "" where both are about as long."""
+    ends = [info.last_iteration or 0 for info in found.infos]
+    if not _is_longer(max(ends), min(ends)):
+        return ""
+    short, long = ("A", other) if ends[0] < ends[1] else (other, "A")
+    return f"Compared up to {min(ends):,}, where {short} ends; {long} goes on to {max(ends):,}."
+
+
+def _is_longer(one: float, other: float) -> bool:
+    return other < NEARLY * one
+
+
+def _axis_of(query: RunQuery, found: Comparison) -> TimeAxis | None:
+    """Return the time of the first run, up to where the other ends: beyond that nothing is compared."""
     first, stop = query.limits()
+    last = max((float(rows.at_a[-1]) for rows in found.paired if len(rows.keys)), default=stop)
+    if _is_longer(stop - first, last - first):
+        stop = last + (last - first) * (1 - NEARLY)
     if not stop > first:
         return None
     return TimeAxis(first, stop, max(1, min(theme.MAX_COLUMNS, round(stop - first))))

@@ -65,8 +65,10 @@ def _matrix(view: View, last: Confusion) -> Picture | None:
     np.fill_diagonal(cells, 0)
     row, column = np.unravel_index(int(cells.argmax()), cells.shape)
     if cells[row, column]:
-        label = sheet.names[column] if column < len(sheet.names) else "others"
-        told.append(f"most often at the end {sheet.names[row]} is taken for {label}, {int(cells[row, column]):,}×")
+        label = view.called(shown[column]) if column < len(shown) else "others"
+        told.append(
+            f"most often at the end {view.called(shown[row])} is taken for {label}, {int(cells[row, column]):,}×"
+        )
     title = "What each class is taken for"
     if sheet.has_others:
         title += ": the classes of incidents, and of the most frequent confusions"

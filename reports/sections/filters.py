@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from dtui.errors import NotRecordedError
 from dtui.model import FilterCourses, Layer, Standing, StateEntry, TimeAxis
 from dtui.model.layers import ACTIVATION_COLUMNS
@@ -106,7 +108,7 @@ def _row(entry: StateEntry) -> Row:
 
 
 def filter_maps(view: View) -> FilterMaps | None:
-    """Return the filters of some layers over time; None in a run that holds no statistic of filters."""
+    """Return the filters of some layers over time; None in a run that holds no value of filters."""
     layers = view.query.structure().layers
     if not layers or view.info.records == 0:
         return None
@@ -117,7 +119,8 @@ def filter_maps(view: View) -> FilterMaps | None:
             maps = tuple(_map(view, layer, statistic, group, filters, axis) for layer, group, filters in chosen)
         except NotRecordedError:
             continue
-        return _shown(view, statistic, maps)
+        if any(np.isfinite(one.courses.values).any() for one in maps):  # no update is known at the first record
+            return _shown(view, statistic, maps)
     return None
 
 
@@ -200,7 +203,7 @@ def _exciting(view: View, layer: Layer, filter: int, iteration: int, said: str) 
     for at in reversed(validations[validations <= iteration].tolist()[-LOOKED_BACK:]):
         images = view.query.exciting_images(layer.index, filter, at).tolist()
         if images:
-            title = f"Filter {filter:,} of {safe(layer.name, 80)}, {said}: what excited it most at {at:,}"
+            title = f"Filter {filter} of {safe(layer.name, 80)}, {said}: what excited it most at {at:,}"
             return Gallery(title, tuple(_excited(view, image, at, rank) for rank, image in enumerate(images, 1)))
     return None
 
@@ -214,5 +217,5 @@ def _excited(view: View, image: int, iteration: int, rank: int) -> Thumbnail:
         line = "right"
     else:
         line = f"taken for {view.class_name(verdict.label)}"
-    about = f"image {safe(verdict.id, 60)} of {name}, number {rank} for the filter: {line}"
+    about = f"image {safe(verdict.id, 60)} of {view.called(verdict.target)}, number {rank} for the filter: {line}"
     return Thumbnail("" if verdict.pixels is None else thumbnail(verdict.pixels), name, (line,), about)

@@ -89,9 +89,9 @@ def _classes_of_incidents(view: View) -> list[int]:
 
 
 def _named(view: View, label: int) -> str:
-    """Return the name of a class, with the word for it where the name does not begin with one."""
-    name = view.class_name(label)
-    return name if name.lower().startswith(view.group) else f"{view.group.capitalize()} {name}"
+    """Return the name of a class as a title: with the word for it where the name does not begin with one."""
+    name, called = view.class_name(label), view.called(label)
+    return called if called == name else f"{called[:1].upper()}{called[1:]}"
 
 
 def _order(images: Sequence[LearnedImage]) -> str:
@@ -117,12 +117,12 @@ def _image(view: View, one: LearnedImage) -> Thumbnail:
     lines = [wrong]
     taken = ""
     if one.taken_for is not None and view.has_confusions:
-        taken = f"{one.taken_for_times:,}× taken for {view.class_name(one.taken_for)}"
+        taken = f"{one.taken_for_times:,}× taken for {view.class_name(one.taken_for)}"  # short: it stands beside pixels
         lines.insert(0, taken)
     if one.forgotten:
         lines.append(f"forgotten {one.forgotten:,}×")
-    name, which = view.class_name(one.target), f"{view.of_groups('image')} {safe(one.id, 60)}"
-    said = f"{which} of {name}: {', '.join(lines)}"
+    name, which = _named(view, one.target), f"{view.of_groups('image')} {safe(one.id, 60)}"
+    said = f"{which} of {view.called(one.target)}: {', '.join(lines)}"
     picture = "" if pixels is None else thumbnail(pixels)
     if view.judged_classes == 1:  # its name tells nothing
         return Thumbnail(picture, which, tuple(lines), said)

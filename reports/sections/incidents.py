@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dtui.model import Cause, Incident
 from dtui.model.findings.incident_evidence import IncidentEvidence
-from dtui.model.judging import class_called
 from dtui.number_text import counted
 from dtui.reports.charts.pictures.evidence import evidence_pictures
 from dtui.reports.charts.pictures.scale import times
@@ -15,6 +14,7 @@ from dtui.safe_text import safe
 MOST_CARDS = 30
 """Incidents with pictures: the worst; the others are lines of a table."""
 MOST_NUMBERS = 12
+MOST_TAKEN_FOR = 3
 
 
 @section("incidents", order=10, screen="triage")
@@ -36,8 +36,9 @@ def incidents_section(view: View) -> Section | None:
         columns, numeric = ("number", "iteration", "what", "status"), (True, True, False, False)
         items.append(Table(columns, numeric, rows, title="Further incidents, less strange than those above"))
     caption = (
-        "One entry for each cause, in the order of time. A picture shows 20 records (or validations) before and after "
-        "the beginning, which the dashed red line marks; the dashed blue line is what the value is compared with."
+        "One entry for each cause, in the order of time. A picture shows over the iterations 20 records (or "
+        "validations) before and after the beginning, which the dashed red line marks; the dashed blue line is what "
+        "the value is compared with."
     )
     return Section(anchor, title, caption, tuple(items))
 
@@ -50,7 +51,7 @@ def _card(view: View, incident: Incident) -> Card:
         id=anchor,
         number=view.numbers[incident.id],
         iteration=incident.first,
-        title=safe(incident.sentence[:1].upper() + incident.sentence[1:], 400),
+        title=_title(incident),
         standing={True: "still so at the end", False: "over", None: ""}[incident.persists],
         status=incident.status,
         facts=_facts(view, incident, evidence),
@@ -86,9 +87,11 @@ def _facts(view: View, incident: Incident, evidence: IncidentEvidence) -> tuple[
             )
         )
     facts += _shown_by(view, evidence)
+    if evidence.rule:
+        facts.append(Fact("rule", evidence.rule.removeprefix("rule: ")))
     turned = None if incident.classes else view.query.turned_wrong(incident)
     if turned is not None:
-        told = turned.told(lambda label: class_called(view.class_name(label), view.info.judging), view.info.judging)
+        told = turned.told(view.called, view.info.judging)
         facts.append(Fact(view.of_groups("images"), told))
     if not incident.is_final:
         facts.append(Fact("so far", "later records may still change this"))
@@ -113,14 +116,7 @@ def _shown_by(view: View, evidence: IncidentEvidence) -> list[Fact]:
     """Return what the images of its class became, the layers that moved most then, and the samples before it."""
     facts = []
     if evidence.became and evidence.label is not None:
-        told = ", ".join(f"{one.count:,} for {view.class_name(one.label)}" for one in evidence.became[:3])
-        name, wrong = view.class_name(evidence.label), sum(one.count for one in evidence.became)
-        if not view.has_confusions:
-            facts.append(Fact("not right", f"{wrong:,} of {evidence.judged:,} of {name} at {evidence.moment:,}"))
-    if evidence.became and evidence.label is not None and view.has_confusions:
-        facts.append(
-            Fact(f"{name} was taken", f"{told}; {wrong:,} of {evidence.judged:,} wrong at {evidence.moment:,}")
-        )
+        facts.append(Fact("wrong", _became(view, evidence, evidence.label)))
     if evidence.moved:
         told = ", ".join(f"{safe(one.layer, 80)} {times(one.times)}" for one in evidence.moved)
         facts.append(Fact("moved most", f"{told} the usual"))
@@ -129,9 +125,28 @@ def _shown_by(view: View, evidence: IncidentEvidence) -> list[Fact]:
     return facts
 
 
+def _became(view: View, evidence: IncidentEvidence, label: int) -> str:
+    """Return how many images of a class were wrong at the worst validation, and what they were taken for."""
+    wrong = sum(one.count for one in evidence.became)
+    of = f"of {evidence.judged:,} {view.nouns[0]} of {view.called(label)} at {evidence.moment:,}"
+    if not view.has_confusions:
+        return f"{wrong:,} {of}"
+    first, *others = evidence.became[:MOST_TAKEN_FOR]
+    more = wrong - sum(one.count for one in (first, *others))
+    told = [f"{first.count:,} taken for {view.called(first.label)}"]
+    told += [f"{one.count:,} for {view.called(one.label)}" for one in others]
+    told += [f"{more:,} for others"] if more else []
+    return f"{wrong:,} {of}: {', '.join(told)}"
+
+
+def _title(incident: Incident) -> str:
+    """Return what happened, as a sentence without its full stop."""
+    return safe(incident.sentence[:1].upper() + incident.sentence[1:], 400)
+
+
 def _row(view: View, incident: Incident) -> Row:
     number = view.numbers[incident.id]
-    cells = (str(number), f"{incident.first:,}", safe(incident.sentence, 400), incident.status)
+    cells = (str(number), f"{incident.first:,}", _title(incident), incident.status)
     return Row(cells, id=f"{view.prefix}-incident{number}", iteration=incident.first)
 
 

@@ -104,14 +104,14 @@ def _notes(view: View) -> tuple[Fact, ...]:
     for note in notes[:MOST_EVENTS]:
         rest = ", ".join(_said(key, value) for key, value in note.items() if not _is_internal(key, note))
         kind = str(note.get("kind", "event")).replace("_", " ")
-        facts.append(Fact(f"at {safe(_plain(note.get('iteration')), 20)}", safe(kind), safe(rest)))
+        facts.append(Fact(f"at {safe(_moment(note.get('iteration')), 20)}", safe(kind), safe(rest)))
     if len(notes) > MOST_EVENTS:
         facts.append(Fact("further events", f"{len(notes) - MOST_EVENTS:,}"))
     return tuple(facts)
 
 
 _WORDS = {"last": "until"}
-"""What a key of a note is called where its own word would not be understood."""
+"""What a key of a note is called where its own word would not be understood; these are iterations."""
 
 
 def _is_internal(key: str, note: Mapping[str, object]) -> bool:
@@ -126,13 +126,18 @@ def _said(key: str, value: object) -> str:
     name = _WORDS.get(key, key.replace("_", " "))
     if key == "share" and isinstance(value, float) and 0 <= value <= 1:
         return f"{name} {percent(value)}"
-    told = ", ".join(map(_plain, value)) if isinstance(value, list | tuple) else _plain(value)
+    tell = _moment if key in _WORDS else _plain
+    told = ", ".join(map(tell, value)) if isinstance(value, list | tuple) else tell(value)
     return told if told.startswith(f"{name} ") else f"{name} {told}"
 
 
+def _moment(value: object) -> str:
+    """Return an iteration of a note, as iterations are written everywhere."""
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else _plain(value)
+
+
 def _plain(value: object) -> str:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return f"{value:,}"
+    """Return a value of a note; a whole number as it is, which may be an id, a seed or a filter."""
     if isinstance(value, float):
         return number_text(value, 6)
     text = str(value)

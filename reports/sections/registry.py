@@ -18,7 +18,7 @@ import numpy as np
 from dtui.errors import NotRecordedError, UsageError
 from dtui.model import Anomaly, Incident, RunInfo, Stage, TimeAxis, Verdict
 from dtui.model.findings.evidence import by_event
-from dtui.model.judging import as_groups
+from dtui.model.judging import as_groups, class_called
 from dtui.query import RunQuery
 from dtui.reports.charts.theme import MAX_COLUMNS
 from dtui.reports.document import Section
@@ -176,6 +176,10 @@ class View:
     def class_name(self, label: int) -> str:
         """Return the name of a label, harmless to show; its number where it has none."""
         return self.classes[label] if 0 <= label < len(self.classes) else str(label)
+
+    def called(self, label: int) -> str:
+        """Return the name of a label as a sentence names it, harmless to show: "class cat"."""
+        return class_called(self.class_name(label), self.info.judging)
 
     @cached_property
     def record_axis(self) -> TimeAxis:

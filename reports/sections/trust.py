@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dtui.errors import NotRecordedError
 from dtui.model import AnomalySettings, Check
-from dtui.number_text import number_text
 from dtui.reports.charts.pictures.scale import percent
 from dtui.reports.document import Fact, Facts, Item, Paragraph, Row, Section, Table
 from dtui.reports.sections.registry import View, section
+from dtui.reports.what_counts import what_counts
 from dtui.safe_text import safe
 
 ACCURACY = (
@@ -28,9 +28,9 @@ MOST_GAPS = 40
 def trust_section(view: View) -> Section | None:
     """Return what a reader must know before believing the rest."""
     checks = view.query.all_checks()
-    ran = sum(not one.lacks for one in checks)
-    wanted = sum(not (one.lacks and one.is_covered) for one in checks)
-    items: list[Item] = [_checks(checks), Facts(ACCURACY, "How often incidents are right"), *_thresholds(view)]
+    ran = len(view.verdict.checks)
+    wanted = ran + len(view.verdict.unchecked)
+    items: list[Item] = [_checks(view, checks), Facts(ACCURACY, "How often incidents are right"), *_thresholds(view)]
     items += [_gaps(view)] if view.info.gaps else [Paragraph("No gap: everything that should be recorded is.")]
     faults = view.query.faults()
     if faults:
@@ -50,12 +50,12 @@ def _besides(covered: int) -> str:
     return f"; {covered:,} more could not, but others find the same" if covered else ""
 
 
-def _checks(checks: tuple[Check, ...]) -> Table:
+def _checks(view: View, checks: tuple[Check, ...]) -> Table:
     rows = tuple(
-        Row((one.title, _told(one), ", ".join(f"{name} {number_text(value, 6)}" for name, value in one.thresholds)))
+        Row((one.title, _told(one), what_counts(one, view.info.judging)))
         for one in sorted(checks, key=lambda one: (not one.lacks or one.is_covered, one.title))
     )
-    columns = ("looked for", "in this run", "set to")
+    columns = ("looked for", "in this run", "what counts")
     return Table(columns, (False,) * 3, rows, title="What was looked for")
 
 

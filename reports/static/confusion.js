@@ -35,8 +35,8 @@
       wrong.sort((a, b) => b[0] - a[0]);
       const all = wrong.reduce((sum, [one]) => sum + one, 0);
       const most = wrong.slice(0, 3).map(([one, row, column]) =>
-        `${names[row]} taken for ${names[column]}: ${grouped(one)} (${(100 * one / Math.max(1, judged(step, row))).toFixed(1)} %)`);
-      return all ? `${grouped(all)} images of these classes are wrong; most often ${most.join("; ")}.` : "No image of these classes is wrong.";
+        `${names[row]} taken for ${names[column]} (${grouped(one)} ${one === 1 ? "image" : "images"}, ${(100 * one / Math.max(1, judged(step, row))).toFixed(1)} %)`);
+      return all ? `${grouped(all)} images of these classes are wrong; most often ${most.join(", ")}.` : "No image of these classes is wrong.";
     };
     const cells = [...figure.querySelectorAll("[data-cell]")].map(element => [element, ...element.dataset.cell.split(" ").map(Number)]);
     const paint = step => {

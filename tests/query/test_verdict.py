@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -148,6 +149,12 @@ def test_a_training_that_ended_early_must_be_looked_at(with_norms, status, reaso
     found = judged(reader)
     assert (found.level, found.headline) == (Level.LOOK, f"Look at this: no incident in {SEEN}, but {headline}.")
     assert found.remarks[0].startswith(remark)
+
+
+def test_a_training_that_ended_early_says_so_before_its_incidents(with_norms):
+    reader = everything(troubled_reader())
+    reader.state, reader.reason = RunStatus.CRASHED, "ValueError: lost"
+    assert re.match(r"Look at this: the training ended early; \d+ incidents?\b", judged(reader).headline)
 
 
 def test_a_layer_that_was_to_be_trained_and_gets_no_gradient_must_be_looked_at(with_norms):

@@ -15,6 +15,8 @@ from dtui.model.layers import NodeBoxes
 from dtui.model.learning import Confused, Confusion, ConfusionChange, ConfusionTimes, ImageList, LearnedImage
 from dtui.model.views import ImageRows, ImagesRequest
 
+FILTER_THRESHOLDS = (("least change", 0.25), ("times the layer", 6.0), ("least z", 6.0), ("most of a layer", 0.5))
+
 
 class FakeLearning:
     """Answers that hold a little of everything; names come from the run."""
@@ -87,8 +89,10 @@ class FakeLearning:
         return NodeBoxes(axis, source, tuple(nodes), values, -9.0, 9.0)
 
     def all_checks(self) -> tuple[Check, ...]:
-        held = Check("jumps of filters", "filter statistics", "", False, "FINDINGS §2", (("least z", 6.0),))
-        lacking = Check("the flight recorder", "watches", "no watches were recorded", True, "", ())
+        held = Check("jumps of filters", "filter statistics", "", False, "FINDINGS §2", FILTER_THRESHOLDS)
+        lacking = Check(
+            "the flight recorder", "watches", "no watches were recorded", True, "", (("least change", 0.15),)
+        )
         return (held, lacking)
 
     def advise(self) -> ThresholdAdvice:

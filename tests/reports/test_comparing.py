@@ -11,6 +11,7 @@ from dtui.cli import main
 from dtui.query import open_run
 from dtui.reports import build_report, write_report
 from dtui.reports.document import Chart, Paragraph, Report, Table
+from dtui.reports.sections import comparing
 from dtui.reports.sections.comparing import letter
 from tests.reports.fake_query import HOSTILE, FakeQuery
 
@@ -128,3 +129,24 @@ def test_the_command_takes_compare(tmp_path: Path, capsys: pytest.CaptureFixture
 
 def test_letters_go_on_after_z() -> None:
     assert [letter(place) for place in (0, 25, 26, 51, 52)] == ["A", "Z", "A2", "Z2", "A3"]
+
+
+@pytest.mark.parametrize(
+    ("runs", "said", "stop"),
+    [
+        (("mnist-resumed", "mnist-dying"), "Compared up to 999, where B ends; A goes on to 4,216.", (1000, 1100)),
+        (("mnist-dying", "mnist-resumed"), "Compared up to 999, where A ends; B goes on to 4,216.", (980, 1010)),
+        (("mnist-healthy", "mnist-faults"), "", (2390, 2400)),
+    ],
+)
+def test_charts_end_where_the_shorter_run_does(runs: tuple[str, str], said: str, stop: tuple[int, int]) -> None:
+    with open_run(SAMPLES / runs[0]) as a, open_run(SAMPLES / runs[1]) as b:
+        made = build_report([a, b], ["comparing"]).chapters[0]
+        found = a.compare(b)
+        axis = comparing._axis_of(a, found)
+    part = next(one for one in made.sections if one.id == "compare-b-parts")
+    (told,) = (item.text for item in part.items if isinstance(item, Paragraph) and "incident" in item.text)
+    assert told.endswith(said)
+    assert ("Compared up to" in told) == bool(said)
+    assert axis is not None
+    assert stop[0] <= axis.stop <= stop[1]

@@ -229,6 +229,22 @@ def test_every_incident_is_a_vector_on_the_faces() -> None:
     assert marks["right"] == held
 
 
+def test_the_lowest_class_has_its_name_above_that_of_the_first_layer_on_a_narrow_page() -> None:
+    sheet = cube_sheet()
+    many = tuple(Layer(k, f"layer{k // 6}.conv{k % 6}", "Conv2d", (12, 3, 3, 3), 12 * k) for k in range(54))
+    grid = grids.grid(grids.incidents((100, 200, 300, 450, 450, 620), 3, many), many)
+    rows = tuple(row_name(row.kind, row.label, ("cat", "dog", "3")) for row in grid.rows)
+    shown = GridSheet(grid, tuple(range(len(rows))), rows, tuple(layer.name for layer in many))
+    cube = CubeSheet(grids.cube(grid, CubeRequest(TimeAxis(0, 800, 80))), shown, sheet.quantity)
+    picture = parsed(cube_picture("cube", cube, "words").narrow)
+    classes = next(one for one in picture.iter(f"{SVG}g") if one.get("data-part") == "classes")
+    layers = next(one for one in picture.iter(f"{SVG}g") if one.get("data-part") == "layers")
+    names = [element.text for element in classes]
+    assert names == list(rows), "of few classes each has its name"
+    heights = sorted(float(element.get("y", "0")) for element in (*classes, *layers))
+    assert min(np.diff(heights)) >= 9 - 0.01, "no two names meet"
+
+
 def test_layers_share_rows_where_there_are_too_many() -> None:
     sheet = cube_sheet(layer_rows=3)
     assert sheet.layer_names[0] == "stage0.conv0 … stage0.conv1"

@@ -125,6 +125,23 @@ def test_the_strip_and_the_cards_take_keys(page: Browser) -> None:
     page.wait_for(f"dtuiReport.views['run1-error'].signal('iteration') === {4 * QUERY.every}")
 
 
+def test_forced_colours_keep_edges_and_legends_and_print_keeps_an_incident_whole(page: Browser) -> None:
+    page.run("document.querySelector('.rows').scrollIntoView()")  # its script draws it once it is seen
+    style = "getComputedStyle(document.querySelector('{}')).{}"
+    try:
+        page.call("Emulation.setEmulatedMedia", features=[{"name": "forced-colors", "value": "active"}])
+        for edge in (".card", ".facts > div", ".card h3 .number"):
+            assert page.run(style.format(edge, "outlineStyle")) == "solid"
+        for shade in (".rows .swatch", ".needle"):
+            page.wait_for(f"document.querySelector('{shade}') !== null")
+            assert page.run(style.format(shade, "forcedColorAdjust")) == "none"
+        page.call("Emulation.setEmulatedMedia", media="print")
+        assert page.run(style.format(".card", "breakInside")) == "avoid"
+    finally:
+        page.call("Emulation.setEmulatedMedia", media="", features=[])
+        page.size(1280, 900)
+
+
 def test_charts_and_tables_fit_a_narrow_page_and_widen_again(page: Browser) -> None:
     sideways = (
         "[...document.querySelectorAll('.chart, .rows.alive, .table')]"

@@ -112,7 +112,35 @@ def test_each_incident_has_pictures_that_show_it_and_a_command(chapter: Chapter)
     assert found[0].pictures[0].description.startswith("about 1.5 % before; 100 % at 430")
     assert found[0].command.endswith("--at 430 --class 4")
     told = {fact.name: fact.value for fact in found[0].facts}
-    assert told["4 was taken"] == "98 for 9, 1 for 2, 1 for 6; 100 of 100 wrong at 430"
+    assert told["wrong"] == ("100 of 100 images of class 4 at 430: 98 taken for class 9, 1 for class 2, 1 for class 6")
+    assert told["rule"] == (
+        "error against the 10 validations before: usually 1.5 %, here 100 % · 92 % of the rise of all classes · "
+        "never as much before"
+    ), "which rule found it, as the terminal says"
+    last = {fact.name: fact.value for fact in found[4].facts}
+    assert last["wrong"].endswith("91 taken for class 1, 3 for class 9, 2 for class 4, 1 for others")
+
+
+def test_the_verdict_says_what_to_do_next(chapter: Chapter, tmp_path: Path) -> None:
+    assert chapter.opening is not None
+    assert [said.next_step for said in chapter.opening.worst] == [
+        "go on from a checkpoint before 1,360, and test the GPU's memory if it comes back: learning seldom does this",
+        "go on from a checkpoint before 1,010, and lower the learning rate or take a leaky activation",
+        "look at the learning rate and the batches up to 750; clipping the gradient norm limits updates",
+        "",
+    ]
+    for form, words in (
+        ("html", "next: go on from a checkpoint before 1,360"),
+        ("md", "Next: go on from a checkpoint"),
+    ):
+        write_report([FAULTS], tmp_path / f"a.{form}", sections=["review"])
+        assert words in (tmp_path / f"a.{form}").read_text(encoding="utf-8")
+
+
+def test_an_incident_of_items_and_groups_names_them() -> None:
+    with open_run(SAMPLES / "digits-segmentation.dtui") as query:
+        first = cards(build_report([query], ["incidents"]).chapters[0])[0]
+    assert {fact.name: fact.value for fact in first.facts}["wrong"] == "55 of 57 items of group three at 710"
 
 
 def test_a_reader_without_scripts_styles_and_pictures_has_everything(tmp_path: Path) -> None:
@@ -181,6 +209,13 @@ def test_mail_says_what_to_look_at_next_where_all_has_room(tmp_path: Path) -> No
         lines = render_mail(Report("t", (Chapter("run1", "t", "done", False, (), (part,), (), Opening("look", "h")),)))
         assert (lines.count("next: look at it") == count) is has_steps
         assert lines.count("w" * 70) == count
+
+
+def test_mail_marks_where_a_sentence_is_cut() -> None:
+    lines = render_mail(Report("t", (many(1, "long " * 100),))).splitlines()
+    (last,) = [number for number, line in enumerate(lines) if line.endswith("long…")]
+    assert len([line for line in lines if "long long" in line]) == 3
+    assert all(len(line) <= 78 for line in lines), last
 
 
 def test_mail_tells_a_fact_to_its_end(tmp_path: Path) -> None:
@@ -323,6 +358,6 @@ def test_the_first_screen_names_the_samples_that_stand_before_what_fired() -> No
         opening = build_report([query], ["incidents"]).chapters[0].opening
     assert opening is not None
     assert opening.remarks[0] == (
-        "Look at samples 1,973, 412 and 3,305 of the training data: they stand in the batches before 11, 8 and 6 of "
+        "Look at samples 1973, 412 and 3305 of the training data: they stand in the batches before 11, 8 and 6 of "
         "the 25 triggers, more than chance allows."
     )

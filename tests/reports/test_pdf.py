@@ -251,6 +251,24 @@ def test_each_kind_of_item_has_its_place_in_the_pdf() -> None:
     assert set(re.findall(r'"kind": "(\w+)"', code)) == set(re.findall(r"(\w+): draw-", drawers))
 
 
+def test_facts_and_pictures_of_an_incident_stand_on_one_page(tmp_path: Path) -> None:
+    svg = '<svg xmlns="http://www.w3.org/2000/svg" width="300" height="130"><rect width="300" height="130"/></svg>'
+    pictures = tuple(Picture(f"p{k}", f"curve {k}", "what it shows", svg, 300) for k in range(3))
+    cards = tuple(
+        Card(
+            f"c{k}", k, 10 * k, f"title{k}", "over", "new", tuple(Fact("f", "v") for _ in range(k)), pictures, f"end{k}"
+        )
+        for k in range(1, 9)
+    )
+    chapter = Chapter("run1", "r", "done", False, (), (Section("s", "What happened", "", cards),))
+    with Typesetter() as typesetter:
+        (tmp_path / "a.pdf").write_bytes(typesetter.render(Report("r", (chapter,)), {}, {}))
+    pages = read(tmp_path / "a.pdf").split("\f")[:-1]
+    assert len(pages) > 3
+    for k in range(1, 9):
+        assert [f"title{k}" in page for page in pages] == [f"end{k}" in page for page in pages]
+
+
 def test_a_long_word_is_cut_where_it_may_break_and_nothing_is_lost() -> None:
     for text in (*TYPST, "", "short words stay whole", "…" * 50, "a" * 5000):
         assert "".join(pieces(text)) == text

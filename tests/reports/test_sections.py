@@ -9,16 +9,23 @@ from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from dtui.cli import main
 from dtui.cli.on_screen.opening import OPEN
 from dtui.cli.reading import run_info
 from dtui.model import Cause, Evidence, Gap, Incident
+from dtui.model.judging import as_groups
 from dtui.query import open_run
 from dtui.reports import build_report, write_report
 from dtui.reports.document import Card, Facts, Gallery, Paragraph, Picture, Pieces, Section, Table
 from dtui.reports.sections import section_names
+from dtui.reports.sections.filters import filter_maps
 from dtui.reports.sections.incidents import filters_of
+from dtui.reports.sections.made import _moment, _said
+from dtui.reports.sections.registry import View
+from dtui.reports.what_counts import SENTENCES, what_counts
 from dtui.tui.panes.table import TABLE
 from dtui.tui.state.places.link import screen_word
 from tests.reports.fake_query import HOSTILE, FakeQuery
@@ -82,7 +89,7 @@ def test_images_of_the_classes_in_incidents_are_shown(sections: dict[str, Sectio
     assert [item.title.partition(",")[0] for item in galleries[:3]] == [f"Class {name}" for name in ("1", "7", "4")]
     image = galleries[0].images[0]
     assert image.picture.startswith("data:image/png;base64,")
-    assert re.fullmatch(r"image \S+ of 1: \d+× taken for 7, wrong \d+ of 240, forgotten \d+×", image.description)
+    assert re.fullmatch(r"image \S+ of class 1: \d+× taken for 7, wrong \d+ of 240, forgotten \d+×", image.description)
 
 
 def test_every_image_of_a_class_in_an_incident_has_a_pixel_row(sections: dict[str, Section]) -> None:
@@ -124,6 +131,40 @@ def test_few_layers_begin_at_the_input_and_rows_say_what_they_are_of(sample: str
     assert re.search(rf">\d+ {noun}</text>", picture.svg)
     (drawn,) = [item for item in parts[2].items if isinstance(item, Picture)]
     assert re.search(f"; {network}[.]", drawn.description)
+
+
+def test_each_check_says_from_where_on_it_finds_something() -> None:
+    for name, classes in (("mnist-faults", "drops of classes"), ("digits-segmentation", "drops of groups")):
+        with open_run(SAMPLES / f"{name}.dtui") as query:
+            checks, judging = query.all_checks(), query.info().judging
+        told = {one.title: what_counts(one, judging) for one in checks}
+        assert len(told) == len(SENTENCES)
+        assert all(told.values()), "each check has its sentence"
+        assert ("group" in told[classes]) == (judging is not None)
+    for one in checks:
+        words = next(said for title, said in SENTENCES.items() if as_groups(title, judging) == one.title)
+        assert set(re.findall(r"{([^}]+?)(?: %)?}", words)) == {name for name, _ in one.thresholds}, one.title
+    assert told["leaps of the learning rate"] == "2 times what it was a record before"
+    assert told["jumps of filters"].startswith("a change by 25 % of its weights, 6 times that of the layer's middle")
+
+
+def test_numbers_in_a_note_are_names_but_for_iterations(tmp_path: Path) -> None:
+    assert _moment(12_400) == "12,400"
+    assert _said("last", 12_430) == "until 12,430"
+    assert _said("samples", [1973, 412]) == "samples 1973, 412"
+    assert _said("seed", 20_261_130) == "seed 20261130"
+
+
+def test_one_record_shows_what_it_has_of_filters(tmp_path: Path) -> None:
+    """No update is known at the first record: norms are shown, and no empty rows."""
+    assert main(["synth", str(tmp_path / "one"), "--preset", "small", "--records", "1", "--seed", "1"]) == 0
+    with open_run(tmp_path / "one") as query:
+        shown, ran = filter_maps(View(query, "run1")), query.verdict().remarks[0]
+        trust = build_report([query], ["trust"]).chapters[0].sections[0]
+    assert ran == "0 of 12 checks ran."
+    assert trust.caption.startswith("0 of 12 checks ran; "), "as the verdict says"
+    assert shown is not None
+    assert np.isfinite(shown.maps[0].courses.values).all()
 
 
 def test_what_was_not_checked_comes_first(sections: dict[str, Section]) -> None:

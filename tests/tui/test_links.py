@@ -119,7 +119,7 @@ def test_a_link_to_an_incident_opens_it_when_the_detectors_have_answered(faults:
             "Validation",
             "; no layer layer3.0.conv7: layer3.0; no class 17: 9",
         ),
-        (["--image", "5000"], "Image", "there is no image 5,000: this is 999, the nearest"),
+        (["--image", "5000"], "Image", "there is no image 5000: this is 999, the nearest"),
         (["--list", "worst"], "Gallery", "there is no list worst; give always-wrong, hard"),
         (["--screen", "layer"], "Layers", "there is no screen layer: this is Layers"),
         (["--screen", "?"], "Triage", "there is no screen ?; give triage, layers, validation"),

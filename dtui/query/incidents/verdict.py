@@ -125,15 +125,14 @@ def _headline(level: Level, left: Sequence[Incident], info: RunInfo, *, is_part_
         return f"Nothing to look at: no incident in {seen}."
     if level is Level.UNSURE:
         return f"No incident in {seen}, but not everything could be judged."
+    early = {RunStatus.CRASHED: "the training ended early", RunStatus.INCOMPLETE: "not all of it was recorded"}
+    ended = early.get(info.status, "")
     if not left:
-        what = "the training ended early" if info.status is RunStatus.CRASHED else "not all of it was recorded"
-        is_early_end = info.status in (RunStatus.CRASHED, RunStatus.INCOMPLETE)
-        if not is_early_end:
-            what = "part of the network does not learn" if is_part_unlearned else info.not_learned
+        what = ended or ("part of the network does not learn" if is_part_unlearned else info.not_learned)
         return f"Look at this: no incident in {seen}, but {what}."
     lasting = sum(one.persists is True for one in left)
     still = ", still so at the end" if lasting == len(left) == 1 else f", {lasting:,} still so at the end"
-    return f"Look at this: {counted(len(left), 'incident')}{still if lasting else ''}."
+    return f"Look at this: {f'{ended}; ' if ended else ''}{counted(len(left), 'incident')}{still if lasting else ''}."
 
 
 def _early_end(info: RunInfo) -> list[str]:

@@ -42,6 +42,20 @@ def outcomes(index: Index) -> dict[str, str]:
     return {row.run.removesuffix(".dtui"): str(row.outcome) for row in index.rows}
 
 
+def test_a_training_that_died_before_its_first_record_is_to_be_looked_at(tmp_path: Path):
+    """A cron job reads only the exit code and the letter."""
+    runs, out = tmp_path / "runs", tmp_path / "night"
+    (runs / "dead.dtui").mkdir(parents=True)
+    (runs / "dead.dtui" / "resume.lock").write_text("", encoding="ascii")
+    (runs / "new.dtui").mkdir()
+    for _ in range(2):  # the second night says it again
+        assert main(["nightly", str(runs), "-o", str(out), "--quiet"]) == 1
+        found = json.loads((out / "index.json").read_text(encoding="ascii"))
+        assert found["counts"] == {"look": 1, "empty": 1}
+        assert found["runs"][0]["reason"].startswith("the training ended before its first record")
+    assert "The training ended before its first record" in (out / "index.html").read_text(encoding="utf-8")
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Two runs that have ended, one of them with trouble."""

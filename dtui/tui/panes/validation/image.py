@@ -142,7 +142,7 @@ class History(Pane):
         selection = scene.selection.put(InspectedImage(image))
         if image == asked or not images:
             return selection, None
-        return selection, missing(as_groups(f"image {asked:,}", scene.view.info.judging), f"{image:,}, the nearest")
+        return selection, missing(as_groups(f"image {asked}", scene.view.info.judging), f"{image}, the nearest")
 
     def row_at(self, scene: Scene, y: int) -> int | None:
         """Return the row at terminal row `y`."""

@@ -99,7 +99,7 @@ class CellCoursePicture(Picture):
             return "error" if found.label is not None else "error, all"
         course = found.courses[at]
         filter_ = found.filters[at - (found.error is not None)]
-        return f"f{filter_:,} {title_of(course.statistic)}"
+        return f"f{filter_} {title_of(course.statistic)}"
 
     def _image_rows(self, frame: Frame) -> int:
         """Return the rows of the images: none where the courses need the room."""

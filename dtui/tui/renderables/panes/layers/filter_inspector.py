@@ -62,7 +62,7 @@ class InspectorPicture(Picture):
     def draw(self, frame: Frame, iteration: int | None = None) -> Cells:
         """Draw it all."""
         cells, theme = Cells(frame.width, frame.height, frame.theme), frame.theme
-        x = draw_header(cells, frame, f"{TITLE} {self.filter:,}", max(0, frame.width - 1))
+        x = draw_header(cells, frame, f"{TITLE} {self.filter}", max(0, frame.width - 1))
         x = cells.text(x + 1, 0, "of ", theme.muted)
         x = cells.text(x, 0, safe(self.name), theme.accent, limit=max(0, frame.width - x - 1))
         is_plain = frame.output.mode is ColorMode.NONE

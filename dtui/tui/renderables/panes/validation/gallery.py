@@ -203,7 +203,7 @@ class GalleryPicture(Picture):
             cells.text(x + width - 1, line, down, edge)
         cells.text(x, y + height - 1, bottom_left + across * (width - 2) + bottom_right, edge)
         if verdict.pixels is None:
-            words = shorten(as_groups(f"image {verdict.image:,}", verdict.judging), width - 2)
+            words = shorten(as_groups(f"image {verdict.image}", verdict.judging), width - 2)
             cells.text(x + (width - text_width(words)) // 2, y + (height - 1) // 2, words, theme.muted)
         else:
             wide, tall = drawn_size(width - 2, height - 2, verdict.pixels)
@@ -251,7 +251,7 @@ def facts_of(frame: Frame, verdict: ImageVerdict, classes: tuple[str, ...], forg
         said = (f"{marks.WRONG} {true} taken for {class_name(classes, verdict.label)}{sure}", theme.warning)
     always = verdict.validations > 0 and verdict.times_wrong == verdict.validations
     wrong = "always wrong" if always else f"wrong {verdict.times_wrong:,} of {verdict.validations:,}"
-    ident, numbered = safe(verdict.id), as_groups(f"image {verdict.image:,}", verdict.judging)
+    ident, numbered = safe(verdict.id), as_groups(f"image {verdict.image}", verdict.judging)
     second = second_words(verdict, class_name(classes, -1 if verdict.second_label is None else verdict.second_label))
     return [
         said,

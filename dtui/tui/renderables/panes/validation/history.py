@@ -110,7 +110,7 @@ class HistoryPicture(Picture):
         """Write which image it is, and the colours of its labels at the right end."""
         theme, learned = frame.theme, self.history.learned
         x = draw_header(cells, frame, TITLE, max(0, frame.width - 1))
-        name = as_groups(f"image {learned.image:,}", self.history.judging)
+        name = as_groups(f"image {learned.image}", self.history.judging)
         name += f", id {safe(learned.id)}" if learned.id != str(learned.image) else ""
         x = cells.text(x + 2, 0, name, theme.accent, limit=max(0, frame.width - x - 3))
         solid, items = "██", [("██" if frame.output.has_pixels else "░░", "right", theme.correct)]
