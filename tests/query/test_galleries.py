@@ -223,6 +223,10 @@ def test_a_small_matrix_holds_what_changed_most(reader):
     assert (found.rows.tolist(), found.columns.tolist()) == ([2], [2, 3])
     assert found.counts.tolist() == [[34, 30]]
     assert (found.more_rows, found.more_columns) == (1, 1)
+    picked = query.confusion_matrix(FIRST + 20 * EVERY, None, 1, 2, (0, None))
+    assert (picked.rows.tolist(), picked.columns.tolist()) == ([0], [1, 0]), "a picked class is always there"
+    picked = query.confusion_matrix(FIRST + 20 * EVERY, None, 2, 3, (0, 3))
+    assert (picked.rows.tolist(), picked.columns.tolist()) == ([0, 2], [3, 1, 0]), "and what it is taken for"
     quiet = query.confusion_matrix(FIRST + 22 * EVERY, None, 1, 1)
     assert quiet.changed == ()
     assert (quiet.rows.tolist(), quiet.columns.tolist(), quiet.others.tolist()) == ([2], [3], [34])

@@ -8,7 +8,7 @@ from typing import Any
 from dtui.model.findings.review import INCIDENTS
 from dtui.model.judging import as_groups
 from dtui.safe_text import safe
-from dtui.tui.panes.batch import OPENING, OPENING_STEPS
+from dtui.tui.panes.batches.batch import OPENING, OPENING_STEPS
 from dtui.tui.panes.curves import reading_without_curves
 from dtui.tui.panes.layers.structure import SCREEN as STRUCTURE
 from dtui.tui.panes.validation.inside import FROM_EVERYWHERE

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dtui.tui.panes.bars import Axis, KeyBar, Notice, Ribbon, TopBar
-from dtui.tui.panes.batch import SCREEN as BATCH
-from dtui.tui.panes.batch import Batch
+from dtui.tui.panes.batches.batch import SCREEN as BATCH
+from dtui.tui.panes.batches.batch import Batch
+from dtui.tui.panes.batches.sample_times import SampleTimes
 from dtui.tui.panes.cell_course import CellCourse
 from dtui.tui.panes.classes import Classes
 from dtui.tui.panes.correlation import Correlation
@@ -30,12 +31,16 @@ from dtui.tui.panes.validation.confusion import Matrix, Pairs
 from dtui.tui.panes.validation.gallery import GalleryPane
 from dtui.tui.panes.validation.image import History, Portrait
 from dtui.tui.panes.validation.inside import CONFUSION, GALLERY, IMAGE, THRESHOLDS
+from dtui.tui.panes.validation.picked_image import PickedHistory, PickedPortrait
 from dtui.tui.panes.validation.thresholds import Thresholds
 from dtui.tui.state.pane import Screen, Table
 
 CORRELATION = Correlation()
 RUNS = Runs()
 INSPECTOR = FilterInspector()
+BATCHED = Batch()
+TILES = GalleryPane()
+HISTORY, PORTRAIT = History(), Portrait()
 
 SCREENS = (
     Screen("1", "Triage", (Triage(), EntryDetail())),
@@ -51,10 +56,10 @@ INNER: tuple[Screen, ...] = (
     Screen("", EXCITED, (INSPECTOR, ExcitingImages()), is_wide=True),
     Screen("", STRUCTURE, (StructurePane(),)),
     Screen("", COMPARING, (Comparing(), ComparedLayers(), ComparedClasses())),
-    Screen("", GALLERY, (GalleryPane(),)),
-    Screen("", IMAGE, (History(), Portrait())),
+    Screen("", GALLERY, (TILES, PickedHistory(TILES, HISTORY), PickedPortrait(TILES, PORTRAIT))),
+    Screen("", IMAGE, (HISTORY, PORTRAIT)),
     Screen("", CONFUSION, (Pairs(), Matrix())),
-    Screen("", BATCH, (Batch(),)),
+    Screen("", BATCH, (BATCHED, SampleTimes(BATCHED))),
     Screen("", THRESHOLDS, (Thresholds(),)),
 )
 """Screens without a tab: a pane opens them with `Scene.opened`, and Esc goes back."""

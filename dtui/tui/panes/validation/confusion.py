@@ -42,11 +42,12 @@ class MatrixQuestion(Question[ConfusionMatrix]):
     since: int | None
     rows: int
     columns: int
+    picked: tuple[int, int | None] | None = None
     about = "the confusion matrix"
 
     def ask(self, query: RunQuery) -> ConfusionMatrix:
         """Return it."""
-        return query.confusion_matrix(self.iteration, self.since, self.rows, self.columns)
+        return query.confusion_matrix(self.iteration, self.since, self.rows, self.columns, self.picked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,4 +258,14 @@ def matrix_question(scene: Scene) -> MatrixQuestion:
     layout = scene.layout
     height = layout.panes[-1] if len(layout.panes) > 1 else layout.height
     table = drawn.table_of(layout.width, height, layout.gutter, scene.view.classes)
-    return MatrixQuestion(scene.selection.cursor, incident_begin(scene), table.rows, table.columns)
+    has_all = len(scene.view.classes) <= min(table.rows, table.columns)
+    picked = None if has_all else _picked(scene)
+    return MatrixQuestion(scene.selection.cursor, incident_begin(scene), table.rows, table.columns, picked)
+
+
+def _picked(scene: Scene) -> tuple[int, int | None] | None:
+    """Return the selected class and the label that was picked of it, so that their cell is among those shown."""
+    label, pair = scene.selection.class_index, scene.selection.get(ConfusionOptions).pair
+    if label is None:
+        return None
+    return label, pair[1] if pair is not None and pair[0] == label else None
