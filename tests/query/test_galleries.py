@@ -97,6 +97,13 @@ def test_a_gallery_of_a_class_shows_wrong_images_first_by_their_label(query, rea
     assert [one.label for one in found.shown] == [told[image] for image in found.order]
 
 
+def test_a_gallery_of_a_confusion_shows_the_images_that_got_that_label(query, reader):
+    told = labels_at(reader, 30)
+    for label in range(4):
+        found = query.gallery(GalleryRequest(FIRST + 30 * EVERY, 0, 999, classes=(2,), sort="index", taken_for=label))
+        assert found.order.tolist() == [image for image in range(90, 154) if told[image] == label]
+
+
 def test_a_gallery_shows_a_window_of_its_images(query):
     whole = query.gallery(GalleryRequest(300, 0, 999, classes=(0,), sort="index"))
     assert whole.order.tolist() == list(range(70))

@@ -21,6 +21,7 @@ from dtui.tui.panes.layers.inspected import SCREEN as FILTER
 from dtui.tui.panes.layers.structure import SCREEN as STRUCTURE
 from dtui.tui.panes.layers.structure import StructurePane
 from dtui.tui.panes.layers.tree import Tree
+from dtui.tui.panes.looked_for import LookedFor
 from dtui.tui.panes.runs.compared_rows import ComparedClasses, ComparedLayers
 from dtui.tui.panes.runs.comparing import SCREEN as COMPARING
 from dtui.tui.panes.runs.comparing import Comparing
@@ -31,6 +32,7 @@ from dtui.tui.panes.validation.confusion import Matrix, Pairs
 from dtui.tui.panes.validation.gallery import GalleryPane
 from dtui.tui.panes.validation.image import History, Portrait
 from dtui.tui.panes.validation.inside import CONFUSION, GALLERY, IMAGE, THRESHOLDS
+from dtui.tui.panes.validation.pair_images import PairImages
 from dtui.tui.panes.validation.picked_image import PickedHistory, PickedPortrait
 from dtui.tui.panes.validation.thresholds import Thresholds
 from dtui.tui.state.pane import Screen, Table
@@ -40,10 +42,11 @@ RUNS = Runs()
 INSPECTOR = FilterInspector()
 BATCHED = Batch()
 TILES = GalleryPane()
+MATRIX = Matrix()
 HISTORY, PORTRAIT = History(), Portrait()
 
 SCREENS = (
-    Screen("1", "Triage", (Triage(), EntryDetail())),
+    Screen("1", "Triage", (Triage(), EntryDetail(), LookedFor())),
     Screen("2", "Layers", (Tree(), Filters()), is_wide=True),
     Screen("3", "Validation", (Classes(), Images())),
     Screen("4", "Correlation", (CORRELATION, CellCourse(CORRELATION))),
@@ -58,7 +61,7 @@ INNER: tuple[Screen, ...] = (
     Screen("", COMPARING, (Comparing(), ComparedLayers(), ComparedClasses())),
     Screen("", GALLERY, (TILES, PickedHistory(TILES, HISTORY), PickedPortrait(TILES, PORTRAIT))),
     Screen("", IMAGE, (HISTORY, PORTRAIT)),
-    Screen("", CONFUSION, (Pairs(), Matrix())),
+    Screen("", CONFUSION, (Pairs(), MATRIX, PairImages(MATRIX))),
     Screen("", BATCH, (BATCHED, SampleTimes(BATCHED))),
     Screen("", THRESHOLDS, (Thresholds(),)),
 )

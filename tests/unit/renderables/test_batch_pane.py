@@ -56,7 +56,7 @@ def test_each_batch_has_its_loss_and_the_first_line_says_whether_it_is_usual() -
     )
     found = replace(FOUND, batch=own, before=tuple(before))
     text = lines(150, 16, found)
-    assert "loss 6.02, 10.0 times the usual of those before it" in text[0]
+    assert "loss 6.02, 10.0 times the median of those before it" in text[0]
     assert text[6].split() == ["batch", "loss", "samples"]
     assert {line.split()[0]: line.split()[1] for line in text[7:] if "▇" in line or "▉" in line} == {
         "610": "6.02",

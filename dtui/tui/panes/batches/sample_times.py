@@ -29,9 +29,8 @@ class SampleTimes(Companion):
         self.batch = of
 
     def needed(self, scene: Scene) -> int:
-        """Return all that there is, where anything fired; nothing else, so that the batch has all the room."""
-        found = self.batch.found(scene)
-        return scene.size[1] if found is not None and found.fired else 0
+        """Return all that there is; nothing where there is no batch, so that the reason has all the room."""
+        return 0 if self.batch.found(scene) is None else scene.size[1]
 
     def wanted(self, scene: Scene) -> Iterator[Question[Any]]:
         """Ask for the loss over time."""

@@ -12,12 +12,15 @@ from dtui.number_text import counted, number_text
 from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.panes.batches.batch_rows import BatchRows
+from dtui.tui.renderables.panes.layers.tree_words import fitting
 from dtui.tui.renderables.panes.message import wrap
 from dtui.tui.renderables.parts.chrome import draw_header, number
 from dtui.tui.renderables.parts.picture import Picture
 
 TITLE = "Batch"
 MOST_STANDOUTS = 8
+UNLIKE = 1.5
+"""A loss more than so many times that of others is not like theirs."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -36,20 +39,22 @@ class BatchPicture(Picture):
         """Draw who stands out first, then the samples of this batch, then those of the batches before."""
         cells, theme, found = Cells(frame.width, frame.height, frame.theme), frame.theme, self.found
         x = draw_header(cells, frame, f"{TITLE} of {found.batch.iteration:,}", max(0, frame.width - 1))
-        cells.text(x + 2, 0, shorten(self._title(), max(0, frame.width - x - 3)), theme.muted)
+        room = max(0, frame.width - x - 3)
+        cells.text(x + 2, 0, shorten(fitting(self._titles(), room), room), theme.muted)
         y = self._draw_standouts(cells, frame)
         BatchRows(found, frame.width).draw(cells, frame, y + 1)
         return cells
 
-    def _title(self) -> str:
-        batch, asked = self.found.batch, self.found.asked
-        said = [f"{counted(batch.count, 'sample')}{f', the first {len(batch.samples):,} kept' * bool(batch.left_out)}"]
-        usual = _usual_loss(self.found)
-        if np.isfinite(batch.loss) and usual > 0:
-            said.append(f"loss {number(batch.loss)}, {number(batch.loss / usual)} times the usual of those before it")
-        if not self.found.is_exact:
-            said.append(f"the nearest kept before {asked:,}")
-        return " · ".join(said)
+    def _titles(self) -> Sequence[str]:
+        """Return what is said of the batch, ever shorter."""
+        batch, usual = self.found.batch, _usual_loss(self.found)
+        size = f"{counted(batch.count, 'sample')}{f', the first {len(batch.samples):,} kept' * bool(batch.left_out)}"
+        asked = [] if self.found.is_exact else [f"the nearest kept before {self.found.asked:,}"]
+        if not (np.isfinite(batch.loss) and usual > 0):
+            return (" · ".join((size, *asked)),)
+        loss, times = f"loss {number(batch.loss)}", batch.loss / usual
+        said = (f"{loss}, {_beside(times)} those before it", f"{loss}, ×{number(times)}")
+        return [" · ".join((size, one, *asked)) for one in said]
 
     def _draw_standouts(self, cells: Cells, frame: Frame) -> int:
         """Draw a line for each sample that stands out, and return the row below."""
@@ -81,8 +86,9 @@ class BatchPicture(Picture):
         x = cells.text(
             4 + widest - text_width(name), y, name, theme.incorrect if is_here else theme.muted, bold=is_here
         )
-        words = f"  {one.times:,} of {one.of:,} {found.unit}s · by chance {number_text(one.chance, 1)}{here}"
-        cells.text(x, y, shorten(words, max(0, frame.width - x - 1)), theme.text if is_here else theme.muted)
+        times, room = f"  {one.times:,} of {one.of:,} {found.unit}s", max(0, frame.width - x - 1)
+        words = fitting((f"{times} · by chance {number_text(one.chance, 1)}{here}", f"{times}{here}"), room)
+        cells.text(x, y, shorten(words, room), theme.text if is_here else theme.muted)
 
 
 def heading_of(found: BatchAnswer, width: int) -> Sequence[str]:
@@ -94,6 +100,13 @@ def rows_needed(found: BatchAnswer, width: int) -> int:
     """Return the rows of everything in a pane so wide."""
     named = min(MOST_STANDOUTS, len(found.standouts)) + (len(found.standouts) > MOST_STANDOUTS)
     return 2 + len(heading_of(found, width)) + named + BatchRows(found, width).needed()
+
+
+def _beside(times: float) -> str:
+    """Return how a loss lies to the median of others."""
+    if times > UNLIKE:
+        return f"{number(times)} times the median of"
+    return "as that of" if times > 1 / UNLIKE else "lower than that of"
 
 
 def _usual_loss(found: BatchAnswer) -> float:

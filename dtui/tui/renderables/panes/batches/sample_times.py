@@ -70,8 +70,9 @@ class SampleTimesPicture(Picture):
         x = draw_header(cells, frame, TITLE, max(0, frame.width - 1))
         article = "an" if unit[0] in "aeiou" else "a"
         legend = [(f"{FIRED} right before {article} {unit}", theme.incorrect), (f"{HELD} another batch", theme.muted)]
+        legend = legend if self.samples else []
         begin = frame.width - sum(text_width(words) + 2 for words, _ in legend)
-        words = "when those that stand out were trained on"
+        words = "when those that stand out were trained on" if self.samples else f"the loss, and the {unit}s"
         cells.text(x + 2, 0, words, theme.muted, limit=max(0, begin - x - 4))
         for words, colour in legend if begin > x + 2 else ():
             begin = cells.text(begin, 0, words, colour) + 2
