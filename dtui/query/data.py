@@ -207,6 +207,16 @@ class RunData(ValidationData):
             lambda records: self.reader.read_filters(statistic, rows, records),
         )
 
+    def filters_once(self, statistic: str, layer: int) -> FloatArray:
+        """Return the same for an answer that is kept itself: of a run that has ended, the numbers are not kept too.
+
+        All layers of a network together are more than all else that is kept.
+        """
+        rows = self.structure.layers[layer].filter_rows
+        if self._status is RunStatus.LIVE or self._growing.size_of(("filters", statistic, layer)):
+            return self.filters(statistic, layer)
+        return self.reader.read_filters(statistic, rows, slice(0, len(self.records)))
+
     @property
     def is_long(self) -> bool:
         """Whether the run has so many records that filters are read in bins of records."""

@@ -335,11 +335,14 @@ class DtuiApp(ReopeningApp):
                 screen.overlay.close()
             return
         self.has_acted = True
-        from dtui.tui.state.mouse import press, turn_wheel
+        from dtui.tui.state.mouse import press, pressed_action, turn_wheel
 
         pane = screen.pane_called(used.pane)
         if pressed is None:
             turn_wheel(session, pane, used.wheel, used.with_control)
+        elif not pressed.is_drag and (action := pressed_action(session, pane, used.frame, pressed.x)) is not None:
+            self.perform(action) if action else self.paint()
+            return
         else:
             press(session, pane, used.frame, pressed.x, pressed.y, pressed.is_drag)
         self.paint()

@@ -41,6 +41,22 @@ def test_the_damaged_samples_of_the_shipped_run_are_named_and_nobody_else(sample
     assert all(one.chance <= 0.02 for one in found.standouts)
 
 
+def test_a_batch_has_the_loss_of_its_own_update(sample: RunQuery) -> None:
+    found = sample.batch(611)
+    assert found.batch.loss == pytest.approx(6.02, abs=0.01)
+    assert all(0.5 < one.loss < 0.8 for one in found.before)
+
+
+def test_who_stands_out_is_known_with_every_batch_that_held_it(sample: RunQuery) -> None:
+    found = sample.batch(611)
+    triggers = {trigger.iteration for trigger in sample._data.triggers}
+    assert found.fired == tuple(sorted(triggers))
+    for one in found.standouts:
+        assert len(one.held) == one.batches
+        assert all(one.sample in sample.batch(at).batch.samples for at in one.held)
+        assert set(one.before) == {at for at in one.held if triggers & set(range(at, at + 4))}
+
+
 def test_each_trigger_of_the_shipped_run_has_a_damaged_sample_in_its_batches(sample: RunQuery) -> None:
     for trigger in sample._data.triggers:
         found = sample.batch(trigger.iteration)
@@ -146,7 +162,7 @@ def test_without_triggers_incidents_that_nobody_dismissed_are_counted(tmp_path: 
 def test_who_stands_out_is_counted_anew_where_other_incidents_count(tmp_path: Path, sample: RunQuery) -> None:
     one, other = (replace(sample.incidents()[0], first=at, status="new") for at in (20, 40))
     with make(tmp_path / "run", {20: [1], 40: [2]}) as query:
-        assert [Batches(query._data, those).standouts()[1] for those in ([one], [one, other])] == [1, 2]
+        assert [len(Batches(query._data, those).standouts()[1]) for those in ([one], [one, other])] == [1, 2]
 
 
 def test_a_sample_that_was_used_once_stands_out_nowhere() -> None:

@@ -97,6 +97,13 @@ def test_a_gallery_of_a_class_shows_wrong_images_first_by_their_label(query, rea
     assert [one.label for one in found.shown] == [told[image] for image in found.order]
 
 
+def test_a_gallery_of_a_confusion_shows_the_images_that_got_that_label(query, reader):
+    told = labels_at(reader, 30)
+    for label in range(4):
+        found = query.gallery(GalleryRequest(FIRST + 30 * EVERY, 0, 999, classes=(2,), sort="index", taken_for=label))
+        assert found.order.tolist() == [image for image in range(90, 154) if told[image] == label]
+
+
 def test_a_gallery_shows_a_window_of_its_images(query):
     whole = query.gallery(GalleryRequest(300, 0, 999, classes=(0,), sort="index"))
     assert whole.order.tolist() == list(range(70))
@@ -223,6 +230,10 @@ def test_a_small_matrix_holds_what_changed_most(reader):
     assert (found.rows.tolist(), found.columns.tolist()) == ([2], [2, 3])
     assert found.counts.tolist() == [[34, 30]]
     assert (found.more_rows, found.more_columns) == (1, 1)
+    picked = query.confusion_matrix(FIRST + 20 * EVERY, None, 1, 2, (0, None))
+    assert (picked.rows.tolist(), picked.columns.tolist()) == ([0], [1, 0]), "a picked class is always there"
+    picked = query.confusion_matrix(FIRST + 20 * EVERY, None, 2, 3, (0, 3))
+    assert (picked.rows.tolist(), picked.columns.tolist()) == ([0, 2], [3, 1, 0]), "and what it is taken for"
     quiet = query.confusion_matrix(FIRST + 22 * EVERY, None, 1, 1)
     assert quiet.changed == ()
     assert (quiet.rows.tolist(), quiet.columns.tolist(), quiet.others.tolist()) == ([2], [3], [34])

@@ -131,3 +131,14 @@ def test_where_nothing_can_be_written_the_state_is_told_all_the_same(
 
     monkeypatch.setattr(FindingsFile, "write_all", full)
     assert len(asked(run).entries) == 3
+
+
+def test_the_numbers_of_all_layers_are_not_kept_for_the_state_of_a_run_that_has_ended(run: Path) -> None:
+    with open_run(run) as query:
+        assert query.state().entries
+        kept = [key for key in query._data._growing._kept if key[:2] == ("filters", "update_ratio")]
+        assert kept == [], "the state is kept, and nobody asks for them again"
+        query._data.filters("update_ratio", 1)
+        query._data._memory.clear()
+        assert query.state().entries
+        assert query._data._growing.size_of(("filters", "update_ratio", 1)), "what a screen shows stays"

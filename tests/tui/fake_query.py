@@ -238,6 +238,9 @@ class FakeQuery(FakeLayers, FakeValidation):
                     )  # fmt: skip
         return tuple(found)
 
+    def all_checks(self):
+        return ()
+
     def incidents(self):
         """Three, of the classes and iterations of the first anomalies."""
         self._ask("incidents")

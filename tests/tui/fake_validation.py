@@ -81,7 +81,7 @@ class FakeValidation:
         shape = (len(images), axis.columns)
         return LabelStrips(axis, tuple(images), np.ones(shape), np.full(shape, -1, np.int32), np.full(shape, 0.5))
 
-    def confusion_matrix(self, iteration, since=None, rows=20, columns=20):
+    def confusion_matrix(self, iteration, since=None, rows=20, columns=20, picked=None):
         self._ask("matrix", iteration, since)
         n = min(len(self.classes_), rows, columns)
         counts = np.eye(n, dtype=int) * 9

@@ -209,6 +209,41 @@ async def test_mouse_moves_crosshair_selects_folds_and_scrolls():
         await until(pilot, lambda: app.session.scene.screen.name == "Validation")
 
 
+async def test_a_press_on_a_key_of_the_bar_is_that_key_unless_it_decides_or_leaves():
+    async with running() as (app, pilot, _):
+
+        async def press_on(words: str, further: int = 0) -> None:
+            await pilot.click(offset=(screen_text(app).splitlines()[-1].index(words) + further, 49))
+            await pilot.pause()
+
+        await pilot.press("T")
+        await until(pilot, lambda: app.session.scene.screen.name == "structure")
+        await press_on("q back", 3)
+        await until(pilot, lambda: app.session.scene.screen.name == "Layers")
+        row = app.session.scene.pane.row(app.session.scene)
+        await press_on("j/k select")
+        await until(pilot, lambda: app.session.scene.pane.row(app.session.scene) == row + 1)
+        await press_on("j/k select", 2)
+        await until(pilot, lambda: app.session.scene.pane.row(app.session.scene) == row)
+        await press_on("q quit")
+        await until(pilot, lambda: "q leaves" in screen_text(app))
+        await pilot.press("right")
+        await press_on("? help")
+        await until(pilot, lambda: app.data_screen.overlay.is_open)
+
+
+async def test_a_press_decides_nothing():
+    async with running(screen=None) as (app, pilot, _):
+        await press(app, pilot, "n")
+        assert app.session.selection.entry is not None
+        before = app.session.view.find_entry(app.session.selection.entry).status
+        for words, key in (("f flag", "f"), ("x dismiss", "x")):
+            await press(app, pilot, "right", "left")
+            await pilot.click(offset=(screen_text(app).splitlines()[-1].index(words), 49))
+            await until(pilot, lambda key=key: f"press {key}: what is decided is decided by key" in screen_text(app))
+        assert app.session.view.find_entry(app.session.selection.entry).status == before
+
+
 async def test_names_from_outside_are_harmless():
     names = ("[@click=app.bell]x[/]", "\x1b]0;title\x07red\x1b[31m", "a‮b\u200bc", "[/nope]")
     tree = tuple(

@@ -44,7 +44,12 @@ OF_BATCHES = [
     (
         "which batch came before it",
         ["D"],
-        [r"Batch of 611 +32 samples", r"412 +8 of 25 triggers .* in this batch", r"412 3177 793", r"610 +3867 2356"],
+        [
+            r"Batch of 611 +32 samples",
+            r"412 +8 of 25 triggers .* in this batch",
+            r"412 3177 793",
+            r"610 +0\.716 +3867 2356",
+        ],
     ),
     ("which batch came before the next one", ["n", "D"], [r"Batch of 950", r"1973 +11 of 25 triggers .* this batch"]),
     ("which batch came before that one", ["D", "comma"], [r"Batch of 610"]),

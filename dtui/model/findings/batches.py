@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import nan
+
 from dtui.dataclass_on_use import dataclass
 from dtui.model.arrays import IntArray
 from dtui.number_text import counted
@@ -23,11 +25,13 @@ class KeptBatch:
         iteration: Of the update.
         samples: Their ids in the order of use, shape (n,), int64; data from outside. Those that were kept.
         count: How many the update had.
+        loss: The `loss` that was logged at this very update; NaN where none was.
     """
 
     iteration: int
     samples: IntArray
     count: int
+    loss: float = nan
 
     @property
     def left_out(self) -> int:
@@ -46,6 +50,8 @@ class StandoutSample:
         batches: Kept batches that hold it, anywhere in the run.
         chance: How likely as many would be for any of all samples, if batches before triggers were like the others;
             above 0, corrected for the number of samples.
+        held: The iterations of those kept batches, ascending.
+        before: Those of them that are the batch of a trigger, or one of the three before it.
     """
 
     sample: int
@@ -53,6 +59,8 @@ class StandoutSample:
     of: int
     batches: int
     chance: float
+    held: tuple[int, ...] = ()
+    before: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -66,6 +74,7 @@ class BatchAnswer:
         standouts: The samples that stand out in the whole run, the most striking first.
         events: How many triggers (or incidents, in a run without triggers) they were counted over.
         unit: What these are: "trigger" or "incident".
+        fired: Their iterations, ascending.
     """
 
     asked: int
@@ -74,6 +83,7 @@ class BatchAnswer:
     standouts: tuple[StandoutSample, ...]
     events: int
     unit: str = "trigger"
+    fired: tuple[int, ...] = ()
 
     @property
     def is_exact(self) -> bool:

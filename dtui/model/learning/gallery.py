@@ -22,6 +22,7 @@ class GalleryRequest:
         since: For TURNED_WRONG: images that were right at the last validation before this iteration; None for the
             validation before the one that is shown.
         excites: Layer and filter: the images that excite it most instead, the strongest first; None for none.
+        taken_for: Of `classes`, only images that got this label at the validation; None for all.
     """
 
     iteration: int
@@ -32,6 +33,7 @@ class GalleryRequest:
     sort: str = "wrong"
     since: int | None = None
     excites: tuple[int, int] | None = None
+    taken_for: int | None = None
 
 
 TURNED_WRONG = "turned-wrong"

@@ -6,8 +6,10 @@ of four watches.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
+from math import nan
 
 import numpy as np
 
@@ -29,6 +31,7 @@ MOST_READ = 4_000_000
 """Ids that are read to see who stands out; of more batches an even choice is taken, beside those of triggers."""
 AT_ONCE = 64
 """Batches in a stretch of that choice."""
+LOSS = "loss"
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -88,8 +91,8 @@ class Batches:
         place = int(np.searchsorted(self._iterations, iteration, side="right")) - 1
         row = self._row_before(place, MOST_BEFORE + 1)
         batches = [self._batch(int(self._iterations[one])) for one in row]
-        standouts, events = self.standouts()
-        return BatchAnswer(iteration, batches[0], tuple(batches[1:]), standouts, events, self._unit)
+        standouts, fired = self.standouts()
+        return BatchAnswer(iteration, batches[0], tuple(batches[1:]), standouts, len(fired), self._unit, fired)
 
     def near(self, incident: Incident) -> BatchAnswer | None:
         """Return the batch that came before an incident, None if none was kept right there.
@@ -104,16 +107,17 @@ class Batches:
             return None
         answer = self.at(at)
         before = tuple(one for one in answer.before if one.iteration > answer.batch.iteration - WIDTH * self._step)
-        return BatchAnswer(at, answer.batch, before, answer.standouts, answer.events, self._unit)
+        return replace(answer, asked=at, before=before)
 
-    def standouts(self) -> tuple[tuple[StandoutSample, ...], int]:
-        """Return the samples that stand out, and over how many events they were counted."""
+    def standouts(self) -> tuple[tuple[StandoutSample, ...], tuple[int, ...]]:
+        """Return the samples that stand out, and the events that they were counted over."""
         return self._data.remembered(("standouts", tuple(self._events)), self._find_standouts)
 
-    def _find_standouts(self) -> tuple[tuple[StandoutSample, ...], int]:
-        wide = [row for event in self._events if (row := self._window(event))]
+    def _find_standouts(self) -> tuple[tuple[StandoutSample, ...], tuple[int, ...]]:
+        windows = {event: row for event in self._events if (row := self._window(event))}
+        wide = list(windows.values())
         if not wide:
-            return (), 0
+            return (), ()
         own = sorted({row[0] for row in wide})
         every = sorted({place for row in wide for place in row})
         places = self._chosen(every)
@@ -128,7 +132,22 @@ class Batches:
                 if one.sample not in best or found.chance < best[one.sample].chance:
                     best[one.sample] = found
         ordered = sorted(best.values(), key=lambda one: (one.chance, -one.times, one.sample))
-        return tuple(ordered), len(wide)
+        return tuple(self._with_places(ordered, ids, np.array(every))), tuple(windows)
+
+    def _with_places(
+        self, named: Sequence[StandoutSample], ids: Mapping[int, IntArray], leading: IntArray
+    ) -> Iterator[StandoutSample]:
+        """Yield samples with where they were trained on, from the ids of batches and the places that lead to events."""
+        every = np.concatenate(list(ids.values()))
+        places = np.repeat(np.array(list(ids), np.int64), [len(batch) for batch in ids.values()])
+        is_wanted = is_among(every, np.array([one.sample for one in named], np.int64))
+        every, places = every[is_wanted], places[is_wanted]
+        for one in named:
+            held = distinct(places[every == one.sample])
+            before = held[is_among(held, leading)]
+            yield replace(
+                one, held=tuple(self._iterations[held].tolist()), before=tuple(self._iterations[before].tolist())
+            )
 
     def _window(self, event: int) -> list[int]:
         """Return the places of an event's batches, the newest first; none if its own were not kept."""
@@ -165,8 +184,16 @@ class Batches:
             if place < len(frames.iterations) and frames.iterations[place] == iteration:
                 count = self._data.reader.read_column(frames.count, slice(0, 1), slice(place, place + 1))
                 samples = self._read(np.array([iteration]))[0]
-                return KeptBatch(iteration, samples, max(len(samples), _whole(count)))
+                return KeptBatch(iteration, samples, max(len(samples), _whole(count)), self._loss(iteration))
         raise UsageError(f"{self._data.reader.path}: no batch was kept at {iteration:,}")
+
+    def _loss(self, iteration: int) -> float:
+        """Return the loss that was logged at an update; NaN where none was."""
+        if LOSS not in self._data.reader.scalar_names():
+            return nan
+        iterations, values = self._data.points(LOSS)
+        place = int(np.searchsorted(iterations, iteration))
+        return float(values[place]) if place < len(iterations) and iterations[place] == iteration else nan
 
     def _read(self, iterations: IntArray) -> list[IntArray]:
         """Return the ids of batches, each shape (n,), in the order of their iterations."""

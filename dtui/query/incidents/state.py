@@ -79,7 +79,7 @@ def _of_run(data: RunData, statistic: str, layer: Layer, regular: IntArray) -> t
     """Return a statistic of a layer at every record; in a long run, at one record per bin."""
     if data.is_long:
         return data.filters_sample(statistic, layer.index), data.sampled_records()
-    values = data.filters(statistic, layer.index)
+    values = data.filters_once(statistic, layer.index)
     if len(regular) == values.shape[1]:
         return values, data.records
     return values[:, regular], data.records[regular]

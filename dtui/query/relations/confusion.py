@@ -28,6 +28,8 @@ MOST_COMPARED = 100
 """Validations before, and after, that are read at once."""
 MOST_CHANGES = 200
 """Confusions that a matrix tells of."""
+MOST_OF_PICKED = 5
+"""Labels of a picked class that a matrix shows in any case."""
 SHARES_KEPT = 500
 """Confusions whose share over time is kept: a step of the crosshair asks for many of them again."""
 
@@ -129,10 +131,12 @@ def _told(changes: Changes) -> tuple[ConfusionChange, ...]:
     return tuple(ConfusionChange(*numbers) for numbers in zip(*(array.tolist() for array in arrays), strict=True))
 
 
-def confusion_matrix(data: RunData, iteration: int, since: int | None, rows: int, columns: int) -> ConfusionMatrix:
+def confusion_matrix(
+    data: RunData, iteration: int, since: int | None, rows: int, columns: int, picked: tuple[int, int | None] | None
+) -> ConfusionMatrix:
     """Answer `RunQuery.confusion_matrix`. The last one is kept: who asks for its confusions over time asks again."""
     known: dict[object, ConfusionMatrix] = data.remembered("the last confusion matrix", dict)
-    asked = (iteration, since, rows, columns)
+    asked = (iteration, since, rows, columns, picked)
     if asked not in known:
         found = _find_matrix(data, *asked)
         known.clear()
@@ -140,7 +144,9 @@ def confusion_matrix(data: RunData, iteration: int, since: int | None, rows: int
     return known[asked]
 
 
-def _find_matrix(data: RunData, iteration: int, since: int | None, rows: int, columns: int) -> ConfusionMatrix:
+def _find_matrix(
+    data: RunData, iteration: int, since: int | None, rows: int, columns: int, picked: tuple[int, int | None] | None
+) -> ConfusionMatrix:
     if rows < 1 or columns < 1:
         raise UsageError(f"confusion matrix: {rows} × {columns} classes; ask for at least 1 × 1")
     at = position_of(data, iteration)
@@ -155,15 +161,17 @@ def _find_matrix(data: RunData, iteration: int, since: int | None, rows: int, co
     changes = find_changes(past, here, sizes).chosen(slice(0, MOST_CHANGES))
     wrong = np.bincount(here.targets, here.counts, minlength=len(sizes))
     taken = np.bincount(here.labels, here.counts, minlength=len(sizes))
+    first_row, first_columns = _of_picked(picked, changes, here)
     shown_columns: IntArray = np.arange(len(taken))
     if len(shown_columns) > columns:
-        shown_columns = labels_that_matter(_by_turns(changes.targets, changes.labels), taken, columns)
+        told = np.concatenate([first_columns, _by_turns(changes.targets, changes.labels)])
+        shown_columns = labels_that_matter(told, taken, columns)
     shown_rows: IntArray = np.flatnonzero(sizes)
     if len(shown_rows) > rows:
         is_seen = np.isin(here.labels, shown_columns)
         seen = np.bincount(here.targets[is_seen], here.counts[is_seen], minlength=len(sizes))
         has_cell = np.isin(changes.targets, shown_columns) & np.isin(changes.labels, shown_columns)
-        shown_rows = labels_that_matter(changes.targets[has_cell], seen, rows)
+        shown_rows = labels_that_matter(np.concatenate([first_row, changes.targets[has_cell]]), seen, rows)
     table, others = tabulate(here, shown_rows, shown_columns)
     return ConfusionMatrix(
         iteration=int(data.validations[at]),
@@ -178,6 +186,18 @@ def _find_matrix(data: RunData, iteration: int, since: int | None, rows: int, co
         more_columns=int(np.count_nonzero(taken)) - int(np.count_nonzero(taken[shown_columns])),
         judging=data.judging,
     )
+
+
+def _of_picked(picked: tuple[int, int | None] | None, changes: Changes, here: Confusions) -> tuple[IntArray, IntArray]:
+    """Return the true label of a picked class, and the predicted ones to show of it, the picked one first."""
+    if picked is None:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    target, label = picked
+    own = here.targets == target
+    most = here.labels[own][np.argsort(-here.counts[own], kind="stable")][:MOST_OF_PICKED]
+    told = [] if label is None else [label]
+    columns = np.concatenate([told, changes.labels[changes.targets == target][:1], most, [target]])
+    return np.array([target]), columns.astype(np.int64)
 
 
 def _by_turns(first: IntArray, second: IntArray) -> IntArray:

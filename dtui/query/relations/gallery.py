@@ -75,7 +75,11 @@ def _chosen(data: RunData, request: GalleryRequest) -> IntArray:
     if request.excites is not None:
         return exciting_images(data, *request.excites, request.iteration)
     if not request.listed:
-        return images_of(data, request.classes)
+        found = images_of(data, request.classes)
+        if request.taken_for is None:
+            return found
+        taken: IntArray = found[labels_at(data, found, position_of(data, request.iteration)) == request.taken_for]
+        return taken
     if not len(data.validations):
         return np.zeros(0, dtype=np.int64)
     if request.listed == TURNED_WRONG:

@@ -146,7 +146,12 @@ class ValidationQuestions:
         return images.taken_for(self._data, tuple(classes), iteration)
 
     def confusion_matrix(
-        self, iteration: int, since: int | None = None, rows: int = 20, columns: int = 20
+        self,
+        iteration: int,
+        since: int | None = None,
+        rows: int = 20,
+        columns: int = 20,
+        picked: tuple[int, int | None] | None = None,
     ) -> ConfusionMatrix:
         """Return true against predicted labels at the last validation at or before an iteration.
 
@@ -156,11 +161,12 @@ class ValidationQuestions:
                 None for the validation before the one that is shown.
             rows: Most true labels, >= 1. All that there are, in their order; if they are more, those that matter.
             columns: Most predicted labels, >= 1; likewise.
+            picked: A true label that has a row in any case, with what it is taken for most; and one of these, or None.
 
         Raises:
             UsageError: `rows` or `columns` is below 1.
         """
-        return confusion.confusion_matrix(self._data, iteration, since, rows, columns)
+        return confusion.confusion_matrix(self._data, iteration, since, rows, columns, picked)
 
     def confusion_shares(self, pairs: Sequence[tuple[int, int]], axis: TimeAxis) -> FloatArray:
         """Return which share of a class was taken for another over time, shape (pairs, columns), [0, 1].

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from dtui.model.findings.review import INCIDENTS
 from dtui.model.judging import as_groups
 from dtui.safe_text import safe
-from dtui.tui.panes.batch import OPENING, OPENING_STEPS
+from dtui.tui.panes.batches.batch import OPENING, OPENING_STEPS
 from dtui.tui.panes.curves import reading_without_curves
 from dtui.tui.panes.layers.structure import SCREEN as STRUCTURE
 from dtui.tui.panes.validation.inside import FROM_EVERYWHERE
@@ -28,6 +28,7 @@ from dtui.tui.state.actions import (
     BAR_LAST_INSIDE,
     BAR_OF_ANOMALIES,
     Action,
+    BarItem,
     main_keys,
 )
 from dtui.tui.state.key_steps import STEPS
@@ -135,9 +136,24 @@ class KeyBar(Pane):
     has_time = False
     needs_records = False
 
-    def picture(self, scene: Scene) -> Picture:
+    def picture(self, scene: Scene) -> KeyBarPicture:
         """Return the keys."""
-        by_id = scene.table.by_id
+        by_id, judging = scene.table.by_id, scene.view.info.judging
+        shown, last = (
+            tuple((main_keys(by_id, ids), as_groups(words, judging)) for ids, words in part)
+            for part in self._items(scene)
+        )
+        return KeyBarPicture(shown, scene.message, last)
+
+    def action_at(self, scene: Scene, frame: Frame, x: int) -> str | None:
+        """Return the action of the key at a column."""
+        found = self.picture(scene).item_at(frame, x)
+        shown, last = self._items(scene)
+        return None if found is None else (*shown, *last)[found[0]][0][found[1]]
+
+    @staticmethod
+    def _items(scene: Scene) -> tuple[Sequence[BarItem], Sequence[BarItem]]:
+        """Return what the bar tells, the most important first, and what it ends with."""
         keys = dict(scene.asked(scene.pane, lambda pane, scene: pane.keys(scene)) or ())
         meant = BAR if scene.selection.listing == INCIDENTS else BAR_OF_ANOMALIES
         first = [(ids, keys.get(ids, words)) for ids, words in meant if ids in keys or _does(scene, ids)]
@@ -149,12 +165,7 @@ class KeyBar(Pane):
             for part in (BAR_BETWEEN if is_about_entries else (), BAR_AFTER)
         )
         items = (*first, *own[:1], *between, *own[1:], *after)
-        judging = scene.view.info.judging
-        shown, last = (
-            tuple((main_keys(by_id, ids), as_groups(words, judging)) for ids, words in part)
-            for part in (items, BAR_LAST if gone_back(scene) is None else BAR_LAST_INSIDE)
-        )
-        return KeyBarPicture(shown, scene.message, last)
+        return items, BAR_LAST if gone_back(scene) is None else BAR_LAST_INSIDE
 
 
 def _does(scene: Scene, ids: tuple[str, ...]) -> bool:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dtui.tui.panes.bars import Axis, KeyBar, Notice, Ribbon, TopBar
-from dtui.tui.panes.batch import SCREEN as BATCH
-from dtui.tui.panes.batch import Batch
+from dtui.tui.panes.batches.batch import SCREEN as BATCH
+from dtui.tui.panes.batches.batch import Batch
+from dtui.tui.panes.batches.sample_times import SampleTimes
 from dtui.tui.panes.cell_course import CellCourse
 from dtui.tui.panes.classes import Classes
 from dtui.tui.panes.correlation import Correlation
@@ -20,6 +21,7 @@ from dtui.tui.panes.layers.inspected import SCREEN as FILTER
 from dtui.tui.panes.layers.structure import SCREEN as STRUCTURE
 from dtui.tui.panes.layers.structure import StructurePane
 from dtui.tui.panes.layers.tree import Tree
+from dtui.tui.panes.looked_for import LookedFor
 from dtui.tui.panes.runs.compared_rows import ComparedClasses, ComparedLayers
 from dtui.tui.panes.runs.comparing import SCREEN as COMPARING
 from dtui.tui.panes.runs.comparing import Comparing
@@ -30,15 +32,21 @@ from dtui.tui.panes.validation.confusion import Matrix, Pairs
 from dtui.tui.panes.validation.gallery import GalleryPane
 from dtui.tui.panes.validation.image import History, Portrait
 from dtui.tui.panes.validation.inside import CONFUSION, GALLERY, IMAGE, THRESHOLDS
+from dtui.tui.panes.validation.pair_images import PairImages
+from dtui.tui.panes.validation.picked_image import PickedHistory, PickedPortrait
 from dtui.tui.panes.validation.thresholds import Thresholds
 from dtui.tui.state.pane import Screen, Table
 
 CORRELATION = Correlation()
 RUNS = Runs()
 INSPECTOR = FilterInspector()
+BATCHED = Batch()
+TILES = GalleryPane()
+MATRIX = Matrix()
+HISTORY, PORTRAIT = History(), Portrait()
 
 SCREENS = (
-    Screen("1", "Triage", (Triage(), EntryDetail())),
+    Screen("1", "Triage", (Triage(), EntryDetail(), LookedFor())),
     Screen("2", "Layers", (Tree(), Filters()), is_wide=True),
     Screen("3", "Validation", (Classes(), Images())),
     Screen("4", "Correlation", (CORRELATION, CellCourse(CORRELATION))),
@@ -51,10 +59,10 @@ INNER: tuple[Screen, ...] = (
     Screen("", EXCITED, (INSPECTOR, ExcitingImages()), is_wide=True),
     Screen("", STRUCTURE, (StructurePane(),)),
     Screen("", COMPARING, (Comparing(), ComparedLayers(), ComparedClasses())),
-    Screen("", GALLERY, (GalleryPane(),)),
-    Screen("", IMAGE, (History(), Portrait())),
-    Screen("", CONFUSION, (Pairs(), Matrix())),
-    Screen("", BATCH, (Batch(),)),
+    Screen("", GALLERY, (TILES, PickedHistory(TILES, HISTORY), PickedPortrait(TILES, PORTRAIT))),
+    Screen("", IMAGE, (HISTORY, PORTRAIT)),
+    Screen("", CONFUSION, (Pairs(), MATRIX, PairImages(MATRIX))),
+    Screen("", BATCH, (BATCHED, SampleTimes(BATCHED))),
     Screen("", THRESHOLDS, (Thresholds(),)),
 )
 """Screens without a tab: a pane opens them with `Scene.opened`, and Esc goes back."""

@@ -34,6 +34,8 @@ from dtui.tui.state.selection import Selection
 UNDO: BarItem = (("undo",), "undo")
 MOST_NAMED = 3
 """Classes, or layers of a kind, that a run without incidents names."""
+NOTHING_ROWS = 10
+"""Of the sentence that says that there is no incident, with air around it."""
 LEAST_ROOM = 7
 """Rows from which on the entries leave some to what else is there."""
 
@@ -89,9 +91,9 @@ class Triage(ListPane):
     # --- what it shows
 
     def needed(self, scene: Scene) -> int:
-        """Return the rows of all entries; where there is none, a sentence says why, and has all the room."""
+        """Return the rows of all entries; where there is none, those of the sentence that says why."""
         if not scene.entries:
-            return scene.size[1]
+            return NOTHING_ROWS
         return 1 + len(scene.entries) + sum(map(len, self._footer(scene))) + bool(self._reason(scene))
 
     def wanted(self, scene: Scene) -> Iterator[Question[Any]]:

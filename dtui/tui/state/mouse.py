@@ -9,6 +9,21 @@ from dtui.tui.state.selection import Selection
 from dtui.tui.state.session import Session
 
 WHEEL_ROWS = 3
+DECIDES = ("flag", "dismiss", "note", "undo")
+"""Actions that no press takes: one that only brings the window to the front would decide."""
+
+
+def pressed_action(session: Session, pane: Pane, frame: Frame, x: int) -> str | None:
+    """Return the action that a press asks for; None if it asks for none, "" if all is said.
+
+    A press decides nothing, and does not end the program.
+    """
+    action = session.scene.asked(pane, lambda pane, scene: pane.action_at(scene, frame, x))
+    if action not in DECIDES:
+        return "back" if action == "quit" else action
+    key = session.table.by_id[action].shown_keys
+    session.fail(f"press {key}: what is decided is decided by key")
+    return ""
 
 
 def press(session: Session, pane: Pane, frame: Frame, x: int, y: int, is_drag: bool) -> None:

@@ -44,24 +44,20 @@ class Pane:
     It reads only the Scene; what the user changes goes into the Selection. Panes with rows are in `panes/rows.py`.
     """
 
-    name: ClassVar[str]
-    """What its widget and its rows in the Selection are called; used by nobody else."""
+    name: ClassVar[str]  # what its widget and its rows in the Selection are called; used by nobody else
     title: ClassVar[str] = ""  # what its header says
     actions: ClassVar[tuple[Action, ...]] = ()
     """Those that no other pane and no screen has: each has a step."""
     bar: ClassVar[tuple[BarItem, ...]] = ()
     """What the key bar says about it, most important first."""
-    is_searchable: ClassVar[bool] = False
-    """Whether it has names; it heeds `Selection.search_of(self.name)` then."""
-    fixed_rows: ClassVar[int | None] = None
-    """Its rows on every screen; None where the layout divides them."""
+    is_searchable: ClassVar[bool] = False  # whether it has names; it heeds `Selection.search_of(self.name)` then
+    fixed_rows: ClassVar[int | None] = None  # its rows on every screen; None where the layout divides them
     fewest_rows: ClassVar[int] = 0  # 0 where it has a share of the screen; else it gets what others leave, if so much
     needs_records: ClassVar[bool] = True  # whether it has nothing to show in a run that holds nothing
     shows: ClassVar[Shows | None] = None  # what it is the first place to look at for
     has_time: ClassVar[bool] = True  # whether its columns are those of the time axis
     lists_entries: ClassVar[bool] = False  # whether it says which entries are reviewed
-    leads: ClassVar[str] = ""
-    """The part of a link that leads to its screen where the link names none."""
+    leads: ClassVar[str] = ""  # the part of a link that leads to its screen where the link names none
 
     @property
     def steps(self) -> Mapping[str, Step]:
@@ -190,6 +186,9 @@ class Pane:
     def press(self, scene: Scene, frame: Frame, x: int, y: int) -> Selection | None:
         """Return the selection for a press on a part that is neither row nor time; None if there is no such part."""
         return None
+
+    def action_at(self, scene: Scene, frame: Frame, x: int) -> str | None:
+        """Return the action that a press on a column asks for; None for none. Only the key bar has any."""
 
     def numbers(self, scene: Scene) -> Numbers | None:
         """Return what it shows as a table, for a file; None if it has no numbers."""

@@ -11,7 +11,7 @@ from dtui.model.findings.batches import BatchAnswer, KeptBatch, StandoutSample
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.cells import Cells
 from dtui.tui.renderables.canvas.frame import Frame
-from dtui.tui.renderables.panes.batch import BatchPicture
+from dtui.tui.renderables.panes.batches.batch import BatchPicture
 from dtui.tui.renderables.panes.layers.filter_inspector import InspectorPicture
 from dtui.tui.renderables.panes.layers.tree import ChartKind, TreeLook
 from dtui.tui.renderables.parts.grid.places import Face

@@ -23,8 +23,12 @@ from dtui.tui.state.screens.layout import LEAST_ROWS, divide
 from dtui.tui.state.selection import Selection
 
 Pair = tuple[int, int]
+MATRIX_PLACE = 1
+"""Of the matrix among the panes of its screen."""
 ROWS_OF_A_MATRIX = 3
 """Of its header, the names of its columns, and the words below it."""
+ROWS_OF_IMAGES = 8
+"""From which on the images of the picked pair are shown below it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +46,12 @@ class MatrixQuestion(Question[ConfusionMatrix]):
     since: int | None
     rows: int
     columns: int
+    picked: tuple[int, int | None] | None = None
     about = "the confusion matrix"
 
     def ask(self, query: RunQuery) -> ConfusionMatrix:
         """Return it."""
-        return query.confusion_matrix(self.iteration, self.since, self.rows, self.columns)
+        return query.confusion_matrix(self.iteration, self.since, self.rows, self.columns, self.picked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +112,11 @@ class Pairs(ListPane):
         return INSIDE
 
     def needed(self, scene: Scene) -> int:
-        """Return the rows that the matrix leaves, if it has few classes."""
-        room = sum(divide(*scene.size, (1, 1)).panes) - len(scene.view.classes) - ROWS_OF_A_MATRIX + 1
+        """Return the rows that the matrix leaves, if it has few classes; a third where images have room, too."""
+        total = sum(divide(*scene.size, (1, 1)).panes)
+        room, third = total - rows_of_matrix(scene), total // 3
+        if room - third >= ROWS_OF_IMAGES:
+            return min(1 + len(_changed(scene)), third)
         return min(1 + len(_changed(scene)), room if room >= LEAST_ROWS else scene.size[1])
 
     def wanted(self, scene: Scene) -> Iterator[Question[Any]]:
@@ -198,6 +206,11 @@ class Matrix(Pane):
         layout = scene.layout
         return drawn.table_of(layout.width, self.height(scene), layout.gutter, scene.view.classes)
 
+    def needed(self, scene: Scene) -> int:
+        """Return the rows of all classes; none where no label is known: the pane above says why."""
+        matrix = scene.answers.get(MatrixQuestion)
+        return rows_of_matrix(scene) if matrix is None or has_labels(matrix.judging) else 0
+
     def wanted(self, scene: Scene) -> Iterator[Question[Any]]:
         """Ask for the matrix."""
         if len(scene.view.classes):
@@ -252,9 +265,26 @@ class Matrix(Pane):
         return _with_pair(scene.at(scene.with_pane(self)), (int(matrix.rows[cell[0]]), int(matrix.columns[cell[1]])))
 
 
+def rows_of_matrix(scene: Scene) -> int:
+    """Return the rows of a matrix of all classes, higher ones where it takes no more than a third of the screen."""
+    classes = scene.view.classes
+    tall = drawn.table_of(scene.size[0], scene.size[1] // 3, 0, classes).tall
+    return ROWS_OF_A_MATRIX - 1 + max(1, len(classes)) * tall
+
+
 def matrix_question(scene: Scene) -> MatrixQuestion:
     """Return the question for the matrix that fits, at the crosshair, and what changed since the incident began."""
     layout = scene.layout
-    height = layout.panes[-1] if len(layout.panes) > 1 else layout.height
+    height = layout.panes[MATRIX_PLACE] if len(layout.panes) > MATRIX_PLACE else layout.height
     table = drawn.table_of(layout.width, height, layout.gutter, scene.view.classes)
-    return MatrixQuestion(scene.selection.cursor, incident_begin(scene), table.rows, table.columns)
+    has_all = len(scene.view.classes) <= min(table.rows, table.columns)
+    picked = None if has_all else _picked(scene)
+    return MatrixQuestion(scene.selection.cursor, incident_begin(scene), table.rows, table.columns, picked)
+
+
+def _picked(scene: Scene) -> tuple[int, int | None] | None:
+    """Return the selected class and the label that was picked of it, so that their cell is among those shown."""
+    label, pair = scene.selection.class_index, scene.selection.get(ConfusionOptions).pair
+    if label is None:
+        return None
+    return label, pair[1] if pair is not None and pair[0] == label else None

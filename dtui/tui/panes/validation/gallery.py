@@ -41,6 +41,7 @@ from dtui.tui.state.navigate import select_row
 from dtui.tui.state.pane import Pane, Scene, Shows, Step
 from dtui.tui.state.places.remark import Remark, missing
 from dtui.tui.state.questions import Question
+from dtui.tui.state.screens.layout import divide
 from dtui.tui.state.selection import RowWindow, Selection
 
 LISTS = {
@@ -101,10 +102,21 @@ class GalleryPane(Pane):
 
     def grid(self, scene: Scene) -> Grid:
         """Return where the tiles stand."""
+        return self._grid(scene, self.height(scene))
+
+    def _grid(self, scene: Scene, height: int) -> Grid:
         size, gallery = scene.selection.get(GalleryOptions).size, scene.answers.get(self.question)
         images = 0 if gallery is None else len(gallery.order)
         across = pixels_across(gallery)
-        return grid_of(scene.layout.width, self.height(scene), size, has_pictures(gallery), images, across)
+        return grid_of(scene.size[0], height, size, has_pictures(gallery), images, across)
+
+    def needed(self, scene: Scene) -> int:
+        """Return the rows of all images, if they are fewer than the screen has."""
+        images = self.rows(scene)
+        if not images or scene.answers.get(self.question) is None:
+            return scene.size[1]
+        grid = self._grid(scene, sum(divide(*scene.size, (1,)).panes))
+        return 2 + -(-images // grid.columns) * grid.tile[1]
 
     def wanted(self, scene: Scene) -> Iterator[Question[Any]]:
         """Ask for the images on the screen."""

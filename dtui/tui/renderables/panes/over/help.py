@@ -9,6 +9,7 @@ from dtui.dataclass_on_use import dataclass
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.canvas.marks import Mark
 from dtui.tui.renderables.panes.key_bar import IN_ASCII
+from dtui.tui.renderables.panes.message import wrap
 from dtui.tui.renderables.panes.over.box import EDGES, Box, Line, line_width, rows_inside
 
 KEYS_WIDTH, MARKS_WIDTH = 14, 3
@@ -41,7 +42,7 @@ class HelpBox(Box):
         left, right = (_column(groups, frame) for groups in (self.left, self.right))
         wide = max(map(line_width, left), default=0) + BETWEEN
         if EDGES + wide + max(map(line_width, right), default=0) > frame.width:
-            return [*left, (), *right]
+            return _column((*self.left, *self.right), frame, frame.width - EDGES)
         both = zip_longest(left, right, fillvalue=())
         return [(*a, (" " * (wide - line_width(a)), theme.text, False), *b) if b else a for a, b in both]
 
@@ -51,12 +52,18 @@ class HelpBox(Box):
         return (("every key and mark", frame.theme.accent, True),), ((foot, frame.theme.muted, False),)
 
 
-def _column(groups: Sequence[Group], frame: Frame) -> list[Line]:
+def _column(groups: Sequence[Group], frame: Frame, room: int | None = None) -> list[Line]:
+    """Return the lines of groups; what has no room in so many columns goes on below."""
     lines: list[Line] = []
     for heading, explained in groups:
         wide = MARKS_WIDTH if isinstance(explained[0], Mark) else KEYS_WIDTH
         lines += [*([()] if lines else []), ((heading, frame.theme.text, True),)]
         for sign, colour, words in explained:
             sign = sign.translate(IN_ASCII) if frame.output.ascii and wide == KEYS_WIDTH else sign
-            lines.append(((f"  {sign:<{wide}}", getattr(frame.theme, colour), False), (words, frame.theme.text, False)))
+            said = [words] if room is None else wrap(words, max(1, room - wide - 2))
+            for part in said:
+                lines.append(
+                    ((f"  {sign:<{wide}}", getattr(frame.theme, colour), False), (part, frame.theme.text, False))
+                )
+                sign = ""
     return lines

@@ -1,0 +1,1 @@
+"""Draws the panes of a batch."""
