@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 from torch.nn.parameter import is_lazy
+from torch.nn.utils.prune import BasePruningMethod
 from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
@@ -80,6 +81,9 @@ def effective_weight(module: nn.Module, name: str = WEIGHT) -> Tensor:
         if isinstance(hook, SpectralNorm) and hook.name == name:
             with torch.no_grad():
                 return hook.compute_weight(module, do_power_iteration=False).detach()
+        if isinstance(hook, BasePruningMethod) and hook._tensor_name == name:
+            with torch.no_grad():
+                return _tensor(hook.apply_mask(module)).detach()  # type: ignore[no-untyped-call]
     return _tensor(getattr(module, name)).detach()
 
 

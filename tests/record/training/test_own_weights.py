@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import prune
 
 from dtui.model import FILTER_STATISTICS
 from dtui.record import Recorder
@@ -103,6 +104,19 @@ def test_a_computed_weight_is_the_one_that_is_used(wrapped: Callable[[nn.Module,
     torch.testing.assert_close(probe.weight(), expected)
     assert probe.gradient() is None
     assert len(probe.made_from) == 2
+
+
+@pytest.mark.parametrize("cut", [0, 1])
+def test_a_pruned_weight_is_the_one_after_the_update_and_pruned(cut: int) -> None:
+    """The module's own copy is that of its last forward pass."""
+    layer = nn.Linear(4, 3)
+    for _ in range(1 + cut):  # one mask, or several in one
+        prune.random_unstructured(layer, "weight", amount=4)
+    (probe,) = find_layers(layer)
+    with torch.no_grad():
+        layer.weight_orig += 1
+    torch.testing.assert_close(probe.weight(), layer.weight_orig.detach() * layer.weight_mask)
+    assert not probe.weight().requires_grad
 
 
 def test_a_model_that_is_one_module_with_weights_of_its_own_is_recorded(record: Make) -> None:
