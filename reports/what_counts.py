@@ -16,8 +16,8 @@ SENTENCES: Mapping[str, str] = {
     "drops of classes": "an error that is unusual for the class, beside the other classes, while the network is wrong "
     "on less than {guessing %}. It has stayed where half of the rise is there at {held} of 8 validations. The class is "
     "not taught where the rise, by how little it is taught, scores {missing}, or where ln of its gradient against that "
-    "of the middle class is {left alone}. Another takes its place where error, rise, how little it is taught and how much "
-    "the other is score {renamed}. At most {most classes} classes are named",
+    "of the middle class is {left alone}. Another takes its place where error, rise, how little it is taught and how "
+    "much the other is score {renamed}. At most {most classes} classes are named",
     "drops of the whole network": "the error of all classes together, far above its own history",
     "dying filters": "a gradient below {share %} of what a quarter of the layer's filters exceed, {records} records "
     "in a row, after one in {alive %} of the 10 records before; at least {fewest} filters, and {least of a layer %} of "
