@@ -88,9 +88,8 @@ class _Unwritten:
 
 
 def _prepare(cls: Any, frozen: bool, eq: bool) -> type:
-    own = dict(vars(cls))
-    fields = own.get("__annotations__", {})
-    _BODIES[cls] = {name: own[name] for name in ("__module__", "__annotations__", *fields) if name in own}
+    own, fields = dict(vars(cls)), cls.__annotations__  # its own; from Python 3.14 on, they are not in its dictionary
+    _BODIES[cls] = {"__annotations__": fields} | {name: own[name] for name in ("__module__", *fields) if name in own}
     left_out = {*own, *(() if eq else ("__eq__",)), *(() if eq and frozen else ("__hash__",))}
     for name in _WRITTEN.keys() - left_out:
         setattr(cls, name, _Unwritten(name, cls, frozen))
@@ -214,7 +213,7 @@ def _set_once(self: Any, name: str, value: object) -> None:
 
 @cache
 def _field_names(cls: type) -> frozenset[str]:
-    given = [item for one in cls.__mro__ for item in vars(one).get("__annotations__", {}).items()]
+    given = [item for one in cls.__mro__ for item in getattr(one, "__annotations__", {}).items()]
     return frozenset(name for name, kind in given if "ClassVar" not in str(kind))
 
 

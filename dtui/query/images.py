@@ -206,7 +206,7 @@ def _most_frequent_wrong(judged: IntArray, targets: LabelArray, column: IntArray
     kinds, kind = np.unique(labels, return_inverse=True)
     where = np.broadcast_to(column, judged.shape)[wrong]
     counts = np.bincount(where * len(kinds) + kind, minlength=columns * len(kinds)).reshape(columns, len(kinds))
-    result: IntArray = np.where(counts.any(axis=1), kinds[counts.argmax(axis=1)], NO_LABEL)
+    result: IntArray = np.where(counts.any(axis=1), kinds[counts.argmax(axis=1)], np.int64(NO_LABEL))
     return result
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional, TypeVar
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typing_extensions import TypeAliasType
 
 from dtui.analysis.detectors.online.class_error import ClassError
 from dtui.model import Cause, Incident
@@ -289,3 +290,21 @@ def test_each_field_comes_back_as_it_was_and_of_no_other_type(run: Path) -> None
         bad = replace(found[0], **{name: {"no": "value"}})
         with pytest.raises(ValueError, match=ANY):
             read_as(Incident, spelled([bad]))
+
+
+Scalar = TypeVar("Scalar", bound=np.generic)
+Numbers = TypeAliasType("Numbers", np.ndarray[Any, np.dtype[Scalar]], type_params=(Scalar,))
+
+
+@dataclass(frozen=True)
+class Written:
+    """Types as newer releases of Python and NumPy spell them."""
+
+    some: Numbers[np.float64]
+    one: Optional[int]  # noqa: UP045
+
+
+def test_a_type_is_read_however_it_is_spelled() -> None:
+    written = Written(np.array([1.5, 2.0]), None)
+    ((numbers, one),) = ((found.some.tolist(), found.one) for found in read_as(Written, spelled([written])))
+    assert (numbers, one) == ([1.5, 2.0], None)

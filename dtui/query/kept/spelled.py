@@ -11,7 +11,7 @@ from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache
 from types import NoneType, UnionType
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
@@ -51,8 +51,8 @@ def _plain(value: Any) -> Any:
 
 def _as(kind: Any, value: Any) -> Any:
     """Return a value of JSON as a type; a ValueError or TypeError if it is none."""
-    origin, inner = get_origin(kind), get_args(kind)
-    if origin is UnionType:
+    origin, inner = _origin(kind), get_args(kind)
+    if origin in (UnionType, Union):  # from Python 3.14 on, they are one
         return None if value is None else _as(next(one for one in inner if one is not NoneType), value)
     if origin is tuple:
         every = (inner[0],) * len(value) if inner[-1] is ... else inner
@@ -66,6 +66,12 @@ def _as(kind: Any, value: Any) -> Any:
     if type(value) is not kind and not (kind is float and type(value) is int):
         raise ValueError(f"{value!r} is no {kind.__name__}")
     return value
+
+
+def _origin(kind: Any) -> Any:
+    """Return what a type was made of; that of what an alias stands for, as NumPy's `NDArray` is from 2.5 on."""
+    origin = get_origin(kind)
+    return get_origin(origin.__value__) if hasattr(origin, "__value__") else origin
 
 
 @cache

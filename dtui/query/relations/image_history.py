@@ -54,7 +54,7 @@ def _stretches(labels: IntArray, iterations: IntArray) -> tuple[LabelStretch, ..
     """Cut the labels of an image, shape (validations,), where they change."""
     if not len(labels):
         return ()
-    known = np.where(labels >= 0, labels, NO_LABEL)
+    known = np.where(labels >= 0, labels, np.int64(NO_LABEL))
     starts = np.flatnonzero(np.append(True, known[1:] != known[:-1]))
     stops = np.append(starts[1:], len(known))
     return tuple(
