@@ -23,9 +23,9 @@ from dtui.tui.events import Answered, Decided, Event, Failed, Opened, Quiet, Sev
 from dtui.tui.loader import Loader
 from dtui.tui.opening import Open, open_query
 from dtui.tui.reopening import ReopeningApp
+from dtui.tui.terminal import pace
 from dtui.tui.terminal.capabilities import log_path
 from dtui.tui.terminal.driver import MustLeave, driver_class
-from dtui.tui.terminal.memory import collect_from_now_on
 from dtui.tui.terminal.textual_patch import forget_shown, is_painted, leave_out_unused
 from dtui.tui.terminal.themes import output_for, theme_for
 from dtui.tui.widgets.opening import Opening
@@ -146,7 +146,7 @@ class DtuiApp(ReopeningApp):
         self._polls += 1
         session = self.session
         if session is not None or self._polls > LONG_POLLS:
-            collect_from_now_on()
+            pace.of_keys()
         if session is not None and (session.view.is_live or self._polls % IDLE_POLLS == 0):
             self.loader.poll()
 

@@ -5,22 +5,18 @@ Owns the order of these steps.
 
 from __future__ import annotations
 
-import gc
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dtui.errors import UsageError
+from dtui.tui.terminal import pace
 from dtui.tui.terminal.capabilities import THEMES, find_mode, is_served, log_path, quiet_terminal, require_terminal
 
 if TYPE_CHECKING:
     from dtui.tui.state.places.link import Link
 
-TURN_SECONDS = 0.0005
-"""How long a thread that finds an answer may compute while another, which writes what a key has drawn, waits. Python's
-default is ten times as long, at each turn, and a key was seen late by as much as the whole answer."""
 _SYSTEMS = {"truecolor": "truecolor", "256": "256", "16": "standard", "none": "standard"}
 
 
@@ -49,30 +45,23 @@ def start(
     else:
         os.environ["NO_COLOR"] = "1"
 
-    turn = sys.getswitchinterval()
-    sys.setswitchinterval(TURN_SECONDS)
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # OpenBLAS has all cores wait in a loop for 0.1 s when it is imported
-    gc.disable()  # until the first screen is there: what a start makes stays, and to walk it again and again takes long
-    from dtui.tui.app import DtuiApp
-    from dtui.tui.terminal.signals import exit_code
+    with pace.of_a_start():
+        from dtui.tui.app import DtuiApp
+        from dtui.tui.terminal.signals import exit_code
 
-    with quiet_terminal(log_path()):
-        link = _link(place)
-        app = DtuiApp(
-            path,
-            color=mode,
-            ascii_only=ascii_only,
-            theme_name=theme,
-            slow_link=slow_link,
-            link=link,
-            bell=bell,
-            places=places,
-        )
-        try:
+        with quiet_terminal(log_path()):
+            app = DtuiApp(
+                path,
+                color=mode,
+                ascii_only=ascii_only,
+                theme_name=theme,
+                slow_link=slow_link,
+                link=_link(place),
+                bell=bell,
+                places=places,
+            )
             app.run(mouse=mouse)
-        finally:
-            gc.enable()
-            sys.setswitchinterval(turn)
     if app.ended_by is not None:
         raise SystemExit(exit_code(app.ended_by))
     if app.error is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -24,6 +25,7 @@ from dtui.tui.panes.table import TABLE
 from dtui.tui.state.questions import IncidentsQuestion
 from dtui.tui.state.run_view import RunView
 from dtui.tui.state.session import Session
+from dtui.tui.terminal import pace
 from dtui.tui.terminal.textual_patch import is_painted
 from dtui.tui.terminal.themes import theme_for
 from dtui.tui.widgets.command_line import CommandLine
@@ -136,7 +138,7 @@ async def test_the_app_has_its_first_screen_kept() -> None:
         await until(pilot, query.is_kept.is_set)
 
 
-async def test_garbage_waits_until_the_first_screen_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_garbage_and_turns_wait_until_the_first_screen_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(app_module, "POLL_SECONDS", 0.01)
     goes_on = Event()
 
@@ -145,17 +147,17 @@ async def test_garbage_waits_until_the_first_screen_is_there(monkeypatch: pytest
         return FakeQuery()
 
     app = DtuiApp(Path("x.dtui"), open_=open_late)
-    gc.disable()
-    try:
+    turn = sys.getswitchinterval()
+    with pace.of_a_start():
         async with app.run_test() as pilot:
             await until(pilot, lambda: app._polls > 2)
-            assert not gc.isenabled()
+            assert (gc.isenabled(), sys.getswitchinterval()) == (False, turn)
             goes_on.set()
             await until(pilot, gc.isenabled)
             assert app.session is not None
-    finally:
-        gc.enable()
-        gc.unfreeze()
+            assert sys.getswitchinterval() == pytest.approx(pace.TURN_SECONDS), "keys are answered amid an answer"
+    gc.unfreeze()
+    assert (gc.isenabled(), sys.getswitchinterval()) == (True, turn)
 
 
 async def test_what_is_painted_is_not_painted_again() -> None:
