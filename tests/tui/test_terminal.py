@@ -25,7 +25,9 @@ from dtui.tui.terminal.capabilities import (
     quiet_terminal,
     require_terminal,
 )
+from dtui.tui.terminal.input_events import KNOWN_VERSIONS
 from dtui.tui.terminal.releases import version
+from dtui.tui.terminal.textual_patch import PATCHED_VERSIONS
 from dtui.tui.terminal.tty import is_plain, resetting, setting
 
 SAMPLE = Path(__file__).parents[2] / "sample_runs" / "mnist-faults.dtui"
@@ -166,6 +168,13 @@ def test_every_mode_that_is_set_is_reset(kitty):
     assert all(f"\x1b[?{mode}h" in ended for mode in re.findall(r"\x1b\[\?(\d+)l", begun))
     assert (">25u" in begun, "[<u" in ended) == (kitty, kitty)
     assert "100" not in setting(mouse=False, kitty=kitty), "no mouse, and no word on the focus: a repaint each time"
+
+
+def test_the_oldest_textual_that_may_be_installed_was_tried() -> None:
+    """With any other a step of the crosshair writes whole lines, and no screen of the last time is shown."""
+    project = (Path(__file__).parents[2] / "pyproject.toml").read_text()
+    (oldest,) = re.findall(r'"textual>=([\d.]+)', project)
+    assert oldest in KNOWN_VERSIONS & PATCHED_VERSIONS
 
 
 FIRST_PAINT = """
