@@ -15,7 +15,7 @@ from dtui.number_text import counted
 from dtui.query.class_table import class_flips
 from dtui.query.data import RunData
 from dtui.query.detecting import found_by_all
-from dtui.query.wording import in_plain_numbers, of_groups
+from dtui.query.wording import in_plain_numbers, of_groups, with_both_layers
 
 STATUSES = ("new", "flagged", "dismissed")
 
@@ -89,7 +89,7 @@ def _decisions(data: RunData) -> dict[str, tuple[str, str]]:
 def decided_incidents(data: RunData, incidents: Iterable[Incident]) -> tuple[Incident, ...]:
     """Return incidents with people's decisions on them or on their anomalies."""
     names = data.reader.classes
-    told = [in_plain_numbers(one, names) for one in incidents]
+    told = [with_both_layers(in_plain_numbers(one, names)) for one in incidents]
     decided = with_incident_decisions(told, _decisions(data), data.validation_interval)
     return decided if data.judging is None else tuple(of_groups(one, names) for one in decided)
 

@@ -1,4 +1,4 @@
-"""The words of an incident as people read them: numbers without exponents, and groups where a run has no classes."""
+"""The words of an incident as people read them: plain numbers, a second layer by name, groups in place of classes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,23 @@ from dataclasses import replace
 
 from dtui.model import Incident
 from dtui.model.judging import NOT_RIGHT
+from dtui.model.layers import layer_called
 from dtui.number_text import with_plain_numbers
+
+_ONE_MORE = ", and filters of 1 more layer, get no gradient"
+
+
+def with_both_layers(incident: Incident) -> Incident:
+    """Return an incident whose sentence names the second layer with dead filters, where it is the only other one."""
+    before, counted, after = incident.sentence.partition(_ONE_MORE)
+    if not counted:
+        return incident
+    died = dict.fromkeys(one.layer for one in incident.evidence if one.detector == "dead" and one.layer)
+    others = [layer for layer in died if not before.endswith(f" of {layer_called(layer)}")]
+    if len(others) != 1:
+        return incident
+    named = f", and filters of {layer_called(others[0])}, get no gradient"
+    return replace(incident, sentence=f"{before}{named}{after}")
 
 
 def in_plain_numbers(incident: Incident, names: Sequence[str]) -> Incident:

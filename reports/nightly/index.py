@@ -76,9 +76,9 @@ class Index:
 
     @property
     def exit_code(self) -> int:
-        """NOT_JUDGED if a run or a shard gave no answer, else FOUND, else NOT_JUDGED for doubts, else FINE."""
+        """NOT_JUDGED if there is no run, or a run or a shard gave no answer; else FOUND; else NOT_JUDGED for doubts."""
         counts = self.counts
-        if self.missing or Outcome.FAILED in counts:
+        if self.missing or not counts or Outcome.FAILED in counts:
             return NOT_JUDGED
         if Outcome.LOOK in counts:
             return FOUND
@@ -138,7 +138,8 @@ def summary(index: Index) -> str:
     fresh = sum(row.is_new for row in index.rows)
     runs = counted(len(index.rows), "run")
     reports = counted(fresh, "new report") if fresh else "no new report"
-    return f"{runs}{': ' if outcomes else ''}{outcomes}; {reports}"
+    gone = f"; {counted(len(index.gone), 'run')} no longer there" if index.gone else ""
+    return f"{runs}{': ' if outcomes else ''}{outcomes}; {reports}{gone}"
 
 
 def _need(row: Row) -> tuple[object, ...]:

@@ -18,6 +18,8 @@ from fontTools.pens.transformPen import TransformPen
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 from fontTools.ttLib import TTCollection, TTFont, TTLibError
 
+from dtui.reports.writing_direction import END, ISOLATE
+
 SHIPPED = Path(__file__).parent.parent / "fonts"
 FAMILIES = ("Liberation Sans", "Noto Emoji", "DejaVu Sans")
 """The shipped families, in the order in which they are asked for a character."""
@@ -53,7 +55,8 @@ def choose_fonts(characters: Iterable[str], links: Path) -> FontChoice:
 
     Source: dtui.
     """
-    wanted = {ord(character) for character in characters if not character.isspace()}
+    shapeless = (ISOLATE, END)
+    wanted = {ord(character) for character in characters if not character.isspace() and character not in shapeless}
     for path in sorted(SHIPPED.glob("*.ttf")):
         wanted -= _covered(path)
     families: list[str] = []

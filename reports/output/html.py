@@ -25,6 +25,7 @@ from dtui.reports.charts.rows.layer_tree import still_tree
 from dtui.reports.document import Card, Chart, Drawings, Facts, Gallery, Paragraph, Picture, Report, Spec, Table
 from dtui.reports.output.rows_data import rows_data
 from dtui.reports.rows import FilterMaps, LayerTree
+from dtui.reports.writing_direction import isolated_page
 from dtui.safe_text import safe
 
 LONG_WORD = 10
@@ -72,17 +73,14 @@ def render_html(report: Report, drawings: Drawings, failures: Mapping[str, str],
             "form-action 'none'",
         )
     )
-    return (
-        _environment()
-        .get_template("report.html.j2")
-        .render(
-            report=report,
-            drawings={name: Markup(svg) for name, svg in drawings.items()},
-            failures={name: safe(reason, 400) for name, reason in failures.items()},
-            policy=policy,
-            style=Markup(style),
-            scripts=[Markup(script) for script in scripts],
-        )
+    return _page(
+        "report.html.j2",
+        report=report,
+        drawings={name: Markup(svg) for name, svg in drawings.items()},
+        failures={name: safe(reason, 400) for name, reason in failures.items()},
+        policy=policy,
+        style=Markup(style),
+        scripts=[Markup(script) for script in scripts],
     )
 
 
@@ -96,7 +94,11 @@ def render_static_page(template: str, style: str, **values: object) -> str:
     """
     sheet = _static(style)
     policy = f"default-src 'none'; style-src {_hash(sheet)}; img-src data:; base-uri 'none'; form-action 'none'"
-    return _environment().get_template(template).render(policy=policy, style=Markup(sheet), **values)
+    return _page(template, policy=policy, style=Markup(sheet), **values)
+
+
+def _page(template: str, **values: object) -> str:
+    return isolated_page(_environment().get_template(template).render(**values))
 
 
 def _hash(text: str) -> str:
@@ -112,7 +114,7 @@ def _static(name: str) -> str:
 def _specification(spec: Spec) -> Markup:
     """Return a specification as JSON that may stand inside a script element."""
     try:
-        text = json.dumps(spec, allow_nan=False, separators=(",", ":"))
+        text = json.dumps(spec, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
     except ValueError as error:
         raise ReportError(f"report: a chart holds a value that JSON has not ({error}); make it null") from None
     for character in "<>&'":

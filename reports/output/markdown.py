@@ -23,6 +23,7 @@ from dtui.reports.document import (
     Section,
     Table,
 )
+from dtui.reports.writing_direction import isolated
 
 _MARKUP = re.compile(r"([\\`*_\[\]<>&|~$])")
 _FIRST = re.compile(r"^(\s*)(#{1,6}(?=\s|$)|[+\-](?=\s|$)|=(?==*$)|-(?=-*$)|\d+[.)](?=\s|$))")
@@ -47,7 +48,7 @@ def render_markdown(report: Report) -> str:
 
 def escaped(text: str) -> str:
     """Return text that Markdown shows as it is: no markup, no mention of people, no link."""
-    shown = _MARKUP.sub(r"\\\1", unparted(text))
+    shown = _MARKUP.sub(r"\\\1", isolated(unparted(text)))
     shown = _FIRST.sub(lambda found: f"{found[1]}{found[2][:-1]}\\{found[2][-1]}", shown)
     return _REFERENCE.sub(lambda found: found[1] + _NOTHING, shown)
 

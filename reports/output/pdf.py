@@ -39,6 +39,7 @@ from dtui.reports.document import (
 from dtui.reports.output.child import Child
 from dtui.reports.output.paper import on_paper
 from dtui.reports.rows import FilterMaps, LayerTree
+from dtui.reports.writing_direction import isolated
 from dtui.safe_text import safe
 
 TIME_LIMIT_SECONDS = 120.0
@@ -136,7 +137,7 @@ def pieces(text: str) -> list[str]:
 
     Only lists of strings are drawn; a plain string of the data is a name for a machine or an alternative text.
     """
-    kept = unparted(text)
+    kept = isolated(unparted(text))
     return _BREAKS.findall(kept) if _LONG_WORD.search(kept) else [kept]
 
 
@@ -227,7 +228,7 @@ def _cut(picture: Pieces | str, description: str) -> Data:
 def _picture(svg: str) -> Data:
     size = _SIZE.match(svg)
     width, height = (float(size[1]), float(size[2])) if size else (1.0, 1.0)
-    return {"svg": svg, "width": width, "height": height}
+    return {"svg": isolated(svg), "width": width, "height": height}
 
 
 def _drawn(picture: Picture) -> Data:

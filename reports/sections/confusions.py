@@ -135,7 +135,7 @@ def _kept(view: View, sheet: MatrixSheet) -> list[int]:
 
 def _pairs(view: View, last: Confusion) -> Table:
     rows = tuple(
-        Row((view.class_name(pair.target), view.class_name(pair.label), f"{pair.count:,}", percent(pair.share)))
+        Row((view.called(pair.target), view.called(pair.label), f"{pair.count:,}", percent(pair.share)))
         for pair in last.pairs[:MOST_PAIRS]
     )
     left = len(last.pairs) - len(rows)
@@ -162,8 +162,8 @@ def _grown(view: View, incident: Incident, grown: tuple[ConfusionChange, ...]) -
             (
                 str(view.numbers[incident.id]),
                 f"{incident.first:,}",
-                view.class_name(pair.target),
-                view.class_name(pair.label),
+                view.called(pair.target),
+                view.called(pair.label),
                 percent(pair.before),
                 percent(pair.after),
             ),

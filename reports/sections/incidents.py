@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dtui.model import Cause, Incident
 from dtui.model.findings.incident_evidence import IncidentEvidence
+from dtui.model.layers import layer_called
 from dtui.number_text import counted
 from dtui.reports.charts.pictures.evidence import evidence_pictures
 from dtui.reports.charts.pictures.scale import times
@@ -118,7 +119,7 @@ def _shown_by(view: View, evidence: IncidentEvidence) -> list[Fact]:
     if evidence.became and evidence.label is not None:
         facts.append(Fact("wrong", _became(view, evidence, evidence.label)))
     if evidence.moved:
-        told = ", ".join(f"{safe(one.layer, 80)} {times(one.times)}" for one in evidence.moved)
+        told = ", ".join(f"{layer_called(safe(one.layer, 80))} {times(one.times)}" for one in evidence.moved)
         facts.append(Fact("moved most", f"{told} the usual"))
     if evidence.batch is not None:
         facts.append(Fact("data", evidence.batch.sentence))

@@ -202,13 +202,23 @@ def test_a_night_where_all_is_fine_prints_nothing_for_cron(tmp_path: Path, capsy
     assert "Nothing recorded yet" in (tmp_path / "night" / "index.html").read_text()
 
 
-def test_a_folder_without_runs_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "runs").mkdir()
-    assert main(["nightly", str(tmp_path / "runs"), "-o", str(tmp_path / "night")]) == 0
+def test_a_folder_without_runs_could_not_be_judged(
+    small_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = tmp_path / "runs"
+    words = ["nightly", str(runs), "-o", str(tmp_path / "night")]
+    runs.mkdir()
+    assert main(words) == 2, "cron must hear of a mistyped folder"
+    assert f"{runs}: no run (NAME.dtui or NAME.h5) here or below; record one, or" in capsys.readouterr().err
+    assert "no run in or below runs" in (tmp_path / "night" / "index.html").read_text()
+    shutil.copytree(small_run, runs / "small.dtui")
+    main(words)
+    shutil.rmtree(runs / "small.dtui")
+    capsys.readouterr()
+    assert main([*words, "--quiet"]) == 2, "nor may runs vanish without a word"
     assert capsys.readouterr().err == (
-        "dtui: runs: no run in this folder; record one, or give the folder that holds them\n"
+        f"dtui: {runs}: no run (NAME.dtui or NAME.h5) here or below; 1 reported before, now gone\n"
     )
-    assert "no run in this folder" in (tmp_path / "night" / "index.html").read_text()
 
 
 @pytest.mark.parametrize(

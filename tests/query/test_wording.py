@@ -9,7 +9,7 @@ import pytest
 from dtui.analysis.detectors.registry import detector_named
 from dtui.model import Cause, Evidence, Incident
 from dtui.query import RunQuery
-from dtui.query.wording import in_plain_numbers, of_groups
+from dtui.query.wording import in_plain_numbers, of_groups, with_both_layers
 from tests.query.fake_reader import FakeReader
 from tests.query.test_watches import FILTER
 from tests.query.troubled_reader import JUMP, troubled_reader
@@ -31,6 +31,32 @@ def test_its_numbers_are_plain_and_its_names_as_they_are(layer: str, name: str, 
     evidence = (Evidence("filter", 9, layer=layer),)
     incident = replace(JUMPED, layers=(layer,), evidence=evidence, sentence=sentence)
     assert told in in_plain_numbers(incident, [name]).sentence
+
+
+@pytest.mark.parametrize(
+    ("layers", "sentence", "told"),
+    [
+        (
+            ("0", "2"),
+            "3 of the 8 filters of layer 0, and filters of 1 more layer, get no",
+            "and filters of layer 2, get",
+        ),
+        (
+            ("a", "b"),
+            "3 of the 8 filters of b, and filters of 1 more layer, get no",
+            "filters of b, and filters of a, get",
+        ),
+        (
+            ("a", "b", "c"),
+            "3 filters of a, and filters of 2 more layers, get no",
+            "and filters of 2 more layers, get no",
+        ),
+    ],
+)
+def test_a_second_layer_with_dead_filters_is_named(layers: tuple[str, ...], sentence: str, told: str) -> None:
+    evidence = tuple(Evidence("dead", 9, layer=layer) for layer in layers)
+    incident = replace(JUMPED, layers=layers, evidence=evidence, sentence=f"{sentence} gradient any more")
+    assert told in with_both_layers(incident).sentence
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@ import shutil
 from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -22,7 +24,7 @@ from dtui.reports import build_report, write_report
 from dtui.reports.document import Card, Facts, Gallery, Paragraph, Picture, Pieces, Section, Table
 from dtui.reports.sections import section_names
 from dtui.reports.sections.filters import filter_maps
-from dtui.reports.sections.incidents import filters_of
+from dtui.reports.sections.incidents import _shown_by, filters_of
 from dtui.reports.sections.made import _moment, _said
 from dtui.reports.sections.registry import View
 from dtui.reports.what_counts import SENTENCES, what_counts
@@ -80,8 +82,8 @@ def test_with_many_classes_those_that_moved_most_come_too() -> None:
 
 def test_confusions_that_grew_stand_beside_their_incident(sections: dict[str, Section]) -> None:
     grown = cells(sections["confusions"].items[2])
-    assert ("1", "430", "4", "9") in [row[:4] for row in grown], "the labels of class 4 were poisoned with 9"
-    assert ("5", "1,650", "7", "1") in [row[:4] for row in grown], "those of class 7 with 1"
+    assert ("1", "430", "class 4", "class 9") in [row[:4] for row in grown], "labels of class 4 were poisoned with 9"
+    assert ("5", "1,650", "class 7", "class 1") in [row[:4] for row in grown], "those of class 7 with 1"
 
 
 def test_images_of_the_classes_in_incidents_are_shown(sections: dict[str, Section]) -> None:
@@ -329,3 +331,9 @@ def test_the_command_of_a_section_stands_in_each_format(form: str, tmp_path: Pat
     write_report([SAMPLES / "mnist-healthy.dtui"], tmp_path / f"a.{form}", sections=["made"])
     text = (tmp_path / f"a.{form}").read_text(encoding="utf-8")
     assert "--screen structure" in re.sub("</?span>", "", text)
+
+
+def test_a_layer_called_by_a_number_is_told_from_how_much_it_moved() -> None:
+    evidence = SimpleNamespace(became=(), moved=(SimpleNamespace(layer="3", times=15.0),), batch=None)
+    (fact,) = _shown_by(cast(Any, None), cast(Any, evidence))
+    assert fact.value == "layer 3 ×15 the usual"

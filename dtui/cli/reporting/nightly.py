@@ -15,7 +15,7 @@ from dtui.cli.shell.progress import StatusLine, is_watched
 from dtui.errors import UsageError
 from dtui.number_text import counted
 from dtui.output import STANDARD_OUTPUT
-from dtui.run_path import SUFFIX
+from dtui.run_path import SUFFIX, told_path
 from dtui.safe_text import safe
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def _told(index: Index, out: Path, options: argparse.Namespace) -> Outcome:
     from dtui.reports.nightly.index import as_json, summary
     from dtui.reports.nightly.places import INDEX_PAGE
 
-    code, remark = Exit(index.exit_code), _remark(index, out)
+    code, remark = Exit(index.exit_code), _remark(index, Path(options.folder), out)
     if options.json:
         return Outcome(to_json({"index": out / INDEX_PAGE, **as_json(index)}), code, remark)
     if options.quiet or (code is Exit.DONE and not is_watched()):
@@ -148,7 +148,7 @@ def _told(index: Index, out: Path, options: argparse.Namespace) -> Outcome:
     return Outcome("\n".join(line for line in lines if line), code, remark)
 
 
-def _remark(index: Index, out: Path) -> str:
+def _remark(index: Index, folder: Path, out: Path) -> str:
     """Return one line on what could not be judged at all; "" for nothing."""
     if index.missing:
         shown = ", ".join(f"{number}/{index.shards}" for number in index.missing[:MOST_ROWS])
@@ -156,7 +156,12 @@ def _remark(index: Index, out: Path) -> str:
         return f"{out}: shards {shown}{more} have not done their part; run them again, then merge again"
     failed = [row for row in index.rows if row.outcome == "failed"]
     if not index.rows:
-        return f"{index.title}: no run in this folder; record one, or give the folder that holds them"
+        where = told_path(folder)
+        if index.gone:
+            return (
+                f"{where}: no run (NAME.dtui or NAME.h5) here or below; {len(index.gone):,} reported before, now gone"
+            )
+        return f"{where}: no run (NAME.dtui or NAME.h5) here or below; record one, or give the folder that holds them"
     more = f" (and {len(failed) - 1:,} more)" if len(failed) > 1 else ""
     return f"{failed[0].run}: no report, {failed[0].reason}{more}" if failed else ""
 

@@ -63,7 +63,7 @@ def test_what_needs_a_person_comes_first() -> None:
 @pytest.mark.parametrize(
     ("rows", "code"),
     [
-        ([], FINE),
+        ([], NOT_JUDGED),
         ([row("a"), EMPTY], FINE),
         ([row("a"), row("b", LOOK)], FOUND),
         ([row("b", LOOK), UNSURE], FOUND),
