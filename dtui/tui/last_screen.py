@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from dtui.tui.renderables.canvas.theme import Theme
     from dtui.tui.renderables.canvas.writing import Shown
 
-VERSION = 1
+VERSION = 2
 """Raised when the layout of the files changes."""
 MOST_KEPT = 32
 LARGEST = 4 << 20
