@@ -68,17 +68,23 @@ class ColumnRecords:
         return len(inner) > 0 and int(inner.min()) >= least
 
 
-def records_of_columns(axis: TimeAxis, iterations: IntArray, interval: float) -> ColumnRecords:
+NO_BREAKS: IntArray = np.zeros(0, np.int64)
+
+
+def records_of_columns(
+    axis: TimeAxis, iterations: IntArray, interval: float, breaks: IntArray = NO_BREAKS
+) -> ColumnRecords:
     """Return which records each column stands for.
 
     Args:
         axis: The columns.
         iterations: Iterations of the records, shape (n,), ascending.
         interval: Iterations for which the last record still stands, > 0.
+        breaks: Iterations from which on no record before them stands, for something was not recorded there, ascending.
 
     Returns:
-        Ranges of positions in `iterations`. Two kinds of columns have no value: those before the first record, and
-        those that begin an interval or more after the last one.
+        Ranges of positions in `iterations`. Three kinds of columns have no value: those before the first record, those
+        that begin an interval or more after the last one, and those without a record between a break and the next.
 
     Source: dtui.
     """
@@ -92,6 +98,9 @@ def records_of_columns(axis: TimeAxis, iterations: IntArray, interval: float) ->
     middles = np.floor(axis.first + (numbers + 0.5) * axis.column_span)
     before = np.searchsorted(iterations, middles, side="right") - 1
     stands = (before >= 0) & (middles < float(iterations[-1]) + interval)
+    if len(breaks):
+        of_last = iterations[np.maximum(before, 0)]
+        stands &= np.searchsorted(breaks, middles, side="right") == np.searchsorted(breaks, of_last, side="right")
     empty_columns = starts == stops
     starts = np.where(empty_columns, np.maximum(before, 0), starts)
     stops = np.where(empty_columns, starts + stands, stops)

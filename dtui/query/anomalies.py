@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -94,12 +94,17 @@ def decided_incidents(data: RunData, incidents: Iterable[Incident]) -> tuple[Inc
     return decided if data.judging is None else tuple(of_groups(one, names) for one in decided)
 
 
-def decide(data: RunData, anomaly: str, status: str, note: str | None) -> None:
-    """Answer `RunQuery.decide`."""
-    if status not in STATUSES:
-        raise UsageError(f"anomaly status {status!r} is unknown; use one of {', '.join(STATUSES)}")
-    if not anomaly:
-        raise UsageError("anomaly id: empty; use an id that the list of anomalies shows")
-    if note is None:
-        note = data.reader.decisions().get(anomaly, ("", ""))[1]
-    data.reader.append_decision(anomaly, status, note)
+def decide(data: RunData, decisions: Sequence[tuple[str, str, str | None]]) -> None:
+    """Answer `RunQuery.decide_all`."""
+    for anomaly, status, _ in decisions:
+        if status not in STATUSES:
+            raise UsageError(f"anomaly status {status!r} is unknown; use one of {', '.join(STATUSES)}")
+        if not anomaly:
+            raise UsageError("anomaly id: empty; use an id that the list of anomalies shows")
+    before = data.reader.decisions() if any(note is None for _, _, note in decisions) else {}
+    data.reader.append_decisions(
+        [
+            (anomaly, status, before.get(anomaly, ("", ""))[1] if note is None else note)
+            for anomaly, status, note in decisions
+        ]
+    )

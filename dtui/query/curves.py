@@ -21,12 +21,12 @@ FIRST = ("validation_error", "train_error", "loss")
 LEARNING_RATE = "learning_rate"
 
 
-Points = tuple[IntArray, FloatArray, float]
-"""Iterations and values of a curve, and the interval that a value stands for."""
+Points = tuple[IntArray, FloatArray, float, IntArray]
+"""Iterations and values of a curve, the interval that a value stands for, and where nothing before it stands."""
 
 
 def curve_points(data: RunData) -> Mapping[str, Points]:
-    """Return name to (iterations, values, interval) of every curve; LOGGED_NAN and infinities where they were logged.
+    """Return name to its points, of every curve; LOGGED_NAN and infinities where they were logged.
 
     Any other NaN is lost to damage.
     """
@@ -39,10 +39,15 @@ def curve_points(data: RunData) -> Mapping[str, Points]:
             if logged.any():
                 steps = np.diff(iterations[logged])
                 interval = max(data.record_interval, median_of(steps) if len(steps) else 0.0)
-                found[NAMES.get(name, name)] = (iterations, values, interval)
+                found[NAMES.get(name, name)] = (iterations, values, interval, data.breaks("records"))
         errors = error_of_all(data) if len(data.validations) else np.zeros(0)
         if not np.isnan(errors).all():  # one that is lost stays a hole
-            found["validation_error"] = (data.validations, errors, data.validation_interval)
+            found["validation_error"] = (
+                data.validations,
+                errors,
+                data.validation_interval,
+                data.breaks("validations"),
+            )
         order = sorted(found, key=lambda name: (FIRST.index(name) if name in FIRST else len(FIRST), name))
         return {name: found[name] for name in order}
 
@@ -55,10 +60,10 @@ def curves(data: RunData, axis: TimeAxis) -> Curves:
     extremes: dict[str, FloatArray] = {}
     nonfinite: dict[str, BoolArray] = {}
     points = curve_points(data)
-    for name, (iterations, values, interval) in points.items():
+    for name, (iterations, values, interval, breaks) in points.items():
         if _is_of_another(name, points):
             continue
-        held = records_of_columns(axis, iterations, interval)
+        held = records_of_columns(axis, iterations, interval, breaks)
         finite = np.where(np.isfinite(values), values, np.nan)
         series[name] = read_only(pool_mean(finite, held))
         largest, is_bad = _pooled_largest(points[name], axis)
@@ -79,8 +84,8 @@ def _is_of_another(name: str, points: Mapping[str, Points]) -> bool:
 
 def _pooled_largest(points: Points, axis: TimeAxis) -> tuple[FloatArray, BoolArray]:
     """Return the largest value in each column (NaN if none), and the columns in which NaN or Inf was logged."""
-    iterations, values, interval = points
-    held = records_of_columns(axis, iterations, interval)
+    iterations, values, interval, breaks = points
+    held = records_of_columns(axis, iterations, interval, breaks)
     bad = ~np.isfinite(values) & was_logged(values)
     finite = np.where(np.isfinite(values), values, np.nan)
     return pool_largest(finite, held), pool_largest(bad.astype(np.float32), held) > 0
@@ -90,11 +95,12 @@ def curves_at(data: RunData, iteration: int) -> dict[str, float]:
     """Answer `RunQuery.curves_at`."""
     found: dict[str, float] = {}
     points = curve_points(data)
-    for name, (iterations, values, _) in points.items():
+    for name, (iterations, values, _, breaks) in points.items():
         if _is_of_another(name, points):
             continue
         position = int(np.searchsorted(iterations, iteration, side="right")) - 1
-        if position >= 0 and was_logged(values[position]):
+        is_broken = position >= 0 and ((iterations[position] < breaks) & (breaks <= iteration)).any()
+        if position >= 0 and not is_broken and was_logged(values[position]):
             found[name] = float(values[position])
     return found
 
@@ -108,7 +114,7 @@ def known_errors(data: RunData) -> tuple[str, IntArray, FloatArray]:
     points = curve_points(data)
     for name in FIRST[:2]:
         if name in points:
-            iterations, values, _ = points[name]
+            iterations, values, *_ = points[name]
             known = np.isfinite(values)
             if known.any():
                 return name, iterations[known], values[known]

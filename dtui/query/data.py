@@ -145,14 +145,27 @@ class RunData(ValidationData):
                 record before them.
         """
         if is_watched or not self.is_watch.any():
-            return records_of_columns(axis, self.records, self.record_interval)
+            return records_of_columns(axis, self.records, self.record_interval, self.breaks("records"))
         places = np.flatnonzero(~self.is_watch)
-        held = records_of_columns(axis, self.records[places], self.record_interval)
+        held = records_of_columns(axis, self.records[places], self.record_interval, self.breaks("records"))
         if not len(places):
             return held
         last = places[np.maximum(held.stops - 1, 0)] + 1
         starts = places[np.minimum(held.starts, len(places) - 1)]
         return ColumnRecords(starts, np.where(held.has_value, last, starts))
+
+    def held_validations(self, axis: TimeAxis) -> ColumnRecords:
+        """Return which validations each column stands for."""
+        return records_of_columns(axis, self.validations, self.validation_interval, self.breaks("validations"))
+
+    def breaks(self, stream: str) -> IntArray:
+        """Return the iterations from which on no value before stands, ascending: where the gaps of a stream begin.
+
+        What was trained before a run was resumed, and not recorded, is missing in every stream.
+        """
+        seams = {seam - 1 for seam in self.reader.seams}
+        first = sorted(gap.first for gap in self.reader.gaps if gap.stream == stream or gap.last in seams)
+        return np.array(first, np.int64)
 
     @property
     def triggers(self) -> tuple[Trigger, ...]:

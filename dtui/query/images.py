@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from dtui.analysis.correctness import PackedLayout, WordArray
-from dtui.analysis.downsample import ColumnRecords, column_batches, pool_mean, records_of_columns, row_edges
+from dtui.analysis.downsample import ColumnRecords, column_batches, pool_mean, row_edges
 from dtui.analysis.ordering import by_largest_first, by_peak, by_similarity
 from dtui.analysis.relations.confusion import LABELS
 from dtui.analysis.thumbnails import MOST_PIXELS, decode_thumbnail
@@ -54,7 +54,7 @@ def image_rows(data: RunData, request: ImagesRequest) -> ImageRows:
     first = max(0, min(request.first, len(images) - 1))
     count = max(0, min(max(1, request.count), len(images) - first))
     rows = order[first : first + count]
-    held = records_of_columns(request.axis, data.validations, data.validation_interval)
+    held = data.held_validations(request.axis)
     pixels = max(1, request.pixels)
     judged = data.judgements_of(request.classes)
     right = _share_right(judged, rows, held.needed, pixels)

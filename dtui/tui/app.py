@@ -322,8 +322,8 @@ class DtuiApp(ReopeningApp):
 
     def write_down(self, decisions: tuple[Decision, ...]) -> None:
         """Have decisions written."""
-        for decision in decisions:
-            self.loader.decide(decision.entry, decision.status, decision.note)
+        if decisions:
+            self.loader.decide(decisions)
 
     def use(self, used: Used) -> None:
         """Handle a press, a drag or the wheel in a pane."""

@@ -57,9 +57,8 @@ class Several:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """A decision was written; if not, `error` says why."""
+    """Decisions were written; if not, `error` says why."""
 
-    entry: str
     error: str = ""
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from dtui.query import RunQuery
     from dtui.query.compare.others import Others
     from dtui.tui.state.questions import Question
+    from dtui.tui.state.review.reviewing import Decision
     from dtui.tui.state.run_view import RunView
     from dtui.tui.state.session import Session
 
@@ -132,11 +133,11 @@ class Loader:
             self._polling = True
         self._submit(self._refresh, "refresh")
 
-    def decide(self, entry: str, status: str, note: str | None) -> None:
-        """Write down a person's decision on an entry of the review."""
+    def decide(self, decisions: Sequence[Decision]) -> None:
+        """Write down a person's decisions on entries of the review, all in one write."""
         with self._lock:
             self._deciding += 1
-        self._jobs.put(lambda: self._guard(lambda: self._decide(entry, status, note), "decide"))
+        self._jobs.put(lambda: self._guard(lambda: self._decide(decisions), "decide"))
 
     def close(self) -> None:
         """Close the run and end the thread.
@@ -282,13 +283,13 @@ class Loader:
             self._post(Opened(self._view()))
             self._post(Failed("damage", line, DtuiError(line)))
 
-    def _decide(self, entry: str, status: str, note: str | None) -> None:
+    def _decide(self, decisions: Sequence[Decision]) -> None:
         try:
-            self._opened().decide(entry, status, note)
+            self._opened().decide_all([(one.entry, one.status, one.note) for one in decisions])
         except (DtuiError, OSError) as error:
-            self._post(Decided(entry, safe(str(error))))
+            self._post(Decided(safe(str(error))))
         else:
-            self._post(Decided(entry))
+            self._post(Decided())
         finally:
             with self._lock:
                 self._deciding -= 1

@@ -81,3 +81,19 @@ def test_rows_share_pixels(rows, pixels):
     assert [one.start for one in made] == [0, *(one.stop for one in made[:-1])]
     assert made[-1].stop == rows
     assert max(one.stop - one.start for one in made) <= max(ROWS_AT_ONCE, -(-rows // pixels))
+
+
+def test_no_record_before_a_break_stands_behind_it() -> None:
+    rng = np.random.default_rng(5)
+    for _ in range(50):
+        iterations = np.unique(rng.integers(0, 400, 30))
+        breaks = np.unique(rng.integers(0, 400, rng.integers(0, 6)))
+        axis = TimeAxis(0.0, 420.0, int(rng.integers(5, 200)))
+        held, without = (records_of_columns(axis, iterations, 10, some) for some in (breaks, breaks[:0]))
+        of = axis.columns_of(iterations)
+        for column in range(axis.columns):
+            middle = np.floor(axis.first + (column + 0.5) * axis.column_span)
+            before = [int(one) for one in iterations if one <= middle]
+            is_broken = bool(before) and any(before[-1] < one <= middle for one in breaks)
+            expected = bool(without.has_value[column]) and (column in of or not is_broken)
+            assert held.has_value[column] == expected

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -232,4 +233,7 @@ class FakeReader:
         return dict.fromkeys(self.decided, ("ada", "2026-01-01T00:00:00+00:00"))
 
     def append_decision(self, anomaly: str, status: str, note: str) -> None:
-        self.decided[anomaly] = (status, note)
+        self.append_decisions([(anomaly, status, note)])
+
+    def append_decisions(self, decisions: Sequence[tuple[str, str, str]]) -> None:
+        self.decided |= {anomaly: (status, note) for anomaly, status, note in decisions}

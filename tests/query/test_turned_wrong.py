@@ -11,7 +11,7 @@ from statistics import median
 import numpy as np
 import pytest
 
-from dtui.model import Incident
+from dtui.model import NOT_JUDGED, Incident
 from dtui.model.findings.incident_evidence import TurnedWrong
 from dtui.model.learning import TURNED_WRONG, GalleryRequest
 from dtui.query import open_run
@@ -58,6 +58,24 @@ def test_it_is_what_the_labels_say(faults, first: int, last: int):
     assert [counts[kind] for kind in kinds] == sorted((counts[kind] for kind in kinds), reverse=True)
     listed = faults.gallery(GalleryRequest(found.moment, 0, 1, listed=TURNED_WRONG, since=first)).order
     assert listed[: len(found.images)].tolist() == list(found.images), "the gallery shows the same images"
+
+
+def test_images_without_a_label_there_are_counted_and_not_taken_for_right(repository: Path):
+    """Of a network that had become NaN it said "no image turned wrong"."""
+    with open_run(repository / "sample_runs" / "mnist-faults.dtui") as query:
+        data, read, at = query._data, query._data.labels, query._data.validations.tolist().index(1010)
+
+        def without(images: slice, validations: slice) -> np.ndarray:
+            labels = read(images, validations).copy()
+            labels[:, max(0, at - validations.start) :] = NOT_JUDGED
+            return labels
+
+        data.labels = without
+        found = query.turned_wrong(incident_at(query, 1010, 1010))
+        labels = read(slice(0, 1000), slice(at - 1, at))[:, 0]
+        right = int(np.count_nonzero(labels == data.images.targets))
+    assert (found.moment, found.count, found.unlabelled) == (1010, 0, right)
+    assert found.told(str).endswith(f"; {right} images that were right before could not be judged there")
 
 
 def test_nothing_is_said_where_no_validation_stands_on_both_sides(faults):

@@ -307,6 +307,10 @@ class FakeQuery(FakeLayers, FakeValidation):
         self.decided.append((anomaly, status, note))
         self.decisions[anomaly] = (status, note or "")
 
+    def decide_all(self, decisions):
+        for decision in decisions:
+            self.decide(*decision)
+
 
 def told_verdict(worst):
     return Verdict(

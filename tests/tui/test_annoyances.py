@@ -376,7 +376,7 @@ def test_enter_on_the_whole_network_shows_the_layer_that_moved_most_and_says_so(
     desk = Desk(faults, (80, 24)).press("g", "n")
     session, of = desk.session, desk.session.selection.entry
     alone = tuple(replace(one, classes=()) if one.id == of else one for one in session.scene.entries)
-    session.view = replace(session.view, entries={**session.view.entries, "incidents": alone})
+    session.view = replace(session.view, review=session.view.review.having("incidents", alone))
     desk.press("enter")
     assert (desk.screen, session.message) == (
         "Layers",
@@ -487,7 +487,7 @@ def test_a_key_that_comes_before_the_data_waits_for_them(faults: RunQuery) -> No
     assert desk.screen == "filter"
     session = Session(TABLE, view_of(faults, 0), 150, 50)
     session.perform("entry_next")
-    session.answered(IncidentsQuestion(), faults.incidents())
+    session.answered(IncidentsQuestion(), IncidentsQuestion().ask(faults))
     assert session.selection.entry == "incident-1650-class-class7"  # after 1,360, which is selected by itself
 
 

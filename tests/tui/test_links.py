@@ -153,7 +153,7 @@ def test_names_stay_as_they_are_where_several_things_are_said_shortly(faults: Ru
 def test_a_key_ends_the_wait_for_the_incident_of_a_link(faults: RunQuery) -> None:
     session = Session(TABLE, view_of(faults, 0), 150, 50, link=Link(incident="incident-430-class-class4"))
     session.perform("screen_layers")
-    session.answered(IncidentsQuestion(), faults.incidents())
+    session.answered(IncidentsQuestion(), IncidentsQuestion().ask(faults))
     assert session.selection.cursor != 430
 
 

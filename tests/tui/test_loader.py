@@ -19,6 +19,7 @@ from dtui.tui.state.questions import (
     IncidentsQuestion,
     NotJudgedQuestion,
 )
+from dtui.tui.state.review.reviewing import Decision
 from tests.tui.fake_query import FakeQuery
 
 PATIENCE_SECONDS = 20
@@ -162,7 +163,7 @@ def test_a_detector_that_fails_is_told_once(desk):
 def test_what_was_asked_is_not_asked_again_until_the_run_changes(desk):
     for revision, expected in ((0, 1), (0, 1), (1, 2)):
         desk.loader.ask([ClustersQuestion(3)], revision)
-        desk.loader.decide("barrier", "new", None)
+        desk.loader.decide([Decision("barrier", "new", None)])
         while not isinstance(desk.next(), Decided):
             pass
         assert desk.query.asked.count(("clusters", 3)) == expected
@@ -179,7 +180,7 @@ def test_a_slot_that_is_no_longer_wanted_is_dropped(desk):
     desk.loader.ask([ClustersQuestion(2)], 0)
     go.set()
     assert desk.next().question == ClustersQuestion(2)
-    desk.loader.decide("barrier", "new", None)
+    desk.loader.decide([Decision("barrier", "new", None)])
     assert isinstance(desk.next(), Decided)
 
 
@@ -207,7 +208,7 @@ def test_polls_do_not_pile_up(desk, monkeypatch):
     desk.query.changed = True
     go.set()
     assert isinstance(desk.next(), Opened)
-    desk.loader.decide("barrier", "new", None)
+    desk.loader.decide([Decision("barrier", "new", None)])
     assert isinstance(desk.next(), Decided)
     assert len(given) == 1, "each poll gives memory back that answers no longer need"
 
@@ -263,7 +264,7 @@ def test_a_decision_is_written_down_before_the_run_is_closed(monkeypatch: pytest
     began, go = hold(desk.query, "clusters")
     desk.loader.ask([ClustersQuestion(2)], 0)
     assert began.wait(PATIENCE_SECONDS)
-    desk.loader.decide("a", "flagged", "")
+    desk.loader.decide([Decision("a", "flagged", "")])
     closer = closing(desk.loader)
     closer.join(0.2)
     assert closer.is_alive()

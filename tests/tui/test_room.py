@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 import pytest
 
@@ -40,13 +41,15 @@ def blank_rows(desk: Desk) -> float:
 
 
 SCREENS = [
-    *(("faults", (key,)) for key in "123456AiTC"),
+    *(("faults", (key,)) for key in "123456AiTCp"),
     ("faults", ("3", "tab", "enter")),
     ("faults", ("2", "tab", "enter")),
     ("batches", ("D",)),
     ("batches", ("2", "tab", "enter")),
 ]
-PLACES = [(*one, size) for one in SCREENS for size in (LARGE, USUAL)] + [("healthy", ("1",), USUAL)]
+PLACES = [(*one, size) for one in SCREENS for size in (LARGE, USUAL)] + [
+    ("healthy", ("1",), size) for size in (LARGE, USUAL)
+]
 
 
 def _named(value: object) -> str:
@@ -129,3 +132,29 @@ def test_no_line_of_the_help_is_cut(runs, width) -> None:
     box = help_box(Desk(runs["faults"], (width, 400)).session.scene)
     where = Frame(width, 400, 0, None, DARK, Output())
     assert "…" not in to_text(box.draw(where))
+
+
+def test_the_advisor_table_shows_which_classes_the_selected_threshold_marks_and_when(runs) -> None:
+    desk = Desk(runs["faults"], USUAL).press("p")
+    for keys, said in (((), "marked at 20%"), (("k", "k"), "marked at 12%"), (("G",), "marked at 60%")):
+        shown = desk.press(*keys).panes()["marked_classes"]
+        picture = desk.session.look()[0][
+            next(one for one in desk.session.scene.stacked if one.name == "marked_classes")
+        ]
+        advice, threshold = desk.session.scene.screen.panes[0].picked(desk.session.scene)
+        assert said in shown
+        assert len(picture.anomalies) == next(one.marks for one in advice.rows if one.threshold == threshold)
+        assert picture.rows[0].labels == (Counter(one.class_index for one in picture.anomalies).most_common(1)[0][0],)
+
+
+def test_a_small_screen_keeps_the_advisor_table_and_its_sentences_alone(runs) -> None:
+    shown = Desk(runs["faults"], SMALL).press("p").panes()
+    assert "Counted are 216 validations" in shown["advisor"]
+    assert "marked at" not in "".join(shown.values())
+
+
+def test_a_run_without_incidents_shows_its_classes_the_worst_at_its_end_first(runs) -> None:
+    shown = Desk(runs["healthy"], LARGE).panes()["classes_at_end"].splitlines()
+    errors = [float(line.split("%")[0].split()[-1]) for line in shown[1:] if "%" in line]
+    assert len(errors) == 10
+    assert errors == sorted(errors, reverse=True)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from dtui.model import AnomalySettings, Missing
+from dtui.model.findings.review import of_anomalies
 from dtui.tui.opening import view_of
 from dtui.tui.panes.classes import Classes, ClassesOptions
 from dtui.tui.panes.images import Images
@@ -42,8 +43,11 @@ TREE, FILTERS, CLASSES, IMAGES = map(pane_of, (Tree, Filters, Classes, Images))
 
 def scene_of(query: FakeQuery | None = None, size=(150, 50), **fields) -> Scene:
     query = query or FakeQuery()
-    view = view_of(query, 0).with_incidents(query.incidents())
-    view = replace(view.with_anomalies(query.anomalies(), AnomalySettings()), clusters=query.clusters(2))
+    view = view_of(query, 0).with_incidents(IncidentsQuestion().ask(query))
+    view = replace(
+        view.with_anomalies(AnomaliesQuestion(AnomalySettings()).ask(query), AnomalySettings()),
+        clusters=query.clusters(2),
+    )
     scene = Scene(TABLE, Selection(), view, Answers(), size)
     scene = scene.at(begin(scene).changed(**fields))
     return step(scene, lambda scene: scene.with_pane(TREE))
@@ -297,7 +301,7 @@ def test_a_watch_leads_to_the_first_filter_that_it_names(filters, sort, row):
     scene = scene_of()
     node = next(node for node in scene.view.tree if node.layer is not None and node.filters > 3)
     fired = watch_anomaly(300, "filter", node.name, filters)
-    scene = replace(scene, view=scene.view.with_anomalies((fired,), AnomalySettings()))
+    scene = replace(scene, view=scene.view.with_anomalies(of_anomalies([fired]), AnomalySettings()))
     scene = scene.at(FILTERS.select(scene, 1).changed(node=node.index).put(FiltersOptions(sort=sort)))
     scene = scene.at(FILTERS.select(scene, 1))
     scene = scene.at(select_entry(scene, fired.id))

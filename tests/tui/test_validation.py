@@ -14,10 +14,12 @@ from dtui.query import RunQuery, open_run
 from dtui.tui.panes.table import TABLE
 from dtui.tui.panes.validation.classes_here import labels_here
 from dtui.tui.panes.validation.confusion import MatrixQuestion, SharesQuestion
+from dtui.tui.panes.validation.inside import TurnedOf, TurnedQuestion
 from dtui.tui.renderables.canvas.cells import text_width
 from dtui.tui.renderables.canvas.output import Output
 from dtui.tui.renderables.canvas.theme import DARK
 from dtui.tui.state.mouse import press
+from dtui.tui.state.review.entry_steps import select_entry
 from tests.query.fake_reader import FakeReader
 from tests.tui.conftest import SAMPLES
 from tests.tui.desk import Desk
@@ -295,3 +297,18 @@ def test_names_from_outside_stay_text_on_every_inner_screen(size):
         assert not any(ord(glyph) < 32 and glyph != "\n" for glyph in text), keys
         assert not any(glyph in text for glyph in "\u202e\u200b\x9b\ud800"), keys
         assert {text_width(line) <= size[0] for line in text.split("\n")} == {True}
+
+
+def test_where_no_image_turned_wrong_i_shows_those_of_the_class(faults: RunQuery) -> None:
+    """It led to an empty list."""
+    desk = Desk(faults).press("1")
+    entry = next(one for one in desk.session.scene.entries if not one.classes)
+    desk.session.choose(select_entry(desk.session.scene, entry.id))
+    desk._answer()
+    turned = desk.session.answers.get(TurnedQuestion)
+    none = TurnedOf(entry.id, replace(turned.found, count=0, images=(), classes=()))
+    desk.press("3")
+    desk.session.answered(TurnedQuestion(entry.id), none)
+    shown = desk.press("i").text()
+    assert "Gallery" in shown
+    assert "turned wrong here" not in shown

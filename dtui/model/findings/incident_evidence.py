@@ -74,6 +74,7 @@ class TurnedWrong:
             it is among the first.
         classes: Labels with their counts, the most first, at most 3.
         images: Some of them, at most `MOST_IMAGES`, those of the most frequent class first.
+        unlabelled: How many were right before it and have no label there: their outputs were NaN, or it is lost.
     """
 
     id: str
@@ -83,6 +84,7 @@ class TurnedWrong:
     usual: float
     classes: tuple[tuple[int, int], ...]
     images: tuple[int, ...]
+    unlabelled: int = 0
 
     def told(self, name_of: Callable[[int], str], judging: Judging | None = None) -> str:
         """Return how many they are, how many usually do, and of which classes, in words without a full stop.
@@ -95,6 +97,9 @@ class TurnedWrong:
         middle = f"{self.usual:,.1f}".removesuffix(".0")  # of counts: whole, or half between two
         usual = "" if isnan(self.usual) else f" (usually {middle})"
         said = f"{many} turned wrong at {self.moment:,}{usual}"
+        if self.unlabelled:
+            lost = as_groups(counted(self.unlabelled, "image"), judging)
+            said += f"; {lost} that {'was' if self.unlabelled == 1 else 'were'} right before could not be judged there"
         if not self.classes or (judging is not None and judging.other == 1):
             return said
         own = ", ".join(f"{count:,} of {name_of(label)}" for label, count in self.classes)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, TypeVar
 
 from dtui.dataclass_on_use import dataclass
 from dtui.model.findings.evidence import Anomaly, by_event
@@ -15,6 +15,8 @@ Listing = Literal["incidents", "anomalies"]
 """What is listed: one entry for each cause, or the paper's anomalies."""
 INCIDENTS: Listing = "incidents"
 ANOMALIES: Listing = "anomalies"
+
+FoundT = TypeVar("FoundT", Anomaly, Incident)
 
 NAMED_FILTERS = 32
 """An incident names at most so many: of one that names as many there may be more."""
@@ -124,9 +126,8 @@ def of_anomalies(anomalies: Iterable[Anomaly], judging: Judging | None = None) -
 
 
 def _of_event(event: tuple[Anomaly, ...], judging: Judging | None) -> Entry:
-    """Return the entry of an event: flagged if one of its anomalies is, dismissed if all are."""
     strongest = event[0]
-    found, label, statuses = strongest.evidence, strongest.class_index, {one.status for one in event}
+    found, label = strongest.evidence, strongest.class_index
     return Entry(
         id=strongest.id,
         iteration=strongest.iteration,
@@ -137,22 +138,44 @@ def _of_event(event: tuple[Anomaly, ...], judging: Judging | None) -> Entry:
         filters=found.filters,
         classes=(label,) if label is not None else (),
         score=strongest.score,
-        status="flagged" if "flagged" in statuses else "new" if "new" in statuses else strongest.status,
-        note="; ".join(dict.fromkeys(one.note for one in event if one.note)),
+        status=_status_of(event),
+        note=_note_of(event),
         anomalies=event,
         judging=judging,
     )
 
 
-def with_decision(entry: Entry, id_: str, status: str, note: str | None) -> Entry:
-    """Return an entry after a decision on its incident, or on one of its anomalies; a note of None stays as it is."""
+def with_decisions(entry: Entry, decisions: Mapping[str, tuple[str, str | None]]) -> Entry:
+    """Return an entry after decisions on its incident, or on some of its anomalies; itself if none is about it.
+
+    Args:
+        entry: To decide on.
+        decisions: Status and note by the id of an incident or an anomaly; a note of None stays as it is.
+    """
+    if decisions.keys().isdisjoint(entry.ids):
+        return entry
     if entry.incident is not None:
-        return replace(entry, status=status, note=entry.note if note is None else note)
-    event = (
-        replace(one, status=status, note=one.note if note is None else note) if one.id == id_ else one
-        for one in entry.anomalies
-    )
-    return _of_event(tuple(event), entry.judging)
+        incident = _decided(entry.incident, decisions)
+        return replace(entry, incident=incident, status=incident.status, note=incident.note)
+    event = tuple(_decided(one, decisions) for one in entry.anomalies)
+    return replace(entry, anomalies=event, status=_status_of(event), note=_note_of(event))
+
+
+def _decided(found: FoundT, decisions: Mapping[str, tuple[str, str | None]]) -> FoundT:
+    if found.id not in decisions:
+        return found
+    status, note = decisions[found.id]
+    return replace(found, status=status, note=found.note if note is None else note)
+
+
+def _status_of(event: Sequence[Anomaly]) -> str:
+    """Return "flagged" if one of them is, "dismissed" if all are."""
+    statuses = {one.status for one in event}
+    return next((status for status in ("flagged", "new") if status in statuses), event[0].status)
+
+
+def _note_of(event: Sequence[Anomaly]) -> str:
+    return "; ".join(dict.fromkeys(one.note for one in event if one.note))
 
 
 def reviewable(entries: Iterable[Entry]) -> tuple[Entry, ...]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dtui.analysis.downsample import ColumnRecords, column_batches, pool_largest, records_of_columns
+from dtui.analysis.downsample import ColumnRecords, column_batches, pool_largest
 from dtui.errors import UsageError
 from dtui.model import ClassErrors, FloatArray, TimeAxis, read_only
 from dtui.query.data import RunData, have
@@ -91,7 +91,7 @@ def _error_of(judged: FloatArray, errors: FloatArray) -> FloatArray:
 
 def class_errors(data: RunData, groups: Sequence[Sequence[int]], axis: TimeAxis) -> ClassErrors:
     """Answer `RunQuery.class_errors`."""
-    held = records_of_columns(axis, data.validations, data.validation_interval)
+    held = data.held_validations(axis)
     asked = tuple(tuple(group) for group in groups)
     for labels in asked:
         check_labels(data, labels)

@@ -25,7 +25,7 @@ def turned_wrong(data: RunData, incident: Incident) -> TurnedWrong | None:
     begun = int(np.searchsorted(validations, incident.first))
     if images is None or not len(images.targets) or not 1 <= begun < len(validations):
         return None
-    (since, moment, count), usual, classes, some = data.pictured(
+    (since, moment, count, unlabelled), usual, classes, some = data.pictured(
         ("turned wrong", int(incident.first), int(incident.last)),
         lambda: _find(data, images, begun, incident.last),
         lambda found: _is_possible(data, images, found),
@@ -38,11 +38,12 @@ def turned_wrong(data: RunData, incident: Incident) -> TurnedWrong | None:
         float(usual[0]),
         tuple((int(label), int(of_it)) for label, of_it in classes),
         tuple(some.tolist()),
+        int(unlabelled),
     )
 
 
 def _find(data: RunData, images: ImageSet, begun: int, last: int) -> Arrays:
-    """Return since, moment and count; what is usual, the only float; classes with counts; images.
+    """Return since, moment, count and how many have no label; what is usual, the only float; classes; images.
 
     Args:
         data: The run.
@@ -65,9 +66,10 @@ def _find(data: RunData, images: ImageSet, begun: int, last: int) -> Arrays:
     begin = max(0, end - min(MOST_BEFORE, most))
     usual = np.count_nonzero(is_right[:, begin:end] & is_wrong[:, begin + lag : end + lag], axis=0)
     found = np.flatnonzero(turned[:, lag - 1])
+    unlabelled = np.count_nonzero(is_right[:, own - 1] & (labels[:, own - 1 + lag] < 0))
     targets = images.targets[found].astype(np.int64)
     return (
-        np.array([validations[begun - 1], validations[begun - 1 + lag], len(found)], np.int64),
+        np.array([validations[begun - 1], validations[begun - 1 + lag], len(found), unlabelled], np.int64),
         np.array([median_of(usual) if len(usual) else np.nan]),
         _classes(targets),
         found[by_most_frequent(targets)[:MOST_IMAGES]].astype(np.int64),
@@ -84,14 +86,16 @@ def _classes(targets: IntArray) -> IntArray:
 
 def _is_possible(data: RunData, images: ImageSet, found: Arrays) -> bool:
     """Whether arrays from outside can be an answer of `_find`."""
-    if not have(found, ("i", (3,)), ("f", (1,)), ("i", (None, 2)), ("i", (None,))):
+    if not have(found, ("i", (4,)), ("f", (1,)), ("i", (None, 2)), ("i", (None,))):
         return False
-    (since, moment, count), usual, classes, some = found
+    (since, moment, count, unlabelled), usual, classes, some = found
     known, most = len(data.layout.images), len(images.targets)
     return (
         bool(is_among(np.array([since, moment]), data.validations).all())
         and since < moment
-        and 0 <= count <= most
+        and count >= 0
+        and unlabelled >= 0
+        and count + unlabelled <= most
         and (bool(np.isnan(usual[0])) or 0 <= usual[0] <= most)
         and len(classes) <= MOST_CLASSES
         and bool(((classes[:, 0] >= 0) & (classes[:, 0] < known) & (classes[:, 1] > 0)).all())

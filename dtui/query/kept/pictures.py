@@ -20,7 +20,7 @@ from dtui.query.data import Arrays, RunData
 from dtui.query.kept.tables import find_kept, keep, key_of_run
 from dtui.query.labels.error_columns import WHOLE_BYTES
 
-VERSION = 4
+VERSION = 5
 """Raised when an answer or the layout changes: what an earlier one kept is not believed."""
 WORTH_KEEPING = 10_000_000
 """Values of one statistic of the filters of a long run from which on pictures are kept."""

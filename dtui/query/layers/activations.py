@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dtui.analysis.downsample import pool_largest, records_of_columns
+from dtui.analysis.downsample import pool_largest
 from dtui.analysis.layers.silent import NEVER, silent_since
 from dtui.errors import NotRecordedError, UsageError
 from dtui.model import FloatArray, IntArray, TimeAxis, read_only
@@ -51,7 +51,7 @@ def activation_courses(data: RunData, layer: int, filter: int, axis: TimeAxis) -
     """Return the courses of share of zeros and mean of a filter, beside its layer; none where they are not recorded."""
     if not has_activations(data) or not len(data.validations):
         return ()
-    held = records_of_columns(axis, data.validations, data.validation_interval)
+    held = data.held_validations(axis)
     return tuple(
         course_of(name, filter, pool_largest(activations(data, name, layer), held)) for name in ACTIVATION_COLUMNS
     )

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from dtui.analysis.downsample import ColumnRecords, records_of_columns
+from dtui.analysis.downsample import ColumnRecords
 from dtui.model import RECORDS_A_BIN, FloatArray, TimeAxis
 from dtui.model.layers import ACTIVATION_COLUMNS
 from dtui.model.statistics import FILTERS, Drawn
@@ -101,7 +101,7 @@ class _Activated:
 
     def held(self, axis: TimeAxis) -> ColumnRecords:
         """Return which moments each column stands for."""
-        return records_of_columns(axis, self._data.validations, self._data.validation_interval)
+        return self._data.held_validations(axis)
 
     def overview(self, layer: int) -> FloatArray:
         """Return every moment, or every bin of a long run."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dtui.analysis.downsample import pool_largest, records_of_columns
+from dtui.analysis.downsample import pool_largest
 from dtui.analysis.relations.confusion import (
     LABELS,
     Changes,
@@ -209,7 +209,7 @@ def confusion_shares(data: RunData, pairs: tuple[tuple[int, int], ...], axis: Ti
     """Answer `RunQuery.confusion_shares`."""
     if len(pairs) > MOST_CHANGES:
         raise UsageError(f"confusions over time: {len(pairs)} pairs; ask for at most {MOST_CHANGES}")
-    held = records_of_columns(axis, data.validations, data.validation_interval)
+    held = data.held_validations(axis)
     known: dict[tuple[int, int], FloatArray] = data.remembered("shares of confusions", dict)
     missing = [pair for pair in pairs if pair not in known]
     if len(known) + len(missing) > SHARES_KEPT:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from dtui.analysis.downsample import pool_mean, records_of_columns
+from dtui.analysis.downsample import pool_mean
 from dtui.analysis.relations.partners import Flipping
 from dtui.analysis.thumbnails import decode_thumbnail
 from dtui.errors import UsageError
@@ -74,7 +74,7 @@ def label_strips(data: RunData, images: tuple[int, ...], axis: TimeAxis) -> Labe
         raise UsageError(f"labels over time: {len(images)} images; ask for at most {MOST_STRIPS}")
     for image in images:
         check_image(data, image)
-    held = records_of_columns(axis, data.validations, data.validation_interval)
+    held = data.held_validations(axis)
     needed = held.needed
     own = held.shifted(needed.start)
     shape = (len(images), axis.columns)

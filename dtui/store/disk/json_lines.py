@@ -10,7 +10,7 @@ import errno
 import json
 import os
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dtui.store.disk.atomic_files import open_again, open_plain, require_plain, sync_data, sync_folder
@@ -31,35 +31,45 @@ def check_of(values: Mapping[str, object]) -> str:
 
 
 def append_line(path: Path, values: Mapping[str, object]) -> None:
-    """Append one line in one write and synchronise it. An unfinished line before it is ended first.
+    """Append one line, as `append_lines` does."""
+    append_lines(path, [values])
+
+
+def append_lines(path: Path, lines: Sequence[Mapping[str, object]]) -> None:
+    """Append lines in one write and synchronise them. An unfinished line before them is ended first.
 
     Raises:
-        LineRefusedError: The line is too long for a reader, or the file has reached the largest size that a reader
-            accepts.
-        OSError: It could not be written in full.
+        LineRefusedError: A line is too long for a reader, or the file has reached the largest size that a reader
+            accepts; then none is written.
+        OSError: They could not be written in full.
     """
-    line = json.dumps({**values, _CHECK: check_of(values)}, sort_keys=True).encode() + b"\n"
-    if len(line) > LONGEST_LINE:
-        raise LineRefusedError(
-            errno.EMSGSIZE, f"it takes {len(line):,} bytes, a line at most {LONGEST_LINE:,}", str(path)
-        )
+    text = b"".join(_as_line(path, values) for values in lines)
     flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK | os.O_NOFOLLOW
     descriptor = open_again(path, flags)
     try:
         require_plain(descriptor, path)
         size = os.fstat(descriptor).st_size
         if size and os.pread(descriptor, 1, size - 1) != b"\n":
-            line = b"\n" + line
-        if size + len(line) > LARGEST_FILE:
+            text = b"\n" + text
+        if size + len(text) > LARGEST_FILE:
             raise LineRefusedError(errno.EFBIG, f"it is full, with {LARGEST_FILE >> 20} MiB of lines", str(path))
-        while line:
-            line = line[os.write(descriptor, line) :]
-        with contextlib.suppress(OSError):  # it was written; written again, it would be there twice
+        while text:
+            text = text[os.write(descriptor, text) :]
+        with contextlib.suppress(OSError):  # they were written; written again, they would be there twice
             sync_data(descriptor)
             if not size:
                 sync_folder(path.parent)
     finally:
         os.close(descriptor)
+
+
+def _as_line(path: Path, values: Mapping[str, object]) -> bytes:
+    line = json.dumps({**values, _CHECK: check_of(values)}, sort_keys=True).encode() + b"\n"
+    if len(line) > LONGEST_LINE:
+        raise LineRefusedError(
+            errno.EMSGSIZE, f"it takes {len(line):,} bytes, a line at most {LONGEST_LINE:,}", str(path)
+        )
+    return line
 
 
 def read_lines(path: Path) -> tuple[list[dict[str, object]], int]:

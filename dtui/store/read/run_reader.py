@@ -6,6 +6,7 @@ the contents and status of the run. See `dtui.store.format.schema` for the forma
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -251,7 +252,15 @@ class RunReader(FollowedRun):
         Raises:
             RunDamagedError: The run cannot be written to.
         """
-        self._around.append_decision(anomaly, status, note)
+        self.append_decisions([(anomaly, status, note)])
+
+    def append_decisions(self, decisions: Sequence[tuple[str, str, str]]) -> None:
+        """Add a person's decisions, each an id, a status and a note, at once: one by one, thousands take minutes.
+
+        Raises:
+            RunDamagedError: The run cannot be written to; none is added.
+        """
+        self._around.append_decisions(decisions)
 
     # --- findings
 

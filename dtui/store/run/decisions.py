@@ -13,7 +13,7 @@ from pathlib import Path
 
 from dtui.errors import RunDamagedError, UsageError
 from dtui.store.disk.atomic_files import unread
-from dtui.store.disk.json_lines import LineRefusedError, append_line, read_lines
+from dtui.store.disk.json_lines import LineRefusedError, append_lines, read_lines
 
 
 class Triage:
@@ -56,17 +56,18 @@ class Triage:
             if isinstance(line.get("what"), str)
         }
 
-    def append(self, anomaly: str, status: str, note: str) -> None:
-        """Add a person's decision, with its author and time.
+    def append(self, decisions: Sequence[tuple[str, str, str]]) -> None:
+        """Add a person's decisions, each an id, a status and a note, with their author and time, in one write.
 
         Raises:
-            UsageError: The note is too long for a line; nothing is written.
+            UsageError: A note is too long for a line; nothing is written.
             RunDamagedError: The file cannot be written to.
         """
         who, when = who_and_when()
-        values = {**self._named, "who": who, "when": when, "what": anomaly, "status": status, "note": note}
+        told = {**self._named, "who": who, "when": when}
+        lines = [{**told, "what": what, "status": status, "note": note} for what, status, note in decisions]
         try:
-            append_line(self.path, values)
+            append_lines(self.path, lines)
         except OSError as error:
             what = f"{self.path}: the decision could not be written, {error.strerror}"
             if not isinstance(error, LineRefusedError):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import errno
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -117,13 +117,13 @@ class Surroundings(ABC):
     def broken_gradients(self) -> tuple[list[BrokenGradients], LookPlan | None]:
         """Return where gradients were NaN or Inf, what counts and can be read, and which updates were looked at."""
 
-    def append_decision(self, anomaly: str, status: str, note: str) -> None:
-        """Add a person's decision, with its author and time.
+    def append_decisions(self, decisions: Sequence[tuple[str, str, str]]) -> None:
+        """Add a person's decisions, each an id, a status and a note, with their author and time.
 
         Raises:
-            RunDamagedError: It cannot be written.
+            RunDamagedError: They cannot be written.
         """
-        self._triage.append(anomaly, status, note)
+        self._triage.append(decisions)
 
     @property
     @abstractmethod
@@ -275,10 +275,10 @@ class FolderSurroundings(Surroundings):
             return [], None  # which `dtui check` tells
         return nonfinite_in(lines, self.joins)
 
-    def append_decision(self, anomaly: str, status: str, note: str) -> None:
-        """Add a person's decision, unless another run has replaced this one."""
+    def append_decisions(self, decisions: Sequence[tuple[str, str, str]]) -> None:
+        """Add a person's decisions, unless another run has replaced this one."""
         self._require_same()
-        super().append_decision(anomaly, status, note)
+        super().append_decisions(decisions)
 
     def _require_same(self) -> None:
         """Refuse to go on if another run is at the path: a training was started again and replaced this run."""

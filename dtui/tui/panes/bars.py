@@ -125,7 +125,9 @@ class Axis(Pane):
 
     def picture(self, scene: Scene) -> Picture:
         """Return the axis."""
-        return AxisPicture(scene.view.info.joins)
+        info = scene.view.info
+        gaps = tuple((gap.first, gap.last) for gap in info.gaps if gap.stream == "records")
+        return AxisPicture(info.joins, gaps)
 
 
 class KeyBar(Pane):

@@ -150,7 +150,7 @@ class Classes(ListPane):
             window.first,
             window.row if rows and rows[window.row] == here else -1,
             scene.answers.get(ErrorsQuestion),
-            view.class_anomalies,
+            view.review.class_anomalies,
             selection.entry,
             view.stages,
             self._title(scene),

@@ -43,11 +43,11 @@ class LookedFor(Pane):
     def needed(self, scene: Scene) -> int:
         """Return the rows of all checks, where some have judged and found nothing."""
         checks = scene.answers.get(ChecksQuestion) or ()
-        return MOST if _is_empty(scene) and not all(one.lacks for one in checks) else 0
+        return MOST if is_without_incident(scene) and not all(one.lacks for one in checks) else 0
 
     def wanted(self, scene: Scene) -> Iterator[Question[Any]]:
         """Ask for the checks."""
-        if _is_empty(scene):
+        if is_without_incident(scene):
             yield ChecksQuestion(scene.view.info.records)
 
     def picture(self, scene: Scene) -> Picture:
@@ -56,6 +56,6 @@ class LookedFor(Pane):
         return reading("what was looked for", self.title) if checks is None else LookedForPicture(checks)
 
 
-def _is_empty(scene: Scene) -> bool:
+def is_without_incident(scene: Scene) -> bool:
     """Whether incidents are listed, and there is none."""
     return not scene.entries and scene.selection.listing == INCIDENTS and not is_searching(scene)

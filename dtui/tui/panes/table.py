@@ -28,6 +28,7 @@ from dtui.tui.panes.runs.comparing import Comparing
 from dtui.tui.panes.runs.picked_run import PickedRun
 from dtui.tui.panes.runs.run_list import Runs
 from dtui.tui.panes.triage import Triage
+from dtui.tui.panes.validation.class_courses import ClassesAtEnd, MarkedClasses
 from dtui.tui.panes.validation.confusion import Matrix, Pairs
 from dtui.tui.panes.validation.gallery import GalleryPane
 from dtui.tui.panes.validation.image import History, Portrait
@@ -43,10 +44,11 @@ INSPECTOR = FilterInspector()
 BATCHED = Batch()
 TILES = GalleryPane()
 MATRIX = Matrix()
+ADVISOR = Thresholds()
 HISTORY, PORTRAIT = History(), Portrait()
 
 SCREENS = (
-    Screen("1", "Triage", (Triage(), EntryDetail(), LookedFor())),
+    Screen("1", "Triage", (Triage(), EntryDetail(), LookedFor(), ClassesAtEnd())),
     Screen("2", "Layers", (Tree(), Filters()), is_wide=True),
     Screen("3", "Validation", (Classes(), Images())),
     Screen("4", "Correlation", (CORRELATION, CellCourse(CORRELATION))),
@@ -63,7 +65,7 @@ INNER: tuple[Screen, ...] = (
     Screen("", IMAGE, (HISTORY, PORTRAIT)),
     Screen("", CONFUSION, (Pairs(), MATRIX, PairImages(MATRIX))),
     Screen("", BATCH, (BATCHED, SampleTimes(BATCHED))),
-    Screen("", THRESHOLDS, (Thresholds(),)),
+    Screen("", THRESHOLDS, (ADVISOR, MarkedClasses(ADVISOR))),
 )
 """Screens without a tab: a pane opens them with `Scene.opened`, and Esc goes back."""
 

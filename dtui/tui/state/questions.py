@@ -8,7 +8,8 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from dtui.dataclass_on_use import dataclass
-from dtui.model import Anomaly, AnomalySettings, ClassCluster, Incident, Missing
+from dtui.model import AnomalySettings, ClassCluster, Missing
+from dtui.model.findings.review import Entry, of_anomalies, of_incident
 
 if TYPE_CHECKING:
     from dtui.query import RunQuery
@@ -53,8 +54,8 @@ class OthersQuestion(Question[AnswerT]):
 
 
 @dataclass(frozen=True, slots=True)
-class AnomaliesQuestion(Question[tuple[Anomaly, ...]]):
-    """The anomalies under some settings; RunView keeps them."""
+class AnomaliesQuestion(Question[tuple[Entry, ...]]):
+    """The entries of the anomalies under some settings; RunView keeps them."""
 
     settings: AnomalySettings
     about = "anomalies"
@@ -64,9 +65,9 @@ class AnomaliesQuestion(Question[tuple[Anomaly, ...]]):
         """Read labels."""
         return query.prepare_anomalies(self.settings, seconds)
 
-    def ask(self, query: RunQuery) -> tuple[Anomaly, ...]:
+    def ask(self, query: RunQuery) -> tuple[Entry, ...]:
         """Return them."""
-        return query.anomalies(self.settings)
+        return of_anomalies(query.anomalies(self.settings), query.info().judging)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +83,8 @@ class NotJudgedQuestion(Question[tuple[Missing, ...]]):
 
 
 @dataclass(frozen=True, slots=True)
-class IncidentsQuestion(Question[tuple[Incident, ...]]):
-    """The incidents; RunView keeps them."""
+class IncidentsQuestion(Question[tuple[Entry, ...]]):
+    """The entries of the incidents; RunView keeps them."""
 
     about = "incidents"
     is_slow = True
@@ -92,9 +93,10 @@ class IncidentsQuestion(Question[tuple[Incident, ...]]):
         """Look for them."""
         return query.prepare_incidents(seconds)
 
-    def ask(self, query: RunQuery) -> tuple[Incident, ...]:
+    def ask(self, query: RunQuery) -> tuple[Entry, ...]:
         """Return them."""
-        return query.incidents()
+        judging = query.info().judging
+        return tuple(of_incident(incident, judging) for incident in query.incidents())
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
-from functools import cached_property
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -29,10 +28,11 @@ from dtui.model import (
     TreeNode,
 )
 from dtui.model.arrays import distinct
-from dtui.model.findings.review import ANOMALIES, INCIDENTS, Entry, Listing, of_anomalies, of_incident, with_decision
+from dtui.model.findings.review import ANOMALIES, INCIDENTS, Entry, Listing
 from dtui.model.layers import ACTIVATION_COLUMNS, AttentionHead
 from dtui.model.statistics import Rows
 from dtui.query.compare.listing import located, pace_of
+from dtui.tui.state.review.review import Review
 from dtui.tui.state.selection import Selection
 
 if TYPE_CHECKING:
@@ -40,8 +40,6 @@ if TYPE_CHECKING:
 
 Beside = NormLayer | OtherParameter | Adapter | AttentionHead
 """What can have a row behind a layer."""
-
-FoundT = TypeVar("FoundT", Anomaly, Incident)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -57,11 +55,9 @@ class RunView:
         stages: Stretches of constant learning rate.
         limits: First iteration and stop of a time axis of the whole run.
         iterations: Recorded and validated iterations, ascending.
-        anomalies: By iteration, then by falling score.
+        review: What people review.
         searched: The settings of the anomaly search; None before the first search.
-        incidents: By iteration.
         knows_incidents: Whether the detectors of incidents have answered.
-        entries: What people review, by listing, in the order of the review.
         clusters: By rising mean error; empty until they are requested.
         revision: Grows whenever the run's files change.
         filter_statistics: The recorded statistics of filters, and the columns of activations.
@@ -89,11 +85,9 @@ class RunView:
     stages: tuple[Stage, ...]
     limits: tuple[float, float]
     iterations: IntArray
-    anomalies: tuple[Anomaly, ...] = ()
+    review: Review = field(default_factory=Review)
     searched: AnomalySettings | None = None
-    incidents: tuple[Incident, ...] = ()
     knows_incidents: bool = False
-    entries: Mapping[Listing, tuple[Entry, ...]] = field(default_factory=dict)
     clusters: tuple[ClassCluster, ...] = ()
     revision: int = 0
     is_damaged: bool = False
@@ -142,10 +136,20 @@ class RunView:
         """Whether there is nothing to draw yet."""
         return not len(self.iterations)
 
-    @cached_property
-    def class_anomalies(self) -> tuple[Anomaly, ...]:
-        """The anomalies that are of a class."""
-        return tuple(anomaly for anomaly in self.anomalies if anomaly.class_index is not None)
+    @property
+    def entries(self) -> Mapping[Listing, tuple[Entry, ...]]:
+        """What people review, by listing, in the order of the review."""
+        return self.review.entries
+
+    @property
+    def anomalies(self) -> tuple[Anomaly, ...]:
+        """The anomalies, by iteration."""
+        return self.review.anomalies
+
+    @property
+    def incidents(self) -> tuple[Incident, ...]:
+        """The incidents, by iteration."""
+        return self.review.incidents
 
     @property
     def last_iteration(self) -> int:
@@ -163,49 +167,24 @@ class RunView:
 
     def find_entry(self, entry: str | None) -> Entry | None:
         """Return the entry with an id, of any listing; None if there is none (any more)."""
-        entries = [found for of in self.entries.values() for found in of]
-        first = (found for found in entries if found.id == entry)
-        return next(first, None) or next((found for found in entries if entry in found.ids), None)
+        return self.review.find(entry)
 
-    def with_anomalies(self, anomalies: tuple[Anomaly, ...], settings: AnomalySettings) -> RunView:
-        """Return the view with the anomalies under some settings."""
-        entries = {**self.entries, ANOMALIES: of_anomalies(anomalies, self.info.judging)}
-        return replace(self, anomalies=anomalies, searched=settings, entries=entries)
+    def with_anomalies(self, entries: Sequence[Entry], settings: AnomalySettings) -> RunView:
+        """Return the view with the entries of the anomalies under some settings."""
+        return replace(self, review=self.review.having(ANOMALIES, entries), searched=settings)
 
-    def with_incidents(self, incidents: tuple[Incident, ...]) -> RunView:
-        """Return the view with the incidents."""
-        entries = {**self.entries, INCIDENTS: tuple(of_incident(one, self.info.judging) for one in incidents)}
-        return replace(self, incidents=incidents, knows_incidents=True, entries=entries)
+    def with_incidents(self, entries: Sequence[Entry]) -> RunView:
+        """Return the view with the entries of the incidents."""
+        return replace(self, review=self.review.having(INCIDENTS, entries), knows_incidents=True)
 
     def keeping_answers(self, old: RunView) -> RunView:
         """Return this view of a changed run with the separate answers to the one before, until new ones arrive."""
         return replace(
             self,
-            anomalies=old.anomalies,
+            review=old.review,
             searched=old.searched,
-            incidents=old.incidents,
             knows_incidents=old.knows_incidents,
-            entries=old.entries,
             clusters=old.clusters,
-        )
-
-    def decided(self, entry: str, status: str, note: str | None) -> RunView:
-        """Return the view after a decision on an entry; a note of None stays as it is."""
-
-        def decide(found: FoundT) -> FoundT:
-            if found.id != entry:
-                return found
-            return replace(found, status=status, note=found.note if note is None else note)
-
-        entries = {
-            listing: tuple(with_decision(one, entry, status, note) if entry in one.ids else one for one in of)
-            for listing, of in self.entries.items()
-        }
-        return replace(
-            self,
-            anomalies=tuple(decide(anomaly) for anomaly in self.anomalies),
-            incidents=tuple(decide(incident) for incident in self.incidents),
-            entries=entries,
         )
 
 

@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
 
-from dtui.model import Incident
 from dtui.model.findings.review import INCIDENTS, Entry, reviewable
 from dtui.safe_text import safe
 from dtui.tui.renderables.parts.picture import Picture
@@ -251,8 +250,8 @@ class Session(Waiting, Going):
 
     def _apply(self, decisions: tuple[Decision, ...]) -> None:
         """Show decisions before they are written."""
-        for decision in decisions:
-            self.view = self.view.decided(decision.entry, decision.status, decision.note)
+        told = {decision.entry: (decision.status, decision.note) for decision in decisions}
+        self.view = replace(self.view, review=self.view.review.decided(told))
 
     # --- what comes from outside
 
@@ -317,7 +316,7 @@ class Session(Waiting, Going):
         """Show a message about data that could not be read or written; a pane that waits for them says it, too."""
         self.message, self.answers = safe(message), self.answers.refusing(about, message) if about else self.answers
 
-    def _tell_news(self, incidents: Sequence[Incident]) -> None:
+    def _tell_news(self, incidents: Sequence[Entry]) -> None:
         """Say what a live run has shown since the detectors answered last, and remember to ring."""
         said = news(self.view, incidents)
         if said:

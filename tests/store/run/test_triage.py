@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
+from dtui.store.disk import json_lines
 from tests.store.conftest import Recording
 
 
@@ -43,3 +46,12 @@ def test_a_decision_is_a_change(recording: Recording) -> None:
     reader = recording.reader()
     recording.reader().append_decision("a", "flagged", "")
     assert reader.refresh() is True
+
+
+def test_decisions_on_all_are_one_write(recording: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, written = recording.reader(), []
+    write = json_lines.os.write
+    monkeypatch.setattr(json_lines.os, "write", lambda *what: (written.append(1), write(*what))[1])
+    reader.append_decisions([(f"anomaly {place}", "flagged", "") for place in range(500)])
+    assert len(written) == 1
+    assert len(reader.decisions()) == 500

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
+
 from dtui.dataclass_on_use import dataclass
 from dtui.model import Cause, ClassErrors, TimeAxis
-from dtui.model.findings.review import reviewable
+from dtui.model.findings.review import Entry, reviewable
 from dtui.query import RunQuery
 from dtui.tui.renderables.canvas.frame import gutter_for
 from dtui.tui.state.pane import Scene
@@ -54,12 +58,22 @@ def labels_here(scene: Scene) -> frozenset[int]:
     columns = max(1, scene.size[0] - gutter_for(scene.size[0]))  # the layout asks for the rows that follow from this
     axis, found = time_axis(scene.selection, scene.view, columns), set[int]()
     here = axis.column_of(scene.selection.cursor)
-    for entry in reviewable(scene.entries):
-        if not axis.column_of(entry.iteration) <= here <= axis.column_of(entry.last):
-            continue
+    entries = reviewable(scene.entries)
+    first, last = (axis.columns_of(np.array(places, np.int64)) for places in _ends(entries))
+    for entry in (entries[place] for place in np.flatnonzero((first <= here) & (here <= last))):
         found.update(entry.classes)
         if entry.incident is not None and (entry.layers or entry.incident.cause is not Cause.CLASS):
             found.update(label for one in entry.incident.evidence for label in one.classes)
-            flipping = (one for one in scene.view.anomalies if axis.column_of(one.iteration) == here)
-            found.update(one.class_index for one in flipping if one.class_index is not None)
+            found |= scene.once(f"flip in column {here} of {axis}", lambda: _flipping(scene, axis, here))
     return frozenset(found)
+
+
+def _ends(entries: Sequence[Entry]) -> tuple[list[int], list[int]]:
+    return [entry.iteration for entry in entries], [entry.last for entry in entries]
+
+
+def _flipping(scene: Scene, axis: TimeAxis, column: int) -> frozenset[int]:
+    """Return the classes with an anomaly in a column."""
+    found = scene.view.review.class_anomalies
+    places = np.flatnonzero(axis.columns_of(np.array([one.iteration for one in found], np.int64)) == column)
+    return frozenset(label for place in places if (label := found[place].class_index) is not None)

@@ -82,10 +82,13 @@ def open_gallery(scene: Scene) -> Selection:
 def look_inside(scene: Scene) -> Selection:
     """Return the selection on the images of the selected class, or of an incident that names none.
 
-    Those are the images that turned wrong there.
+    Those are the images that turned wrong there, unless it is known that there are none.
     """
-    entry = scene.view.find_entry(scene.selection.entry)
+    entry, turned = scene.view.find_entry(scene.selection.entry), scene.answers.get(TurnedQuestion)
     is_about_no_class = entry is not None and not entry.classes and entry.is_at(scene.selection.cursor)
+    found = turned.found if turned is not None and entry is not None and turned.id == entry.id else None
+    if found is not None and not found.count:
+        return open_gallery(scene)
     if scene.selection.class_index is None and is_about_no_class:
         return open_list(scene, TURNED_WRONG)
     return open_gallery(scene)

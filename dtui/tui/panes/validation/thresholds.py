@@ -14,7 +14,7 @@ from dtui.model.findings.review import ANOMALIES
 from dtui.model.judging import as_groups
 from dtui.query import RunQuery
 from dtui.tui.panes.rows import ListPane
-from dtui.tui.renderables.panes.message import reading, refused
+from dtui.tui.renderables.panes.message import reading, refused, wrap
 from dtui.tui.renderables.panes.validation.thresholds import TITLE, ThresholdsPicture
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.actions import BarItem
@@ -71,6 +71,16 @@ class Thresholds(ListPane):
         """Return the key that uses a threshold, where there are some."""
         return self.bar if self.items(scene) else ()
 
+    def needed(self, scene: Scene) -> int:
+        """Return the rows of the table and of the sentences below; all, where it is not known."""
+        said, room = self._said(scene), max(1, scene.size[0] - 4)
+        return 3 + len(self.items(scene)) + sum(len(wrap(one, room)) for one in said) if said else scene.size[1]
+
+    def picked(self, scene: Scene) -> tuple[ThresholdAdvice, float] | None:
+        """Return the table and the selected threshold; None where there is no table."""
+        found, items = scene.answers.get(AdviceQuestion), self.items(scene)
+        return (found.thresholds, items[self.place(scene, items)].threshold) if isinstance(found, Advice) else None
+
     def wanted(self, scene: Scene) -> Iterator[Question[Any]]:
         """Ask for the table."""
         if self.height(scene):
@@ -84,10 +94,18 @@ class Thresholds(ListPane):
         if isinstance(found, str):
             return refused(found, self.title)
         advice, judging = found.thresholds, scene.view.info.judging
-        words = (f"{advice.proposal} Enter uses the selected one and lists its anomalies.", advice.how, found.density)
-        said = tuple(as_groups(sentence, judging) for sentence in words if sentence)
-        top, row = self.window(scene.selection).first, self.place(scene, advice.rows)
+        top, row, said = self.window(scene.selection).first, self.place(scene, advice.rows), self._said(scene)
         return ThresholdsPicture(advice, said, top, row, _used(scene, advice), as_groups("class", judging))
+
+    @staticmethod
+    def _said(scene: Scene) -> tuple[str, ...]:
+        """Return the sentences below the table; none where there is none."""
+        found = scene.answers.get(AdviceQuestion)
+        if not isinstance(found, Advice):
+            return ()
+        use = "Enter uses the selected one and lists its anomalies."
+        words = (f"{found.thresholds.proposal} {use}", found.thresholds.how, found.density)
+        return tuple(as_groups(sentence, scene.view.info.judging) for sentence in words if sentence)
 
     # --- its rows
 
@@ -115,10 +133,10 @@ class Thresholds(ListPane):
 
     def fold(self, scene: Scene, open_: bool | None) -> Selection:
         """Use the selected threshold, and list its anomalies where the table was opened."""
-        found, items = scene.answers.get(AdviceQuestion), self.items(scene)
-        if open_ is False or not isinstance(found, Advice):
+        picked = self.picked(scene)
+        if open_ is False or picked is None:
             return scene.selection
-        advice, threshold = found.thresholds, items[self.place(scene, items)].threshold
+        advice, threshold = picked
         used = AnomalySettings(advice.rule, advice.window, "share", threshold)
         there = scene.at(scene.selection.gone_back().changed(anomaly_settings=used))
         return switch_listing(there) if there.selection.listing != ANOMALIES else there.selection

@@ -5,6 +5,10 @@ Owns where the gutter ends and the time axis begins.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
+
 from dtui.dataclass_on_use import dataclass
 from dtui.model import TimeAxis
 from dtui.tui.renderables.canvas.output import Output
@@ -61,6 +65,12 @@ class Frame:
         """
         if self.axis is None or iteration is None or self.plot_width < 1:
             return None
-        axis = self.axis if self.axis.columns == self.plot_width else self.axis.with_columns(self.plot_width)
-        column = axis.column_of(iteration)
+        column = self.axis.with_columns(self.plot_width).column_of(iteration)
         return self.gutter + column if 0 <= column < self.plot_width else None
+
+    def columns_of(self, iterations: Sequence[int]) -> list[int | None]:
+        """Return `column_of` each of many iterations."""
+        if self.axis is None or self.plot_width < 1:
+            return [None] * len(iterations)
+        columns = self.axis.with_columns(self.plot_width).columns_of(np.array(iterations, np.int64)).tolist()
+        return [self.gutter + column if 0 <= column < self.plot_width else None for column in columns]

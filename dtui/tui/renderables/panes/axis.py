@@ -14,9 +14,15 @@ from dtui.tui.renderables.parts.scale import tick_step
 
 @dataclass(frozen=True, slots=True)
 class AxisPicture(Picture):
-    """The time axis, one row, with the cursor's badge. The badge says if the training was resumed there (`joins`)."""
+    """The time axis, one row, with the cursor's badge, which says if the training was resumed there, or not recorded.
+
+    Attributes:
+        joins: Iterations at which it was resumed.
+        gaps: First and last iterations of which no record was kept; the badge says it where none stands in the column.
+    """
 
     joins: tuple[int, ...] = ()
+    gaps: tuple[tuple[int, int], ...] = ()
     is_all_readout = True
 
     def draw(self, frame: Frame, iteration: int | None = None) -> Cells:
@@ -29,7 +35,8 @@ class AxisPicture(Picture):
             return cells
         seams = {seam for join in self.joins if (seam := frame.column_of(join)) is not None}
         column = frame.column_of(iteration)
-        words = " resumed here" if column in seams else ""
+        is_missing = iteration is not None and any(first <= iteration <= last for first, last in self.gaps)
+        words = " resumed here" if column in seams else " not recorded" if is_missing else ""
         badge = "" if iteration is None else f" {iteration:,}{words} "
         begin = end = -1
         if column is not None:

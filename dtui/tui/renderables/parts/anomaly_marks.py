@@ -13,6 +13,9 @@ from dtui.tui.renderables.canvas.cells import Cells
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.canvas.primitives import blend_one, draw_triangle
 
+_Rank = tuple[bool, bool, float]
+"""Whether it is selected, whether it is flagged, and its share."""
+
 
 @dataclass(frozen=True, slots=True)
 class Mark:
@@ -45,23 +48,19 @@ def strongest_marks(
         selected: Id of the one under review.
         one_row: Whether both directions share a row of the terminal.
     """
-    best: dict[tuple[int, bool], Anomaly] = {}
-    for anomaly in anomalies:
-        if anomaly.status == "dismissed":
-            continue
-        x = frame.column_of(anomaly.iteration)
+    best: dict[tuple[int, bool], tuple[_Rank, Anomaly]] = {}
+    shown = [anomaly for anomaly in anomalies if anomaly.status != "dismissed"]
+    for x, anomaly in zip(frame.columns_of([one.evidence.iteration for one in shown]), shown, strict=True):
         if x is None:
             continue
-        for down in (True, False):
-            if ("lost" if down else "gained") not in anomaly.shown.lanes:
-                continue
-            old = best.get((x, down))
-            if old is None or _rank(anomaly, selected) > _rank(old, selected):
-                best[x, down] = anomaly
-    ordered = sorted(best.items(), key=lambda item: (_rank(item[1], selected), -item[0][0]), reverse=True)
+        rank, lanes = _rank(anomaly, selected), anomaly.shown.lanes
+        for lane, down in (("lost", True), ("gained", False)):
+            if lane in lanes and ((x, down) not in best or rank > best[x, down][0]):
+                best[x, down] = rank, anomaly
+    ordered = sorted(best.items(), key=lambda item: (item[1][0], -item[0][0]), reverse=True)
     taken: dict[bool, set[int]] = {False: set(), True: set()}
     marks = []
-    for (x, down), anomaly in ordered:
+    for (x, down), (_, anomaly) in ordered:
         columns = taken[down and not one_row]
         half = half_width(anomaly.size)
         while half >= 0 and not columns.isdisjoint(range(x - half, x + half + 1)):
@@ -72,7 +71,7 @@ def strongest_marks(
     return marks
 
 
-def _rank(anomaly: Anomaly, selected: str | None) -> tuple[bool, bool, float]:
+def _rank(anomaly: Anomaly, selected: str | None) -> _Rank:
     return anomaly.id == selected, anomaly.status == "flagged", anomaly.size
 
 

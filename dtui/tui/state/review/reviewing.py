@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from dtui.dataclass_on_use import dataclass
-from dtui.model import Incident
-from dtui.model.findings.review import Entry, of_incident
+from dtui.model.findings.review import Entry
 from dtui.safe_text import safe
 from dtui.tui.state.pane import Scene
 from dtui.tui.state.run_view import RunView
@@ -80,12 +79,12 @@ def about(decisions: Sequence[Decision], view: RunView) -> str:
     return f"{safe(entry.place(view.classes), 40)} at {entry.iteration:,}"
 
 
-def news(view: RunView, incidents: Sequence[Incident]) -> str:
+def news(view: RunView, incidents: Sequence[Entry]) -> str:
     """Return what a live run has shown since the detectors answered last; "" if nothing, or they never did."""
     known = {incident.id for incident in view.incidents}
     new = [incident for incident in incidents if incident.id not in known]
     if not (view.knows_incidents and view.is_live and new):
         return ""
-    latest = of_incident(max(new, key=lambda incident: incident.score), view.info.judging)
+    latest = max(new, key=lambda incident: incident.score)
     more = f" and {len(new) - 1} more" if len(new) > 1 else ""
     return f"new: {latest.sign} {safe(latest.place(view.classes), 40)} at {latest.iteration:,}{more}"
