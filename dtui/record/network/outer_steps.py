@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import functools
 import threading
+import weakref
 from collections.abc import Callable
 from contextlib import suppress
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 import torch
@@ -31,6 +32,10 @@ class _Within(threading.local):
 
 
 _within = _Within()
+
+_others: weakref.WeakSet[CodeType] = weakref.WeakSet()
+"""Functions that are called `step` and are of no optimizer. Once looked at, their frames are left alone: a look at
+what a frame holds keeps that alive until the function returns."""
 
 
 def at_end_of_step(owner: object, function: Callable[[], None]) -> bool:
@@ -71,9 +76,11 @@ def watch_around(optimizer: Optimizer, frame: FrameType | None) -> None:
         if frame is None or _within.waiting is not None:
             return
         code = frame.f_code
-        if code.co_name == "step" and code.co_argcount:
+        if code.co_name == "step" and code.co_argcount and code not in _others:
             outer = frame.f_locals.get(code.co_varnames[0])
-            if outer is not optimizer and is_optimizer(outer) and not watch_step(outer):
+            if not is_optimizer(outer):
+                _others.add(code)
+            elif outer is not optimizer and not watch_step(outer):
                 warn_once(
                     "outer step",
                     f"updates: a {type(outer).__name__} is around the {type(optimizer).__name__}, and the end of its "
