@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -87,3 +88,61 @@ def test_a_training_in_a_process_that_imported_the_recorder_is_told(tmp_path: Pa
     assert (recorded.stdout, recorded.returncode) == (plain.stdout, 0), recorded.stderr
     (line,) = re.findall(r"dtui: (nothing is recorded in this process: .*)", recorded.stderr)
     assert "make it in the function that trains" in line
+
+
+SIGNALLED = LOOP.replace("**OPTIONS", "") + (
+    "import time\nprint('READY', flush=True)\nfor _ in range(8):\n    train()\n    time.sleep(0.1)\n"
+)
+INTERRUPT, HANG_UP, END = signal.SIGINT, signal.SIGHUP, signal.SIGTERM
+STOP, GO_ON = signal.SIGTSTP, signal.SIGCONT
+
+
+def signalled(folder: Path, signals: tuple[signal.Signals, ...], run: str) -> tuple[int, str]:
+    """Send signals to a training and all that it started, as a terminal does; return its code and what it wrote."""
+    environment = os.environ | {"RUN": run, "OMP_NUM_THREADS": "1"}
+    child = subprocess.Popen(
+        [sys.executable, "-c", SIGNALLED],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=environment,
+        process_group=0,
+    )
+    assert child.stdout is not None
+    while (line := child.stdout.readline()) != "READY\n":
+        assert line, "it ended before its first update"
+    child.stdout.readline()
+    for one in signals:
+        os.killpg(child.pid, one)
+        if one is STOP:
+            os.waitid(os.P_PID, child.pid, os.WSTOPPED | os.WNOWAIT)
+    rest, _ = child.communicate(timeout=100)
+    return child.returncode, rest
+
+
+@pytest.mark.parametrize(
+    ("signals", "status", "reason"),
+    [
+        ((INTERRUPT, INTERRUPT), "crashed", "KeyboardInterrupt"),
+        ((HANG_UP,), "crashed", "SIGHUP"),
+        ((STOP, GO_ON), "done", ""),
+        ((STOP, HANG_UP, GO_ON), "crashed", "SIGHUP"),
+        ((STOP, END, GO_ON), "crashed", "SIGTERM"),
+    ],
+    ids=lambda value: "-".join(one.name for one in value) if isinstance(value, tuple) else None,
+)
+def test_signals_of_a_terminal_end_a_training_as_without(
+    signals: tuple[signal.Signals, ...], status: str, reason: str, tmp_path: Path
+) -> None:
+    plain, recorded = (signalled(tmp_path, signals, run) for run in ("", "run"))
+    if signals == (INTERRUPT, INTERRUPT):  # Python's own code depends on whether the second meets it in its last words
+        assert {plain[0], recorded[0]} <= {-INTERRUPT, 1}
+    else:
+        assert recorded[0] == plain[0]
+    if status == "done":
+        assert recorded == plain
+    with open_run(tmp_path / "run.dtui") as run:
+        info = run.info()
+    assert info.status.value == status
+    assert reason in info.reason
