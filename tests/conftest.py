@@ -44,6 +44,7 @@ FAMILIES = (
     "tests/store/check/test_damage.py::test_mutated_runs_never_lie[",
     "tests/record/test_forks.py::test_workers_of_a_data_loader_are_begun_in_every_way[",
     "tests/record/test_zoo.py::",
+    "tests/record/unusual/",
     "tests/record/launch/test_scripts.py::test_a_launcher[",
     "tests/tui/test_fuzz.py::",
 )

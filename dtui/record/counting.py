@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 from dtui.model import RunStatus
 from dtui.record.batches.used import UsedSamples
 from dtui.record.lifetime import weakly
+from dtui.record.network.outer_steps import at_end_of_step
 from dtui.record.rates import FurtherRates, learning_rate
 from dtui.record.recording import Ending, Recording
 from dtui.record.start.resume import Start
@@ -62,6 +63,7 @@ class Counting:
         self.skips = SkippedUpdates(optimizers[0] if optimizers else None)
         self.updates = Updates(model, optimizers, weakly(self.after_step), weakly(self._explained))
         self.unseen = Unseen(model, self.updates, boundary)
+        self.updates.on_foreign = weakly(self.unseen.foreign_update)
         self.last_update = LastUpdate(model)
         self._first = start.updates
         self._unrecorded = start.unrecorded(every)
@@ -90,7 +92,8 @@ class Counting:
                 return
             if missed:
                 self._pass_over(missed)
-        self.count()
+        if not at_end_of_step(self, self.count):
+            self.count()
 
     def count(self) -> None:
         """Count one update, and record what is due."""

@@ -166,6 +166,13 @@ class Recording:
             skips: Returns the skipped updates.
             ending: Settings of a closing record, None for any other record.
         """
+        if self._exchange.is_imported:
+            warn_once(
+                "imported",
+                "nothing is recorded in this process: its recorder was made while multiprocessing imported the "
+                'script of its parent; make it in the function that trains, or below if __name__ == "__main__":',
+            )
+            return
         sink = self.begin()
         if sink.is_refused or (not self._exchange.is_first and not self.is_sharded):
             return
@@ -279,7 +286,7 @@ class Recording:
         self._network.detach()
         has_begun = iteration >= self._start.updates or not self._boundary.has_missed_nothing
         is_worth_it = has_begun or status is RunStatus.DONE  # a script that is mended finds its path free
-        if self.sink is None and is_worth_it and self._network.has_any_shape:
+        if self.sink is None and is_worth_it and not self._exchange.is_imported and self._network.has_any_shape:
             self.begin()
         self._boundary.finish(iteration)
         if self.sink is None:

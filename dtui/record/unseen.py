@@ -6,13 +6,17 @@ Owns the signs of that. Nothing here waits for a device. torch counts the change
 
 from __future__ import annotations
 
+import gc
 import weakref
+from collections import Counter
 from contextlib import suppress
+from math import prod
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
-from dtui.record.training.updates import Updates
+from dtui.record.training.updates import RHYTHMS, Updates
 from dtui.record.validation.validator import TWICE
 from dtui.record.writing.failure_guard import RECORDS, VALIDATIONS, Boundary
 from dtui.record.writing.warn import hush, warn_once
@@ -27,6 +31,12 @@ LOGGED = 20
 """Calls of `log` without an update after which it is looked: micro-batches of one update are logged too."""
 FOREIGN = 1000
 """Updates of another network, and calls of `log`, while there is none of this one: a GAN trains one of two for long."""
+REPLACED = 100
+"""Updates of another network of the same shape, while there is none of this one any more, after which it was replaced,
+by that of the next fold. It takes FOREIGN where the shape differs, and more where there were such pauses before. Where
+the other's optimizer was made before, it takes twice as many as this one had in a row: two are trained in turns."""
+REPLACED_AT_END = 16
+"""The same at the end of the training."""
 IDLE = 16
 """Updates in a row that change nothing, for want of gradients."""
 
@@ -46,6 +56,12 @@ class Unseen:
         self._foreign = 0
         self._has_counted = False
         self._is_to_choose = False
+        self._longest = self._in_a_row = 0
+        self._last = -1
+        self._is_replaced = False
+        self._alike: weakref.WeakKeyDictionary[Optimizer, bool] = weakref.WeakKeyDictionary()
+        self._is_alike = False
+        self._made_before = weakref.WeakSet(thing for thing in gc.get_objects() if issubclass(type(thing), Optimizer))
         self._began: list[int] = []
         self._foreign_before = 0
         self._validated: int | None = None
@@ -59,6 +75,8 @@ class Unseen:
         """Note an update that was counted."""
         with suppress(Exception):
             is_idle = self._look() == 0 and not self._updates.is_stated and not self._has_gradients()
+            self._longest, self._last = max(self._longest, self._strange), iteration
+            self._in_a_row = 1 if self._strange else self._in_a_row + 1
             self._logged, self._foreign, self._has_counted = 0, self._updates.foreign, True
             self._idle = self._idle + 1 if is_idle else 0
             if self._is_to_choose:
@@ -69,6 +87,15 @@ class Unseen:
                     f"the last {IDLE} updates changed nothing, for the network had no gradients",
                     "give the recorder the model that is trained, not one that it was copied from",
                 )
+
+    def foreign_update(self, optimizer: Optimizer) -> None:
+        """Note an update of another network."""
+        with suppress(Exception):
+            if optimizer not in self._alike:
+                self._alike[optimizer] = self._is_of_the_same_shape(optimizer)
+            self._is_alike = self._alike[optimizer]
+            in_turns = 2 * self._in_a_row if optimizer in self._made_before else 0
+            self._look_for_another(max(REPLACED, in_turns))
 
     def explained(self) -> None:
         """Note that something other than a counted update has changed the network."""
@@ -81,7 +108,7 @@ class Unseen:
         if self._logged % LOGGED == 0:
             with suppress(Exception):
                 self._check(iteration, CHANGES)
-                if self._logged >= FOREIGN and self._updates.foreign - self._foreign >= FOREIGN:
+                if self._logged >= FOREIGN and self._strange >= FOREIGN:
                     self._tell_strangers(iteration)
 
     def validating(self, iteration: int) -> None:
@@ -120,10 +147,36 @@ class Unseen:
             self._check(iteration, CHANGES if self._has_counted else CHANGES // 2)
             if not self._has_counted and self._updates.foreign >= CHANGES:
                 self._tell_strangers(iteration)
+            self._look_for_another(REPLACED_AT_END)
             if was_trained and iteration < 0 and not self.reason:
                 remedy = "give the recorder the model and the optimizer that are trained, or call recorder.step()"
                 self._tell(iteration, "no update of the model was seen", f"{remedy} after each update")
         return self.reason
+
+    @property
+    def _strange(self) -> int:
+        """Updates of other networks since the last one of this."""
+        return self._updates.foreign - self._foreign
+
+    def _look_for_another(self, enough: int) -> None:
+        """Tell, once, that another network is trained in the place of this one, which was trained before."""
+        if not self._is_alike:
+            enough = max(enough, FOREIGN)
+        if not self._has_counted or self._is_replaced or self.reason or self._strange < enough:
+            return
+        if self._strange > RHYTHMS * self._longest:
+            self._is_replaced = True
+            what = f"the recorded model was updated no more, but another{' like it' if self._is_alike else ''}"
+            remedy = "close the recorder when its training ends, and make another for each model, as of each fold"
+            warn_once("replaced", f"iteration {self._last}: {what}, {self._strange:,} times; {remedy}")
+            self._boundary.miss(RECORDS, self._last, what)
+
+    def _is_of_the_same_shape(self, optimizer: Optimizer) -> bool:
+        """Whether an optimizer updates as much as a network has, or half of that, in tensors of the same shapes."""
+        model = self._model()
+        own = [] if model is None else [tuple(one.shape) for one in model.parameters()]
+        updated = [tuple(one.shape) for group in optimizer.param_groups for one in group["params"]]
+        return Counter(updated) <= Counter(own) and 2 * sum(map(prod, updated)) >= sum(map(prod, own))
 
     # --- what is looked at
 

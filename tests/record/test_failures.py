@@ -189,6 +189,24 @@ def test_a_run_that_cannot_be_created_does_not_stop_training(tmp_path: Path, und
     assert (tmp_path / "late.dtui").read_text() == "somebody else's"
 
 
+@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_folder_that_renames_nothing_is_told_with_what_to_do(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, undisturbed: list[float]
+) -> None:
+    """As a mounted object store refuses it."""
+
+    def refuse(self: Path, target: Path) -> None:
+        raise OSError(number, os.strerror(number), str(self), None, str(target))
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.warns(RecorderWarning) as told:
+        losses = training(lambda model, optimizer: Recorder(tmp_path / "run", model, optimizer, every=2))
+    assert losses == undisturbed
+    (line,) = [str(one.message) for one in told if issubclass(one.category, RecorderWarning)]
+    assert f": {os.strerror(number)}; that filesystem refuses what a run needs there; record on a local disk" in line
+    assert "by dtui pack" in line
+
+
 def test_without_a_thread_for_the_writer_one_line_says_that_nothing_is_recorded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, undisturbed: list[float]
 ) -> None:

@@ -423,3 +423,65 @@ def test_weights_made_in_inference_mode_are_recorded(record: Make) -> None:
         recorder.step()
     assert_nothing_was_told(recorder)
     assert len(recorder.store.records) == 17
+
+
+# --- another model in the place of the recorded one
+
+
+def another_like_it() -> tuple[nn.Module, Optimizer]:
+    model = small_net()
+    return model, SGD(model.parameters(), 0.1)
+
+
+REPLACED = "the recorded model was updated no more, but another like it"
+
+
+def test_a_model_that_another_one_like_it_replaces_is_told_while_it_happens(record: Make) -> None:
+    """The folds of a cross-validation, of which all models are kept."""
+    recorder = record(*(first := another_like_it()), every=1)
+    folds = [first, another_like_it(), another_like_it()]
+    with told_once(f"iteration 4: {REPLACED}, 100 times; close the recorder when its training ends, and make another"):
+        for (model, optimizer), updates in zip(folds, (5, 60, 60), strict=True):
+            for _ in range(updates):
+                update(model, optimizer)
+        assert recorder._counting.unseen._is_replaced, "while it happens"
+        recorder.close()
+    assert recorder.store.reason == "", "what was recorded is whole"
+    assert [(gap.first, gap.last, gap.reason) for gap in recorder.store.gaps] == [(4, 4, REPLACED)]
+
+
+def test_a_model_that_was_replaced_for_few_updates_is_told_at_the_end(record: Make) -> None:
+    recorded, other = another_like_it(), another_like_it()
+    recorder = record(*recorded, every=1)
+    for pair, updates in ((recorded, 5), (other, 20)):
+        for _ in range(updates):
+            update(*pair)
+    with told_once(f"iteration 4: {REPLACED}, 20 times"):
+        recorder.close()
+
+
+def test_a_model_of_another_shape_is_given_a_thousand_updates(record: Make) -> None:
+    """It may be a probe on top of the recorded one."""
+    recorded, other = another_like_it(), nn.Linear(2, 2)
+    recorder = record(*recorded, every=1)
+    update(*recorded)
+    optimizer = SGD(other.parameters(), 0.1)
+    for _ in range(999):
+        optimizer.step()
+    assert not recorder._counting.unseen._is_replaced
+    with told_once("iteration 0: the recorded model was updated no more, but another, 1,000 times"):
+        optimizer.step()
+        recorder.close()
+
+
+def test_models_that_are_trained_in_turns_are_told_of_nothing(record: Make) -> None:
+    """An epoch each (DivideMix), or a copy that takes many steps between two updates (Reptile)."""
+    recorded, other = another_like_it(), another_like_it()
+    recorder = record(*recorded, every=1)
+    for own, turn in ((130, 130), (130, 130), (1, 150), (1, 150)):
+        for _ in range(own):
+            update(*recorded)
+        for _ in range(turn):
+            other[1].step()
+    update(*recorded)
+    assert_nothing_was_told(recorder)

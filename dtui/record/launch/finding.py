@@ -96,6 +96,13 @@ def modules_of_process() -> list[nn.Module]:
     return [thing for thing in gc.get_objects() if issubclass(type(thing), nn.Module)]
 
 
+def optimizers_around(inner: Iterable[Optimizer]) -> list[Optimizer]:
+    """Return all optimizers that share parameters with some: torch may not have told that they were made."""
+    wanted = trained(inner)
+    living = [thing for thing in gc.get_objects() if issubclass(type(thing), Optimizer)]
+    return [one for one in living if "param_groups" in one.__dict__ and trained([one]) & wanted]
+
+
 def _outermost(modules: Sequence[nn.Module]) -> list[nn.Module]:
     """Return the modules that no other one holds."""
     held = {id(child) for module in modules for child in module.__dict__.get("_modules", {}).values()}

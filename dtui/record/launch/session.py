@@ -21,12 +21,22 @@ from dtui.launch_notes import FROZEN, LEFT_ALONE, OPTIMIZER, Note, Notes, Settin
 from dtui.record.batches.passes import Early, leave, listen
 from dtui.record.launch import frameworks
 from dtui.record.launch.evaluation import Evaluations
-from dtui.record.launch.finding import Found, NotFoundError, apart, find_training, has_all, parameters_of, trained
+from dtui.record.launch.finding import (
+    Found,
+    NotFoundError,
+    apart,
+    find_training,
+    has_all,
+    optimizers_around,
+    parameters_of,
+    trained,
+)
 from dtui.record.launch.hooks import Hooks
 from dtui.record.launch.loaders import choose_every, class_names, length_of
 from dtui.record.launch.loss import Losses
 from dtui.record.launch.telling import tell_begun
 from dtui.record.lifetime import has_open
+from dtui.record.network.outer_steps import watch_step
 from dtui.record.recorder import Recorder
 from dtui.record.training.distributed import Exchange, rank_here
 from dtui.record.writing.process_end import at_end_of_child
@@ -231,6 +241,8 @@ class Session:
         except DtuiError as error:
             self._end(str(error))
             return
+        for optimizer in optimizers_around(found.optimizers):
+            watch_step(optimizer)
         self._state = _State.RECORDING
         self._trainings += 1
         self._recorded = parameters_of(found.model)

@@ -17,6 +17,7 @@ from torch.optim import Optimizer
 from dtui.errors import RecorderError, RunExistsError
 from dtui.model import MOST_CLASSES
 from dtui.record.network.layers import LayerProbe
+from dtui.record.network.outer_steps import watch_step
 from dtui.run_path import with_suffix
 
 ON_EXISTING = NUMBER, RESUME, REPLACE, REFUSE = "number", "resume", "replace", "refuse"
@@ -114,7 +115,7 @@ def _is_unborn(folder: Path) -> bool:
 
 
 def check_optimizers(optimizers: Any, model: nn.Module) -> tuple[Optimizer, ...]:
-    """Return the given optimizers, unwrapped; the updates of the first are counted.
+    """Return the given optimizers, unwrapped; the updates of the first are counted, at the end of what is around them.
 
     Raises:
         RecorderError: The first is not a torch optimizer, or updates none of the model's parameters.
@@ -138,6 +139,8 @@ def check_optimizers(optimizers: Any, model: nn.Module) -> tuple[Optimizer, ...]
             f"optimizer: none of its {len(updated)} parameters belongs to the model; "
             "give the optimizer that updates this model"
         )
+    for optimizer in given:
+        watch_step(optimizer)
     return tuple(optimizer for optimizer in given if isinstance(optimizer, Optimizer))
 
 
@@ -171,6 +174,7 @@ def check_whole(model: nn.Module, optimizers: Sequence[Optimizer]) -> None:
 
 def _unwrapped(optimizer: Any) -> Any:
     while isinstance(getattr(optimizer, "optimizer", None), Optimizer) and not _is_of_deepspeed(optimizer):
+        watch_step(optimizer)
         optimizer = optimizer.optimizer
     return optimizer
 

@@ -21,9 +21,9 @@ from dtui.model import Column, Layer, RunMetadata, Structure
 from dtui.model.judging import WORST_TENTH, logged_name
 from dtui.record.network.layers import LayerProbe, known_before
 from dtui.record.start.arguments import REFUSE, REPLACE, RESUME, check_path, run_folder
-from dtui.record.training.distributed import Elsewhere, Exchange, untold_ranks
+from dtui.record.training.distributed import Exchange, untold_ranks
 from dtui.record.writing.warn import warn_once
-from dtui.record.writing.writer_thread import Store
+from dtui.record.writing.writer_thread import Elsewhere, Store
 
 if TYPE_CHECKING:
     from dtui.store import PastRun, RunWriter
@@ -142,7 +142,7 @@ class Start:
         from dtui.store import RunWriter
 
         if self.claim is None:
-            return Elsewhere()
+            return Elsewhere()  # type: ignore[abstract]  # nothing is what its methods do
         return RunWriter(self.path, structure, metadata, classes=names, claim=self.claim, columns=columns)
 
     def go_on(self) -> RunWriter | None:

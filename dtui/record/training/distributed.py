@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+import multiprocessing
 import os
 import sys
 import time
@@ -24,9 +25,6 @@ from torch import Tensor
 
 from dtui.errors import RecorderError
 from dtui.fork_gate import resting
-from dtui.model import Gap, ImageSet, Record, RunStatus, Trigger, Validation
-from dtui.model.findings.kept_weights import WeightsAt
-from dtui.model.findings.nonfinite import BrokenGradients, LookPlan
 from dtui.patience import Patience
 from dtui.record.writing.stopping import StopSignal
 
@@ -61,6 +59,8 @@ class Exchange:
         if dist.is_available() and dist.is_initialized():
             self.rank, self.ranks = dist.get_rank(), dist.get_world_size()
             self._store = dist.distributed_c10d._get_default_store()
+        self.is_imported = is_imported_again()
+        """Whether the parent of this process writes the run, and this one made its recorder only by importing it."""
         self._prefix = f"dtui/{next(_numbers)}/{name}"
         self._left: dict[str, deque[str]] = {}
         self._late: set[int] = set()
@@ -68,7 +68,7 @@ class Exchange:
     @property
     def is_first(self) -> bool:
         """Whether this rank writes the run."""
-        return self.rank == 0
+        return self.rank == 0 and not self.is_imported
 
     def tell(self, updates: int | None, refusal: str = "", path: str = "") -> None:
         """As the first rank, tell the others the path and first iteration of the run, or why it is refused."""
@@ -160,6 +160,14 @@ class Exchange:
         return f"{self._prefix}/{stream}/{iteration}/{rank}"
 
 
+def is_imported_again() -> bool:
+    """Whether this process, which multiprocessing has spawned, is just importing the script of its parent.
+
+    A worker of a data loader does so, and makes all again that is not below `if __name__ == "__main__":`.
+    """
+    return bool(getattr(multiprocessing.current_process(), "_inheriting", False))
+
+
 def untold_ranks() -> int:
     """Return how many processes a launcher has started before torch.distributed is initialised; 0 for none."""
     if dist.is_available() and dist.is_initialized():
@@ -177,55 +185,6 @@ def rank_here() -> int:
         return dist.get_rank()
     told = os.environ.get("RANK", os.environ.get("LOCAL_RANK", ""))
     return int(told) if told.isdecimal() else 0
-
-
-class Elsewhere:
-    """The store of a process that does not write the run."""
-
-    is_complete = False
-
-    def set_images(self, images: ImageSet) -> None:
-        """Do nothing: the first process does it. The same holds for all methods below."""
-
-    def append_record(self, record: Record) -> None:
-        """See `set_images`."""
-
-    def append_watch(self, watch: Record) -> None:
-        """See `set_images`."""
-
-    def append_trigger(self, trigger: Trigger) -> None:
-        """See `set_images`."""
-
-    def append_weights(self, weights: WeightsAt) -> None:
-        """See `set_images`."""
-
-    def append_nonfinite(self, found: BrokenGradients | LookPlan) -> None:
-        """See `set_images`."""
-
-    def append_validation(self, validation: Validation) -> None:
-        """See `set_images`."""
-
-    def append_gap(self, gap: Gap) -> None:
-        """See `set_images`."""
-
-    def append_logged(self, iteration: int, values: Mapping[str, float]) -> None:
-        """See `set_images`."""
-
-    def supersede(self) -> None:
-        """See `set_images`."""
-
-    def note_reason(self, reason: str) -> None:
-        """See `set_images`."""
-
-    def heartbeat(self) -> None:
-        """See `set_images`."""
-
-    def asked_to_stop(self) -> bool:
-        """Return False: the first process looks, and tells the others."""
-        return False
-
-    def close(self, status: RunStatus = RunStatus.DONE, reason: str = "") -> None:
-        """See `set_images`."""
 
 
 def _as_dtensor(tensor: Tensor | None) -> Any:

@@ -8,7 +8,7 @@ Owns the rule for which of several optimizers counts:
 - One of other parameters of the network (the head's beside the body's) does not count beside the one that leads, but
   takes over once it steps on and on while that one no longer does. What it did until then is counted, not recorded.
 - An update inside another one (a wrapper around an optimizer, a `step` that calls that of its base class) is a part of
-  it: the outer one counts, once it is done.
+  it: the outer one counts, once it is done. Where torch has no hook for its end, `outer_steps` tells it.
 - Where none was given, one that updates all trainable parameters leads at once, any other after some updates; once
   `Recorder.step` is called, only that counts.
 """
@@ -27,14 +27,13 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from dtui.record.network.outer_steps import CALLS, watch_around
 from dtui.record.network.step_hooks import AFTER_STEP, STEP, StepHook
 from dtui.record.writing.warn import reason_of, warn_once
 
 GIVEN_WAITS = 100
 """Updates that an optimizer makes before it takes over where nothing is known of its rhythm: critics are trained alone
 for so long before the first update of what they judge."""
-CALLS = 20
-"""Calls up the stack in which an outer update is looked for: four to the hook, and a few from one step to the other."""
 UNSTATED = 8
 """Updates that it makes before it leads where none was given, for `Recorder.step` may be called after some of them."""
 RHYTHMS = 4
@@ -103,6 +102,8 @@ class Updates:
         self._is_ahead = False
         self.foreign = 0
         """Updates so far of optimizers that update nothing of the network."""
+        self.on_foreign: Callable[[Optimizer], None] = _nothing
+        """Called after each of them."""
         self.is_captured = False
         """Whether an update was captured into a CUDA graph, whose replays no optimizer tells of."""
         if optimizers:
@@ -137,6 +138,7 @@ class Updates:
                     self.is_captured, self._is_ahead = True, False
             elif self._is_leading(optimizer) or self._rank(optimizer) is _Rank.LEADING:
                 if not self.is_stated and not self._is_part(optimizer, sys._getframe()):
+                    watch_around(optimizer, sys._getframe())
                     self._lead(optimizer)
                     self._tell(optimizer, 0)
             else:
@@ -165,6 +167,7 @@ class Updates:
         known.steps += 1
         if known.rank is _Rank.FOREIGN:
             self.foreign += 1
+            self.on_foreign(optimizer)
             return
         if self.is_stated:
             return
@@ -223,6 +226,10 @@ class Updates:
                     return True
             frame = frame.f_back
         return False
+
+
+def _nothing(_: Optimizer) -> None:
+    """Do nothing."""
 
 
 def _weakly(updates: Updates) -> StepHook:

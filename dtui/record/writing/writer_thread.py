@@ -19,13 +19,20 @@ from dtui.fork_gate import ForkGate, forget_in_child, resting
 from dtui.model import Gap, ImageSet, Record, RunStatus, Trigger, Validation
 from dtui.model.findings.kept_weights import WeightsAt
 from dtui.model.findings.nonfinite import BrokenGradients, LookPlan
+from dtui.output import FULL
 from dtui.record.writing.warn import reason_of, warn_once, words_of
 
 HEARTBEAT_SECONDS = 1.0
 
 AGAIN_SECONDS = 10.0
 """So long after a run could not be created on a full disk it is tried again."""
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+_REFUSED = (errno.EPERM, errno.ENOSYS, errno.ENOTSUP)
+"""How a folder of an object store says that it does not rename or link files."""
+_NO_PLACE = (
+    "that filesystem refuses what a run needs there; record on a local disk, and copy the ended run there, as one file "
+    "by dtui pack"
+)
 
 STALLED_SECONDS = 90.0
 """A closing training waits as long as the disk takes something now and then, and this long where it does not; longer
@@ -82,6 +89,16 @@ class Store(Protocol):
 
     def close(self, status: RunStatus = ..., reason: str = ...) -> None:
         """End the run."""
+
+
+class Elsewhere(Store):
+    """The store of a process that does not write the run: nothing is done, for the first process does it."""
+
+    is_complete = False
+
+    def asked_to_stop(self) -> bool:
+        """Return False: the first process looks, and tells the others."""
+        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,11 +250,13 @@ class Sink:
                 store = self._open_store()
         except BaseException as error:  # noqa: BLE001 - the boundary between the disk and somebody's training
             self._open_at = time.monotonic() + AGAIN_SECONDS
-            is_full = isinstance(error, OSError) and error.errno in _FULL
+            is_full = isinstance(error, OSError) and error.errno in FULL
             if not is_full:
                 self._open_store = None
             then = "nothing is recorded until there is room" if is_full else "nothing is recorded"
-            warn_once("store", f"the run cannot be written and {then}: {words_of(error)}")
+            is_refused = isinstance(error, OSError) and error.errno in _REFUSED
+            what = f"{words_of(error)}; {_NO_PLACE}" if is_refused else words_of(error)
+            warn_once("store", f"the run cannot be written and {then}: {what}")
             return None
         self._open_store = None
         return store

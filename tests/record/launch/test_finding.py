@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from dtui.record.launch.finding import find_training, has_all
+from dtui.record.launch.finding import find_training, has_all, optimizers_around
 from tests.record.conftest import small_net
 
 
@@ -28,3 +28,14 @@ def test_of_two_modules_that_were_called_the_tighter_one_is_trained() -> None:
     for called in ([model, wide], [wide, model]):
         found = find_training(optimizer, [], called)
         assert (found.model, found.left_out) == (model, 0)
+
+
+def test_an_optimizer_that_torch_never_saw_made_is_found_around_the_one_inside() -> None:
+    class Around(torch.optim.Optimizer):
+        def __init__(self, inner: torch.optim.Optimizer) -> None:
+            self.inner, self.param_groups = inner, inner.param_groups
+
+    inner, other = (torch.optim.SGD(small_net().parameters(), 0.1) for _ in range(2))
+    around, unfinished = Around(inner), Around.__new__(Around)
+    assert set(map(id, optimizers_around([inner]))) == {id(inner), id(around)}
+    del other, unfinished

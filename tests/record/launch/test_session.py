@@ -346,3 +346,24 @@ def test_an_evaluation_that_is_open_at_the_exit_counts(process: Process) -> None
                     break
     process.end()
     assert len(process.recorders[0].store.validations) == 2
+
+
+def test_what_an_outer_optimizer_rewrites_is_of_the_first_update_already(process: Process) -> None:
+    """One that torch does not tell of, as it never calls the `__init__` of its base class."""
+
+    class Around(Optimizer):
+        def __init__(self, inner: Optimizer) -> None:
+            self.inner, self.param_groups = inner, inner.param_groups
+
+        def step(self, closure: Any = None) -> None:
+            self.inner.step()
+            with torch.no_grad():
+                for parameter in self.param_groups[0]["params"]:
+                    parameter.fill_(7.0)
+
+    model = small_net()
+    optimizer = Around(process.sgd(model))
+    cross_entropy(model(IMAGES), LABELS).backward()
+    optimizer.step()
+    process.end()
+    assert process.recorders[0].store.records[0].filters[0, 0] == 7

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import warnings
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import SGD, AdamW, Optimizer
+from torch.optim.lr_scheduler import StepLR
 from torch.optim.optimizer import (
     _global_optimizer_post_hooks,
     _global_optimizer_pre_hooks,
@@ -221,16 +223,33 @@ class Wrapper(Optimizer):
                     parameter.fill_(7.0)
 
 
-class Lookahead(Optimizer):
-    """As timm's: an optimizer by its base class only, whose own hooks are never called."""
+def lookahead(base: Optimizer, *, kind: type = Optimizer, inside: str = "_base", every: int = 1) -> Any:
+    """As that of timm and of many repositories: by its base class only, or by no base class, an optimizer.
 
-    def __init__(self, base: Optimizer) -> None:
-        self._optimizer_step_pre_hooks: Any = OrderedDict()
-        self._optimizer_step_post_hooks: Any = OrderedDict()
-        self._base, self.defaults, self.param_groups, self.state = base, base.defaults, base.param_groups, base.state
+    Its own hooks are never called, and it rewrites the weights after the step of the one inside, `every` so many.
+    """
 
-    def step(self, closure: Any = None) -> None:
-        self._base.step()
+    class Lookahead(kind):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self._optimizer_step_pre_hooks: Any = OrderedDict()
+            self._optimizer_step_post_hooks: Any = OrderedDict()
+            self.defaults, self.param_groups, self.state = base.defaults, base.param_groups, base.state
+            self.steps = 0
+            setattr(self, inside, base)
+
+        def zero_grad(self) -> None:
+            base.zero_grad()
+
+        def step(self, closure: Any = None) -> None:
+            getattr(self, inside).step()
+            self.steps += 1
+            if self.steps % every == 0:
+                with torch.no_grad():
+                    for group in self.param_groups:
+                        for parameter in group["params"]:
+                            parameter.fill_(7.0 + self.steps)
+
+    return Lookahead()
 
 
 class Sam(Optimizer):
@@ -286,14 +305,108 @@ def test_a_step_that_calls_that_of_its_base_class_counts_once(record: Make) -> N
     assert_all_was_seen(recorder, 3)
 
 
-def test_an_optimizer_that_never_calls_its_hooks_is_seen_by_the_one_inside(record: Make) -> None:
+@pytest.mark.parametrize("has_scheduler", [False, True])
+@pytest.mark.parametrize("inside", ["_base", "optimizer"])
+@pytest.mark.parametrize("kind", [Optimizer, object])
+def test_what_an_optimizer_without_hooks_rewrites_after_the_one_inside_is_of_its_update(
+    record: Make, kind: type, inside: str, has_scheduler: bool
+) -> None:
+    if kind is object and (inside == "_base" or has_scheduler):
+        pytest.skip("refused, by us or by torch")
     model = small_net()
-    optimizer = Lookahead(SGD(model.parameters(), 0.1))
+    optimizer = lookahead(SGD(model.parameters(), 0.1), kind=kind, inside=inside)
+    scheduler = StepLR(optimizer, 1) if has_scheduler else None
     recorder = record(model, optimizer, every=1)
     for _ in range(3):
         backward(model)
         optimizer.step()
+        assert recorder.iteration == optimizer.steps - 1
+        if scheduler is not None:
+            scheduler.step()
     assert_all_was_seen(recorder, 3)
+    assert [one.filters[0, 0] for one in recorder.store.records] == [8, 9, 10]
+
+
+@pytest.mark.parametrize("kind", [Optimizer, object])
+def test_an_outer_step_is_found_where_the_inner_optimizer_is_given(record: Make, kind: type) -> None:
+    """From its second update on: until then nobody knew of it. Most rewrite every fifth or sixth."""
+    model = small_net()
+    inner = SGD(model.parameters(), 0.1)
+    optimizer = lookahead(inner, kind=kind, every=2)
+    recorder = record(model, inner, every=1)
+    for _ in range(4):
+        backward(model)
+        optimizer.step()
+    assert_all_was_seen(recorder, 4)
+    assert [one.filters[0, 0] for one in recorder.store.records][1::2] == [9, 11]
+
+
+def test_an_outer_step_without_an_update_inside_is_none(record: Make) -> None:
+    """As that of accelerate, which is called at each micro-batch."""
+    model = small_net()
+    inner = SGD(model.parameters(), 0.1)
+    optimizer = lookahead(inner, inside="optimizer")
+    recorder = record(model, optimizer, every=1)
+    for place in range(6):
+        backward(model)
+        optimizer.optimizer = inner if place % 2 else Idle()
+        optimizer.step()
+    assert_all_was_seen(recorder, 3)
+
+
+class Idle:
+    def step(self) -> None:
+        pass
+
+
+def test_an_outer_step_that_raises_counts_nothing_and_the_next_one_counts(record: Make) -> None:
+    model = small_net()
+    optimizer = lookahead(SGD(model.parameters(), 0.1))
+    recorder = record(model, optimizer, every=1)
+    backward(model)
+    optimizer.steps = None
+    with pytest.raises(TypeError):
+        optimizer.step()
+    optimizer.steps = 0
+    assert recorder.iteration == -1
+    backward(model)
+    optimizer.step()
+    assert_all_was_seen(recorder, 1)
+
+
+def test_an_outer_step_that_cannot_be_watched_is_told_once(record: Make) -> None:
+    class Fixed(type):
+        def __setattr__(cls, name: str, value: object) -> None:
+            if name == "step":
+                raise TypeError
+
+    model = small_net()
+    inner = SGD(model.parameters(), 0.1)
+    optimizer = lookahead(inner, kind=Fixed("Base", (), {}))
+    object.__setattr__(optimizer, "steps", 0)
+    recorder = record(model, inner, every=1)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        for _ in range(3):
+            backward(model)
+            optimizer.step()
+    (line,) = [str(one.message) for one in told]
+    assert "a Lookahead is around the SGD, and the end of its step cannot be seen" in line
+    assert "make the recorder without optimizer= and call recorder.step()" in line
+    assert_all_was_seen(recorder, 3)
+
+
+def test_a_watched_optimizer_is_pickled_and_scheduled_as_before(record: Make) -> None:
+    model = small_net()
+    optimizer = lookahead(SGD(model.parameters(), 0.1))
+    record(model, optimizer, every=1)
+    assert "step" not in vars(optimizer)
+    scheduler = StepLR(optimizer, 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        backward(model)
+        optimizer.step()
+        scheduler.step()
 
 
 @pytest.mark.parametrize("has_closure", [False, True])

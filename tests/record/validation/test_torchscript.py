@@ -13,9 +13,8 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from dtui.record import RecorderWarning
 from tests.record.conftest import RecorderUnderTest
-from tests.record.validation.test_validation import check, model, pictures
+from tests.record.validation.pictures import check, pictures
 
-__all__ = ["model"]
 Make = Callable[..., RecorderUnderTest]
 WAYS: dict[str, Callable[[nn.Module], nn.Module]] = {
     "script": torch.jit.script,
