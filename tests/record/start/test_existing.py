@@ -321,7 +321,7 @@ def test_what_would_be_lost_with_a_run_keeps_it_from_being_replaced(tmp_path: Pa
         trained(tmp_path / "run", on_existing="replace")
     (tmp_path / "run.dtui" / "parts" / "mine.txt").unlink()
     triage = Triage(tmp_path / "run.dtui" / "triage.jsonl")
-    triage.append("a1", "flagged", "")
+    triage.append([("a1", "flagged", "")])
     with pytest.raises(RunExistsError, match="but people have decided on its anomalies"):
         trained(tmp_path / "run", on_existing="replace")
     triage.append("a1", "new", "")
