@@ -324,7 +324,7 @@ def test_what_would_be_lost_with_a_run_keeps_it_from_being_replaced(tmp_path: Pa
     triage.append([("a1", "flagged", "")])
     with pytest.raises(RunExistsError, match="but people have decided on its anomalies"):
         trained(tmp_path / "run", on_existing="replace")
-    triage.append("a1", "new", "")
+    triage.append([("a1", "new", "")])
     trained(tmp_path / "run", 1, on_existing="replace")
     assert recorded(tmp_path / "run") == [0]
 
