@@ -90,8 +90,12 @@ def test_a_training_in_a_process_that_imported_the_recorder_is_told(tmp_path: Pa
     assert "make it in the function that trains" in line
 
 
-SIGNALLED = LOOP.replace("**OPTIONS", "") + (
-    "import time\nprint('READY', flush=True)\nfor _ in range(8):\n    train()\n    time.sleep(0.1)\n"
+LISTENING = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+"""Where the tests run in the background, Ctrl-C is ignored, and that is inherited."""
+SIGNALLED = (
+    LISTENING
+    + LOOP.replace("**OPTIONS", "")
+    + ("import time\nprint('READY', flush=True)\nfor _ in range(8):\n    train()\n    time.sleep(0.1)\n")
 )
 INTERRUPT, HANG_UP, END = signal.SIGINT, signal.SIGHUP, signal.SIGTERM
 STOP, GO_ON = signal.SIGTSTP, signal.SIGCONT
