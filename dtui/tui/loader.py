@@ -41,12 +41,7 @@ class Loader:
     """Asks a RunQuery in its own thread and posts the answers."""
 
     def __init__(
-        self,
-        path: Path,
-        post: Post,
-        open_: Open = open_query,
-        places: Sequence[Path] = (),
-        begin: Begin | None = None,
+        self, path: Path, post: Post, open_: Open = open_query, places: Sequence[Path] = (), begin: Begin | None = None
     ) -> None:
         """Prepare; nothing is opened before `start`.
 

@@ -232,8 +232,5 @@ class FakeReader:
     def decision_authors(self) -> dict[str, tuple[str, str]]:
         return dict.fromkeys(self.decided, ("ada", "2026-01-01T00:00:00+00:00"))
 
-    def append_decision(self, anomaly: str, status: str, note: str) -> None:
-        self.append_decisions([(anomaly, status, note)])
-
     def append_decisions(self, decisions: Sequence[tuple[str, str, str]]) -> None:
         self.decided |= {anomaly: (status, note) for anomaly, status, note in decisions}

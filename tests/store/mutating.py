@@ -92,7 +92,7 @@ def prepare(path: Path, number: int) -> tuple[Path, Truth]:
     recording.writer.append_trigger(TRIGGER)
     recording.writer.close()
     reader = recording.reader()
-    reader.append_decision("a", "flagged", "")
+    reader.append_decisions([("a", "flagged", "")])
     truth = answers(reader)
     recording.close()
     return recording.path, truth

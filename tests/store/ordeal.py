@@ -141,7 +141,7 @@ class Ordeal:
         def view(pipe: int) -> None:
             reader = RunReader(self.path)
             for place, table in enumerate(wanted):
-                reader.append_decision(f"anomaly {self._decisions + place}", "flagged", f"note {place}")
+                reader.append_decisions([(f"anomaly {self._decisions + place}", "flagged", f"note {place}")])
                 os.write(pipe, WRITTEN)
                 reader.findings.write({"place": place}, table)
             reader.close()

@@ -80,7 +80,7 @@ def _record(folder: Path, held: Contents) -> tuple[Path, Path]:
     join = Join(400, {"records": (40, 40)}, {"gaps.jsonl": 1})
     replace(run_file, joins=(join,)).write(writer.path)
     reader = RunReader(writer.path)
-    reader.append_decision("an anomaly", "flagged", "a note")
+    reader.append_decisions([("an anomaly", "flagged", "a note")])
     reader.findings.write({"a": 1}, IMAGES.targets.astype("int64").reshape(3, 2))
     reader.close()
     pack_run(writer.path, folder / "packed.h5")

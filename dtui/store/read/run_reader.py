@@ -246,14 +246,6 @@ class RunReader(FollowedRun):
         self._around.decisions()
         return self._around.authors()
 
-    def append_decision(self, anomaly: str, status: str, note: str) -> None:
-        """Add a person's decision, with its author and time.
-
-        Raises:
-            RunDamagedError: The run cannot be written to.
-        """
-        self.append_decisions([(anomaly, status, note)])
-
     def append_decisions(self, decisions: Sequence[tuple[str, str, str]]) -> None:
         """Add a person's decisions, each an id, a status and a note, at once: one by one, thousands take minutes.
 

@@ -46,7 +46,7 @@ def test_everything_is_opened_again(recording: Recording, monkeypatch: pytest.Mo
     recording.append(40)
     reader = recording.reader()
     recording.twin.assert_read_by(reader)
-    reader.append_decision("x", "flagged", "")
+    reader.append_decisions([("x", "flagged", "")])
     assert reader.decisions() == {"x": ("flagged", "")}
     recording.writer.close()
     reader.refresh()

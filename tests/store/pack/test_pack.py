@@ -64,8 +64,8 @@ def end(recording: Recording) -> Recording:
     recording.append(5, 2)
     recording.writer.append_gap(Gap(10, 30, "records", "disk \x1b[31mfull"))
     recording.writer.append_trigger(Trigger(20, "loss", "stem", (1, 2), 3.5, 2.0))
-    recording.reader().append_decision("a", "flagged", "look")
-    recording.reader().append_decision("a", "dismissed", "noise")
+    recording.reader().append_decisions([("a", "flagged", "look")])
+    recording.reader().append_decisions([("a", "dismissed", "noise")])
     recording.writer.close(RunStatus.CRASHED, "KeyboardInterrupt")
     return recording
 
@@ -242,7 +242,7 @@ def test_decisions_on_a_packed_run_go_to_a_file_next_to_it(ended: Recording, out
     pack_run(ended.path, out)
     before = out.read_bytes()
     reader = RunReader(out)
-    reader.append_decision("b", "flagged", "new")
+    reader.append_decisions([("b", "flagged", "new")])
     assert reader.refresh() is True
     assert reader.decisions() == {"a": ("dismissed", "noise"), "b": ("flagged", "new")}
     assert out.read_bytes() == before
@@ -257,7 +257,7 @@ def test_decisions_on_a_packed_run_go_to_a_file_next_to_it(ended: Recording, out
 def test_decisions_on_another_run_are_not_taken_over(ended: Recording, out: Path, tmp_path: Path) -> None:
     pack_run(ended.path, out)
     reader = RunReader(out)
-    reader.append_decision("b", "flagged", "")
+    reader.append_decisions([("b", "flagged", "")])
     reader.close()
     other = Recording(tmp_path / "other")
     other.writer.close()
@@ -273,7 +273,7 @@ def test_a_decision_that_cannot_be_written_is_one_clear_line(ended: Recording, o
     out.with_name("one.triage.jsonl").mkdir()
     reader = RunReader(out)
     with pytest.raises(RunDamagedError, match=r"one\.triage\.jsonl: the decision could not be written"):
-        reader.append_decision("b", "flagged", "")
+        reader.append_decisions([("b", "flagged", "")])
     assert len(reader.record_iterations) == 45
     reader.close()
 

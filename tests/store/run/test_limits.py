@@ -52,10 +52,10 @@ def test_a_full_file_is_read_whole_and_takes_no_more(tmp_path: Path) -> None:
 
 def test_a_note_that_is_too_long_is_refused_and_says_so(recording: Recording) -> None:
     reader = recording.reader()
-    reader.append_decision("a", "flagged", "kept")
+    reader.append_decisions([("a", "flagged", "kept")])
     for note in ("x" * 70_000, "é" * 12_000):  # a character of no ASCII takes six bytes
         with pytest.raises(UsageError, match=r"could not be written, it takes .* bytes.*; shorten the note"):
-            reader.append_decision("a", "dismissed", note)
+            reader.append_decisions([("a", "dismissed", note)])
     assert reader.decisions() == {"a": ("flagged", "kept")}
     assert not reader.faults
 
@@ -65,7 +65,7 @@ def test_more_decisions_than_are_read_are_refused(recording: Recording) -> None:
     path.touch()
     os.truncate(path, LARGEST_FILE - 10)
     with pytest.raises(RunDamagedError, match="it is full, with 16 MiB of lines; of each anomaly keep the last line"):
-        recording.reader().append_decision("a", "flagged", "")
+        recording.reader().append_decisions([("a", "flagged", "")])
     assert path.stat().st_size == LARGEST_FILE - 10
 
 
@@ -165,7 +165,9 @@ def test_three_members_of_a_group_decide_side_by_side(
     recording.path.chmod(0o2775)
     reader = recording.reader()
     for member in (1001, 1002, 1003):
-        assert as_member(member, lambda name=f"anomaly-{member}": reader.append_decision(name, "flagged", name)) == 0
+        assert (
+            as_member(member, lambda name=f"anomaly-{member}": reader.append_decisions([(name, "flagged", name)])) == 0
+        )
     assert reader.decisions() == {f"anomaly-{m}": ("flagged", f"anomaly-{m}") for m in (1001, 1002, 1003)}
 
 

@@ -99,7 +99,7 @@ def test_a_reader_reads_on_after_chdir(tmp_path: Path) -> None:
         writer.append_record(make_record(position))
     reader.refresh()
     Twin([make_record(n) for n in range(40)], images=None).assert_read_by(reader)
-    reader.append_decision("x", "flagged", "")
+    reader.append_decisions([("x", "flagged", "")])
     assert (tmp_path / "runs/a.dtui/triage.jsonl").exists()
     writer.close()
     reader.close()

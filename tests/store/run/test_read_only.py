@@ -40,7 +40,7 @@ def use(run):
     try:
         reader = RunReader(run)
         told["records"] = [len(reader.record_iterations)]
-        reader.append_decision("a", "flagged", "")
+        reader.append_decisions([("a", "flagged", "")])
     except DtuiError as error:
         told["decision"] = [str(error)]
     told["compact"] = called(compact.main, [str(run), "--finish", "--wait"])

@@ -11,14 +11,14 @@ from tests.store.conftest import Recording
 def test_the_latest_decision_counts(recording: Recording) -> None:
     reader = recording.reader()
     assert reader.decisions() == {}
-    reader.append_decision("class-left-3-1200-lost", "flagged", "look at [b]this[/b]\n")
-    reader.append_decision("other", "dismissed", "")
-    recording.reader().append_decision("class-left-3-1200-lost", "dismissed", "noise")
+    reader.append_decisions([("class-left-3-1200-lost", "flagged", "look at [b]this[/b]\n")])
+    reader.append_decisions([("other", "dismissed", "")])
+    recording.reader().append_decisions([("class-left-3-1200-lost", "dismissed", "noise")])
     assert reader.decisions() == {"class-left-3-1200-lost": ("dismissed", "noise"), "other": ("dismissed", "")}
 
 
 def test_who_and_when_are_kept(recording: Recording) -> None:
-    recording.reader().append_decision("a", "flagged", "")
+    recording.reader().append_decisions([("a", "flagged", "")])
     line = json.loads((recording.path / "triage.jsonl").read_text())
     assert line["who"]
     assert line["when"][:2] == "20"
@@ -26,17 +26,17 @@ def test_who_and_when_are_kept(recording: Recording) -> None:
 
 def test_a_half_written_line_is_ignored_and_the_next_one_is_not_lost(recording: Recording) -> None:
     reader = recording.reader()
-    reader.append_decision("a", "flagged", "")
+    reader.append_decisions([("a", "flagged", "")])
     path = recording.path / "triage.jsonl"
     path.write_bytes(path.read_bytes() + b'{"what": "b", "sta')
     assert reader.decisions() == {"a": ("flagged", "")}
-    reader.append_decision("c", "flagged", "")
+    reader.append_decisions([("c", "flagged", "")])
     assert reader.decisions() == {"a": ("flagged", ""), "c": ("flagged", "")}
 
 
 def test_a_changed_line_is_not_believed(recording: Recording) -> None:
     reader = recording.reader()
-    reader.append_decision("a", "flagged", "")
+    reader.append_decisions([("a", "flagged", "")])
     path = recording.path / "triage.jsonl"
     path.write_text(path.read_text().replace("flagged", "blagged"))
     assert reader.decisions() == {}
@@ -44,7 +44,7 @@ def test_a_changed_line_is_not_believed(recording: Recording) -> None:
 
 def test_a_decision_is_a_change(recording: Recording) -> None:
     reader = recording.reader()
-    recording.reader().append_decision("a", "flagged", "")
+    recording.reader().append_decisions([("a", "flagged", "")])
     assert reader.refresh() is True
 
 

@@ -171,7 +171,7 @@ def test_no_permission_is_one_clear_line(recording: Recording, name: str) -> Non
 def test_a_decision_that_cannot_be_written_is_one_clear_line(recording: Recording) -> None:
     (recording.path / "triage.jsonl").mkdir()
     with pytest.raises(RunDamagedError, match="the decision could not be written"):
-        recording.reader().append_decision("a", "flagged", "")
+        recording.reader().append_decisions([("a", "flagged", "")])
 
 
 def test_runs_are_found_newest_first(tmp_path: Path) -> None:
